@@ -1,0 +1,261 @@
+//! Durable writes and moves: the only file that creates, renames and removes.
+//!
+//! Everything here is durable when it returns: the file synced, and the folder
+//! that names it. A sync that failed is never tried again, since the second one
+//! can say "done" about pages the first one lost; it comes back as
+//! [`DiskError::NotDurable`], and the process ends without reporting anything
+//! as done.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::crashpoint::crashpoint;
+
+/// A file system operation that did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// The operation failed and changed nothing that counts.
+    #[error("{what} {}: {err}", path.display())]
+    Failed {
+        /// The operation, as a verb.
+        what: &'static str,
+        /// What it was tried on.
+        path: PathBuf,
+        /// Why it failed.
+        err: io::Error,
+    },
+    /// Nothing can be said about what is on the disk.
+    #[error("{} could not be made durable: {err}", path.display())]
+    NotDurable {
+        /// The file or folder that was synced.
+        path: PathBuf,
+        /// Why the sync failed.
+        err: io::Error,
+    },
+}
+
+impl DiskError {
+    /// Returns the error that the system gave.
+    pub fn source_error(&self) -> &io::Error {
+        match self {
+            DiskError::Failed { err, .. } | DiskError::NotDurable { err, .. } => err,
+        }
+    }
+
+    /// True where the target of a move existed already.
+    pub fn is_exists(&self) -> bool {
+        self.source_error().kind() == io::ErrorKind::AlreadyExists
+    }
+
+    /// True where the disk is full or the quota is used up.
+    pub fn is_full(&self) -> bool {
+        let kind = self.source_error().kind();
+        matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+/// The result of a disk operation.
+pub type Result<T> = std::result::Result<T, DiskError>;
+
+/// Names the operation and the path of a failed call.
+pub fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskError {
+    move |err| DiskError::Failed { what, path: path.to_path_buf(), err }
+}
+
+/// A new file of ours (mode 0600) that is being written; see [`create`].
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// Creates a file that must not exist yet.
+///
+/// # Errors
+/// [`DiskError::Failed`] if it exists or cannot be created.
+pub fn create(path: &Path) -> Result<NewFile> {
+    crashpoint("disk.create").map_err(failed("create", path))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed("create", path))?;
+    Ok(NewFile { file, path: path.to_path_buf() })
+}
+
+impl NewFile {
+    /// Writes the next bytes.
+    ///
+    /// # Errors
+    /// [`DiskError::Failed`], a full disk among its reasons.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        crashpoint("disk.write").map_err(failed("write", &self.path))?;
+        self.file.write_all(bytes).map_err(failed("write", &self.path))
+    }
+
+    /// Cuts the file back to `len` bytes; the next write goes there.
+    ///
+    /// # Errors
+    /// [`DiskError::Failed`].
+    pub fn cut(&mut self, len: u64) -> Result<()> {
+        use std::io::Seek;
+        self.file.set_len(len).map_err(failed("cut", &self.path))?;
+        self.file.seek(io::SeekFrom::Start(len)).map_err(failed("cut", &self.path))?;
+        Ok(())
+    }
+
+    /// Makes the file and its name durable.
+    ///
+    /// # Errors
+    /// [`DiskError::NotDurable`].
+    pub fn finish(self) -> Result<()> {
+        crashpoint("disk.sync").map_err(failed("sync", &self.path))?;
+        self.file
+            .sync_all()
+            .map_err(|err| DiskError::NotDurable { path: self.path.clone(), err })?;
+        sync_folder_of(&self.path)?;
+        crashpoint("disk.written").map_err(failed("write", &self.path))
+    }
+}
+
+/// Writes a whole new file and makes it durable, in place of one of that name.
+///
+/// # Errors
+/// [`DiskError`]; half of the file may then be there.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    remove(path)?;
+    let mut file = create(path)?;
+    let (head, tail) = bytes.split_at(bytes.len() / 2);
+    file.write(head)?;
+    file.write(tail)?;
+    file.finish()
+}
+
+/// Moves a file at one instant, over a file of that name, and makes the move durable.
+///
+/// # Errors
+/// [`DiskError`]; after [`DiskError::NotDurable`] the file is at either place.
+#[expect(clippy::disallowed_methods, reason = "the one place that renames")]
+pub fn shift(from: &Path, to: &Path) -> Result<()> {
+    crashpoint("disk.shift").map_err(failed("move", from))?;
+    fs::rename(from, to).map_err(failed("move", from))?;
+    crashpoint("disk.shifted").map_err(failed("move", from))?;
+    sync_folder_of(to)?;
+    if from.parent() != to.parent() {
+        sync_folder_of(from)?;
+    }
+    Ok(())
+}
+
+/// Moves a file to a name that must be free, and makes the move durable.
+///
+/// # Errors
+/// [`DiskError::is_exists`] says true if the name was taken.
+#[expect(clippy::disallowed_methods, reason = "a link refuses a name that is taken")]
+pub fn shift_new(from: &Path, to: &Path) -> Result<()> {
+    crashpoint("disk.link").map_err(failed("move", from))?;
+    match fs::hard_link(from, to) {
+        Ok(()) => {}
+        // A file system without links: look first, then rename.
+        Err(err) if err.kind() != io::ErrorKind::AlreadyExists && from.exists() => {
+            if to.symlink_metadata().is_ok() {
+                let err = io::Error::from(io::ErrorKind::AlreadyExists);
+                return Err(failed("move", to)(err));
+            }
+            return shift(from, to);
+        }
+        Err(err) => return Err(failed("move", to)(err)),
+    }
+    crashpoint("disk.linked").map_err(failed("move", from))?;
+    sync_folder_of(to)?;
+    remove(from)
+}
+
+/// Removes a file if it is there, and makes that durable.
+///
+/// # Errors
+/// [`DiskError`].
+pub fn remove(path: &Path) -> Result<()> {
+    crashpoint("disk.remove").map_err(failed("remove", path))?;
+    match fs::remove_file(path) {
+        Ok(()) => sync_folder_of(path),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(err) => Err(failed("remove", path)(err)),
+    }
+}
+
+/// Makes a folder of ours (mode 0700) and those above it, if they are not there.
+///
+/// # Errors
+/// [`DiskError`].
+pub fn folder(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(failed("make folder", path))?;
+    sync_folder_of(path)
+}
+
+/// Takes a file's permissions away from everybody but its owner.
+///
+/// # Errors
+/// [`DiskError::Failed`], for example where the file belongs to someone else.
+pub fn make_private(path: &Path) -> Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed("protect", path))
+}
+
+fn sync_folder_of(path: &Path) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let not_durable = |err| DiskError::NotDurable { path: folder.to_path_buf(), err };
+    File::open(folder).and_then(|file| file.sync_all()).map_err(not_durable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_name_is_refused_and_both_files_stay() {
+        let place = tempfile::tempdir().unwrap();
+        let (one, two) = (place.path().join("one"), place.path().join("two"));
+        write(&one, b"1").unwrap();
+        write(&two, b"2").unwrap();
+        assert!(shift_new(&one, &two).unwrap_err().is_exists());
+        assert_eq!(fs::read(&one).unwrap(), b"1");
+        assert_eq!(fs::read(&two).unwrap(), b"2");
+        shift_new(&one, &place.path().join("three")).unwrap();
+        assert!(!one.exists());
+    }
+
+    #[test]
+    fn what_we_make_is_ours_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let inner = place.path().join("a/b");
+        folder(&inner).unwrap();
+        write(&inner.join("c"), b"x").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&inner), mode(&inner.join("c"))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_cut_file_goes_on_where_it_was_cut() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a");
+        let mut file = create(&path).unwrap();
+        file.write(b"keep, drop").unwrap();
+        file.cut(4).unwrap();
+        file.write(b"!").unwrap();
+        file.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"keep!");
+    }
+}

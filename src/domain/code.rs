@@ -1,0 +1,132 @@
+//! The reasons a record can be refused for: one stable code each.
+//!
+//! To add a reason: add a variant and its row in [`Code::row`]. `interface.md`
+//! section 9 fixes the codes that stand there; `V` and `E` codes are ours.
+
+use super::queue::QueueState;
+
+/// Who must act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The practice: a missing provider, an unknown department.
+    Client,
+    /// Billing: an insurance that maps to nothing.
+    Billing,
+    /// Whoever runs this program: configuration, keys, disk, network.
+    Operator,
+    /// Us: a broken promise of the program's own.
+    Program,
+}
+
+impl Owner {
+    /// Returns the queue state of a message that waits for this owner.
+    pub fn queue_state(self) -> QueueState {
+        match self {
+            Owner::Client => QueueState::Error,
+            Owner::Billing => QueueState::CboError,
+            Owner::Operator | Owner::Program => QueueState::AthenaError,
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($code:ident $owner:ident $text:literal $hint:literal)*) => {
+        /// Why a record did not become a message.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $(#[doc = $text] $code,)* }
+
+        impl Code {
+            /// Every code, in the order of this table.
+            pub const ALL: &[Code] = &[$(Code::$code,)*];
+
+            /// Returns the code as it is written: `R001`.
+            pub const fn id(self) -> &'static str {
+                match self { $(Code::$code => stringify!($code),)* }
+            }
+
+            const fn row(self) -> (Owner, &'static str, &'static str) {
+                match self { $(Code::$code => (Owner::$owner, $text, $hint),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    M001 Client "a required value is empty"
+        "fill it in at the source and export the row again"
+    T001 Client "not a date or time that exists"
+        "write dates as MM/DD/YYYY or YYYY-MM-DD, times as HH:MM or HH:MM AM"
+    N001 Client "not a whole number of minutes above zero"
+        "write the duration as minutes, for example 15"
+    C001 Client "not in its code table"
+        "use a code of the table, or add a row to it"
+    R001 Client "not a CDC race or ethnicity code of this kind"
+        "use CDC codes such as 2106-3; ethnicity codes belong in ethnicitycode, race codes in race"
+    L001 Client "not an ISO 639-2 language"
+        "use a three-letter code such as eng or spa"
+    D001 Client "the department is not in the departments extract"
+        "add it to departments.csv and drop that file again, or correct the row"
+    P001 Client "the provider is not in the providers extract"
+        "add it to providers.csv and drop that file again, or correct the row"
+    P002 Client "the provider has no NPI, or one whose check digit is wrong"
+        "give the provider its NPI in providers.csv, or set provider_id.use = \"athena\""
+    A001 Client "the patient of this appointment is not known"
+        "drop the patients extract together with the appointments, and mend the patient's row if it is in the queue"
+    E001 Client "the event is not one of the agreed words"
+        "patients: add, update; appointments: schedule, update, cancel, checkin, checkout"
+    E002 Client "the appointment status is not one we know"
+        "use o, f, x, 2, 3, 4 or their names"
+    V001 Client "the row has not as many values as the header"
+        "look for a delimiter inside a value without quotes, or a quote that is never closed"
+    V002 Client "bytes that are not UTF-8"
+        "export the file as UTF-8"
+    V003 Client "a NUL character"
+        "export the file as UTF-8 text; NUL characters come from UTF-16 or from damage"
+    V004 Client "a column that stands in the header more than once has different values"
+        "remove one of the columns, or make them agree"
+    I001 Billing "an insurance without its package ID"
+        "IN1-2 and IN1-3 are required: give the insurance its package ID, or clear its columns"
+    I002 Billing "a secondary insurance without a primary"
+        "give the primary insurance, or move the secondary to its place"
+    I003 Billing "the relationship to the insured is not one we know"
+        "use athenaNet's relationship number or its name"
+    G001 Billing "a guarantor without a name"
+        "GT1-3 is required: give the guarantor's name, or clear the guarantor's columns"
+}
+
+impl Code {
+    /// Reads a code as it is written.
+    pub fn of_id(id: &str) -> Option<Code> {
+        Code::ALL.iter().copied().find(|code| code.id() == id)
+    }
+
+    /// Returns who must act.
+    pub const fn owner(self) -> Owner {
+        self.row().0
+    }
+
+    /// Returns what is wrong, as a fragment; it never holds a value of the record.
+    pub const fn text(self) -> &'static str {
+        self.row().1
+    }
+
+    /// Returns what to do about it.
+    pub const fn hint(self) -> &'static str {
+        self.row().2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_read_back_and_bill_what_is_billing() {
+        for &code in Code::ALL {
+            assert_eq!(Code::of_id(code.id()), Some(code));
+            assert!(!code.hint().is_empty() && !code.text().ends_with('.'), "{code:?}");
+        }
+        assert_eq!(Code::I001.owner().queue_state(), QueueState::CboError);
+        assert_eq!(Code::R001.owner().queue_state(), QueueState::Error);
+    }
+}

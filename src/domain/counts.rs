@@ -1,0 +1,89 @@
+//! What became of the rows of an extract, and what was noticed on the way.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The account of one extract: `rows = sent + filtered + error + duplicate`, always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Records in the file, the header not counted.
+    pub rows: u64,
+    /// Records that became one or more messages.
+    pub sent: u64,
+    /// Records with nothing to tell: open slots, switched-off events, never announced.
+    pub filtered: u64,
+    /// Records that wait in the queue with a fault.
+    pub error: u64,
+    /// Records that a newer record of the same ID in the same file stands for.
+    pub duplicate: u64,
+    /// Messages made.
+    pub messages: u64,
+}
+
+impl Counts {
+    /// True if every row is accounted for.
+    pub fn balanced(&self) -> bool {
+        self.rows == self.sent + self.filtered + self.error + self.duplicate
+    }
+
+    /// Adds another account to this one.
+    pub fn add(&mut self, other: &Counts) {
+        self.rows += other.rows;
+        self.sent += other.sent;
+        self.filtered += other.filtered;
+        self.error += other.error;
+        self.duplicate += other.duplicate;
+        self.messages += other.messages;
+    }
+}
+
+/// Something worth knowing about a value that went out all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Note {
+    /// A phone number that is not ten digits went to XTN-9 as it stands.
+    PhoneUnformatted,
+    /// A ZIP code got its leading zero back.
+    ZipRestored,
+    /// A control character was left out.
+    ControlCharacter,
+    /// A race or ethnicity code that our table does not have, with a good check digit.
+    NewerCode,
+    /// A word or a two-letter code was understood as the code it stands for.
+    CodeFromWord,
+    /// A masked social security number was left out.
+    Masked,
+}
+
+impl Note {
+    /// Returns the note as a sentence fragment.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Note::PhoneUnformatted => "phone numbers without ten digits, sent as they stand",
+            Note::ZipRestored => "ZIP codes that got their leading zero back",
+            Note::ControlCharacter => "control characters left out",
+            Note::NewerCode => "race or ethnicity codes newer than our table",
+            Note::CodeFromWord => "code values understood from words",
+            Note::Masked => "masked values left out",
+        }
+    }
+}
+
+/// How often each note was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes(pub BTreeMap<Note, u64>);
+
+impl Notes {
+    /// Counts one more.
+    pub fn note(&mut self, note: Note) {
+        *self.0.entry(note).or_default() += 1;
+    }
+
+    /// Adds the counts of another.
+    pub fn add(&mut self, other: &Notes) {
+        for (note, count) in &other.0 {
+            *self.0.entry(*note).or_default() += count;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The vocabulary: what a practice, a vendor and this program talk about.
+//!
+//! | word | is |
+//! |---|---|
+//! | *interface* | one agreed exchange between a practice and a vendor: a [`Scope`] |
+//! | *extract* | one dropped file; a *drop* is all extracts taken in one pass |
+//! | *record* | one row of an extract; its [`Position`] says where it stands |
+//! | *event* | what happened in the practice ([`Event`]); told as a *message* |
+//! | *batch file* | FHS .. FTS with an ADT and a SIU batch; it goes out whole |
+//! | *fault* | why a record did not become a message ([`Fault`]) |
+//! | *queue* | where each message stands ([`QueueState`]) |
+//!
+//! Nothing here reads or writes anything.
+
+mod code;
+mod counts;
+mod event;
+mod fault;
+mod queue;
+mod scope;
+
+pub use code::{Code, Owner};
+pub use counts::{Counts, Note, Notes};
+pub use event::{Event, Kind, Telling};
+pub use fault::{Again, Fault, Position};
+pub use queue::{QueueState, Step};
+pub use scope::{
+    Batching, Endpoint, Environment, ExternalId, ExtractKind, InterfaceName, Login, MappingRow,
+    Method, OnDoubt, Pickup, ProviderIds, Protocol, Scope, Secret, Sftp, Target, Verify, Wire,
+};

@@ -1,0 +1,310 @@
+//! One agreed interface, already checked: there is no unchecked [`Scope`].
+//!
+//! Built by `config::interface::read` and by nothing else; the order is the scope
+//! package's.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use super::event::Event;
+use crate::hl7::Path;
+
+/// An interface's name; it names folders, so it holds letters, digits and `-` only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InterfaceName(String);
+
+impl InterfaceName {
+    /// Returns the name if it can name a folder.
+    pub fn new(name: &str) -> Option<InterfaceName> {
+        let good = (1..=40).contains(&name.len())
+            && !name.starts_with('-')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        good.then(|| InterfaceName(name.to_string()))
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which of the two worlds an interface lives in; each has folders, a ledger and
+/// numbers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// MSH-11 `T`.
+    Test,
+    /// MSH-11 `P`.
+    Production,
+}
+
+impl Environment {
+    /// Returns MSH-11, processing ID (table 0103).
+    pub const fn processing_id(self) -> &'static str {
+        match self {
+            Environment::Test => "T",
+            Environment::Production => "P",
+        }
+    }
+
+    /// Returns the word of the interface file; it names the folder too.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Environment::Test => "test",
+            Environment::Production => "production",
+        }
+    }
+}
+
+/// What an extract holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ExtractKind {
+    /// Reference: provider IDs, NPIs, names.
+    Providers,
+    /// Reference: department IDs and names.
+    Departments,
+    /// One row a patient.
+    Patients,
+    /// One row an appointment.
+    Appointments,
+}
+
+impl ExtractKind {
+    /// Every kind, in the order in which a drop is read.
+    pub const ALL: [ExtractKind; 4] = [
+        ExtractKind::Providers,
+        ExtractKind::Departments,
+        ExtractKind::Patients,
+        ExtractKind::Appointments,
+    ];
+
+    /// Returns the word of the interface file.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ExtractKind::Providers => "providers",
+            ExtractKind::Departments => "departments",
+            ExtractKind::Patients => "patients",
+            ExtractKind::Appointments => "appointments",
+        }
+    }
+
+    /// True of the kinds that make messages; the others are looked up.
+    pub const fn makes_messages(self) -> bool {
+        matches!(self, ExtractKind::Patients | ExtractKind::Appointments)
+    }
+}
+
+/// One agreed interface.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// `[project]` interface.
+    pub interface: InterfaceName,
+    /// `[project]` context_id: the practice's ID, digits.
+    pub context_id: String,
+    /// `[project]` practice: its name.
+    pub practice: String,
+    /// `[project]` environment.
+    pub environment: Environment,
+    /// `[project]` timezone: in which MSH-7 and the batch headers are written.
+    pub timezone: TimeZone,
+    /// `[enable]`: the events that are told, ascending.
+    pub enabled: Vec<Event>,
+    /// `[extract.*]` files: the patterns of each kind.
+    pub files: BTreeMap<ExtractKind, Vec<glob::Pattern>>,
+    /// `[wire]`.
+    pub wire: Wire,
+    /// `[connectivity.<environment>]`.
+    pub endpoint: Endpoint,
+    /// `[[external_ids.patient]]`, table 4.
+    pub patient_ids: Vec<ExternalId>,
+    /// `[[external_ids.appointment]]`, table 5.
+    pub appointment_ids: Vec<ExternalId>,
+    /// `[[mapping]]`: rows that stand instead of the standard map's.
+    pub mapping: Vec<MappingRow>,
+    /// `[appointments.status]`: SCH-25 instead of table 7's.
+    pub status: BTreeMap<Event, String>,
+    /// `[provider_id]` use, table 8.
+    pub provider_ids: ProviderIds,
+    /// `[batch]`.
+    pub batching: Batching,
+    /// `[pickup]`.
+    pub pickup: Pickup,
+}
+
+/// Constants of the message headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wire {
+    /// MSH-12; `2.3.1`.
+    pub hl7_version: String,
+    /// MSH-3, FHS-3, BHS-3; at most 15 characters.
+    pub sending_application: String,
+    /// MSH-5, FHS-5, BHS-5; at most 15 characters.
+    pub receiving_application: String,
+    /// MSH-6, FHS-6, BHS-6; at most 20 characters, may be empty.
+    pub receiving_facility: String,
+    /// SCH-16 where the extract names nobody.
+    pub default_operator: String,
+}
+
+/// One row of table 4 or 5: a custom field becomes an external ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalId {
+    /// What people call it.
+    pub name: String,
+    /// athenaNet's custom field ID; the column is `customfield_<id>`.
+    pub custom_field_id: String,
+    /// Record number category; one ID each.
+    pub category: String,
+    /// Where it goes.
+    pub target: Target,
+    /// CX-4 or EI-2, assigning authority; may be empty.
+    pub authority: String,
+    /// CX-5, identifier type (table 0203).
+    pub id_type: String,
+    /// Width to which digits are padded with zeros, if agreed.
+    pub width: Option<usize>,
+}
+
+/// A field that takes an external ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The field: PID-2, PID-3, PID-4, PID-18, SCH-1, SCH-2, PV1-19, PV1-50, PV1-5.
+    pub field: Path,
+    /// True for `PID-3!`: instead of the athenaNet ID, not after it.
+    pub replaces: bool,
+}
+
+/// A row of `[[mapping]]`: `field = "PID-14"`, `value = "{workphone:phone WPN PH}"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappingRow {
+    /// The whole field, never a component.
+    pub field: Path,
+    /// Its templates, in the language of `config/mapping.toml`; the first that
+    /// gives a value wins. None at all switches the field off.
+    pub value: Vec<String>,
+}
+
+/// Which ID stands for a provider (table 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderIds {
+    /// National Provider Identifier.
+    Npi,
+    /// athenaNet's provider ID.
+    Athena,
+}
+
+/// How batch files are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batching {
+    /// File name template: `{context_id}`, `{interface}`, `{date}`, `{time}`, and
+    /// `{file_number}`, which it must hold.
+    pub file_name: String,
+    /// Whether a drop without messages makes a batch file all the same.
+    pub send_empty: bool,
+}
+
+/// When a dropped file is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pickup {
+    /// Milliseconds between the two looks that must agree; 0 takes at once.
+    pub settle_ms: u64,
+    /// Seconds that an empty file is left to be filled.
+    pub empty_wait_s: u64,
+}
+
+/// The vendor's end in one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `test` or `production`.
+    pub name: String,
+    /// How files get there.
+    pub method: Method,
+    /// What both methods have in common.
+    pub protocol: Protocol,
+}
+
+/// How files get to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// A local or mounted folder.
+    Folder(PathBuf),
+    /// SFTP.
+    Sftp(Sftp),
+}
+
+/// An SFTP server and how to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sftp {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// User name.
+    pub user: String,
+    /// How to log in; at least one of the two is given.
+    pub login: Login,
+    /// OpenSSH known_hosts file with the server's keys.
+    pub known_hosts: PathBuf,
+    /// Folder as the server writes it, used as it stands.
+    pub folder: String,
+}
+
+/// Key, password, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Private key file.
+    pub key_file: Option<PathBuf>,
+    /// Its passphrase.
+    pub passphrase: Option<Secret>,
+    /// Password.
+    pub password: Option<Secret>,
+}
+
+/// Where a secret is to be had; never the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The first line of a file.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+/// The parts of the delivery protocol that an endpoint may differ in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// Temporary name: `{name}` is the final one, `{try}` counts the tries.
+    pub temp_name: String,
+    /// How much is compared before the rename.
+    pub verify: Verify,
+    /// True where the vendor takes files away at once, so that a file that is
+    /// gone after its rename is no surprise.
+    pub pickup_immediate: bool,
+    /// Seconds after the start of a rename in which "both names gone" proves it.
+    pub infer_window_s: i64,
+    /// What to do with such a proof.
+    pub on_inferred: OnDoubt,
+    /// What to do where nothing can be proved.
+    pub on_uncertain: OnDoubt,
+}
+
+/// How much is compared before the rename.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// The size that the server tells.
+    Size,
+    /// The SHA-256 of the bytes read back.
+    Hash,
+}
+
+/// What to do when the server cannot say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDoubt {
+    /// Go on as if delivered.
+    Accept,
+    /// Wait for a person.
+    Hold,
+    /// Send the same bytes again.
+    Resend,
+}

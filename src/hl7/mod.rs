@@ -1,0 +1,8 @@
+//! The wire grammar of HL7 v2: paths, escapes, segments, envelopes.
+//!
+//! Knows no event, no scope, no file; imports nothing of ours, so that it could
+//! be lifted out. Sources: HL7 2.3.1 chapter 2, `interface.md` 3.3 to 3.5.
+
+mod path;
+
+pub use path::{Path, PathError};

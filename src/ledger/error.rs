@@ -1,0 +1,25 @@
+//! What a ledger can fail with, and what to do about it.
+
+/// A ledger operation that did not work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// Another process keeps it locked.
+    #[error("the ledger is locked by another program; end it, or wait and run again")]
+    Locked,
+    /// The disk below it is full.
+    #[error("the disk under the ledger is full; free some space and run again")]
+    Full,
+    /// Its contents cannot be trusted.
+    #[error("the ledger is damaged ({0}); restore it from a backup before anything is sent")]
+    Damaged(String),
+    /// It was written by another version of this program, or for another interface.
+    #[error("the ledger does not fit: {0}")]
+    Foreign(String),
+    /// It lies on a file system that cannot lock or share memory.
+    #[error("the ledger must not lie on a network file system ({0}); use a local folder")]
+    Network(String),
+    /// Anything else.
+    #[error("the ledger failed: {0}")]
+    Failed(String),
+}

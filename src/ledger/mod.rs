@@ -1,0 +1,105 @@
+//! What was promised and what was kept.
+//!
+//! Folders own files; the ledger owns numbers, messages and deliveries. Two
+//! commits matter (`ARCHITECTURE.md`, the commit points): [`Ledger::commit_drop`],
+//! after which a drop is promised, and [`Ledger::verified`] with
+//! [`Ledger::delivered`], between which a batch file gets its final name.
+//!
+//! Every implementation must pass [`conform`]. A ledger that returned an error
+//! is dropped and opened again; it is never asked a second time.
+
+pub mod conform;
+mod error;
+mod rows;
+
+pub use error::LedgerError;
+pub use rows::{
+    BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, NewExtract, Numbers, Receipt,
+    Stage, Totals,
+};
+
+use crate::digest::Digest;
+use crate::domain::{Counts, Fault, Notes};
+
+/// The result of a ledger operation.
+pub type Result<T> = std::result::Result<T, LedgerError>;
+
+/// A store of one interface in one environment.
+pub trait Ledger {
+    /// Returns the next free numbers.
+    fn numbers(&self) -> Result<Numbers>;
+
+    /// Returns the extract with these bytes, if one was committed.
+    fn extract(&self, digest: &Digest) -> Result<Option<ExtractRow>>;
+
+    /// Opens the transaction of one drop. Nothing of it is seen or kept before
+    /// [`Ledger::commit_drop`]; one that is open is abandoned first.
+    fn begin_drop(&mut self) -> Result<()>;
+
+    /// Puts an extract into the open drop; what follows belongs to it.
+    fn begin_extract(&mut self, extract: &NewExtract) -> Result<ExtractId>;
+
+    /// Queues a record of the extract that did not become a message.
+    /// `source` is the record's text as it was dropped.
+    fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()>;
+
+    /// Ends an extract with its account.
+    fn end_extract(&mut self, extract: ExtractId, counts: &Counts, notes: &Notes) -> Result<()>;
+
+    /// Takes the extract begun last out of the drop again, with its faults.
+    fn undo_extract(&mut self, extract: ExtractId) -> Result<()>;
+
+    /// **The commit point of intake**: the extracts, their faults, the batch (if
+    /// there were messages) with one waiting delivery to each endpoint, and the
+    /// next free numbers, all at once and durable.
+    fn commit_drop(
+        &mut self,
+        batch: Option<&BatchRow>,
+        endpoints: &[&str],
+        next: Numbers,
+    ) -> Result<()>;
+
+    /// Forgets the open drop.
+    fn abandon_drop(&mut self) -> Result<()>;
+
+    /// Returns the batch of this file name.
+    fn batch(&self, name: &str) -> Result<Option<BatchRow>>;
+
+    /// Returns all batches whose file must still be in a folder, in number order.
+    fn batches(&self) -> Result<Vec<BatchRow>>;
+
+    /// Returns how far a batch is on its way to an endpoint.
+    fn delivery(&self, batch: u64, endpoint: &str) -> Result<Option<DeliveryRow>>;
+
+    /// Returns every delivery that is not done, in batch number order.
+    fn undelivered(&self) -> Result<Vec<DeliveryRow>>;
+
+    /// Commits that a try begins under a temporary name; counts the try.
+    fn sending(&mut self, batch: u64, endpoint: &str, temp: &str) -> Result<()>;
+
+    /// **Commits that the temporary file was verified** and that its rename
+    /// begins now (`at`: unix seconds), durable before the first rename.
+    fn verified(&mut self, batch: u64, endpoint: &str, at: i64) -> Result<()>;
+
+    /// **Commits that the endpoint has the batch**, with the evidence.
+    fn delivered(&mut self, batch: u64, endpoint: &str, receipt: &Receipt) -> Result<()>;
+
+    /// Commits that a try failed, and whether trying again can help.
+    fn failed(&mut self, batch: u64, endpoint: &str, failure: &Failure) -> Result<()>;
+
+    /// Lets every stopped delivery be tried again: an operator asked for it.
+    /// A delivery in doubt stays in doubt. Returns how many there were.
+    fn retry_stopped(&mut self) -> Result<u64>;
+
+    /// Returns messages by queue state, and the oldest that waits.
+    fn totals(&self) -> Result<Totals>;
+
+    /// Returns queued faults, newest first, at most `limit` of them.
+    fn faults(&self, limit: u64) -> Result<Vec<FaultRow>>;
+
+    /// Returns committed extracts, newest first, at most `limit` of them.
+    fn extracts(&self, limit: u64) -> Result<Vec<ExtractRow>>;
+
+    /// Returns delivered batches with their receipts, newest first, at most `limit`.
+    fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>>;
+}

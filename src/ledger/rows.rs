@@ -1,0 +1,213 @@
+//! What a ledger keeps, row by row.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::domain::{Counts, ExtractKind, Fault, Notes, QueueState};
+
+/// The next free numbers; each is given once, ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// For MSH-10.
+    pub control: u64,
+    /// For FHS-9 and FHS-11.
+    pub file: u64,
+}
+
+impl Default for Numbers {
+    fn default() -> Numbers {
+        Numbers { control: 1, file: 1 }
+    }
+}
+
+/// An extract inside a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExtractId(pub i64);
+
+/// An extract that is being read.
+#[derive(Clone, Debug)]
+pub struct NewExtract {
+    /// SHA-256 of the bytes as dropped.
+    pub digest: Digest,
+    /// File name, cleaned.
+    pub name: String,
+    /// What it holds.
+    pub kind: ExtractKind,
+    /// Size as dropped.
+    pub bytes: u64,
+    /// The header line, so that a queued record can be read again.
+    pub header: String,
+    /// Unix seconds.
+    pub taken_at: i64,
+}
+
+/// A committed extract and its account.
+#[derive(Clone, Debug)]
+pub struct ExtractRow {
+    /// Its row.
+    pub id: ExtractId,
+    /// As it was begun.
+    pub extract: NewExtract,
+    /// What became of its rows.
+    pub counts: Counts,
+    /// What was noticed.
+    pub notes: Notes,
+    /// The batch file its messages went into.
+    pub batch: Option<u64>,
+}
+
+/// A batch file: frozen before the first network byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchRow {
+    /// The file number; batches leave in this order.
+    pub number: u64,
+    /// The final file name, unique for ever.
+    pub name: String,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// The first control number in it; the others follow without a gap.
+    pub first_control: u64,
+    /// How many messages it holds.
+    pub messages: u64,
+    /// Unix seconds.
+    pub made_at: i64,
+}
+
+/// How far a batch is on its way to one endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// No try has begun.
+    Waiting,
+    /// A try began under a temporary name; nothing was renamed.
+    Sending,
+    /// The temporary file was whole; its rename may have been asked for.
+    Verified,
+    /// The endpoint has it.
+    Delivered,
+    /// Nothing can be proved; a person decides.
+    Uncertain,
+    /// Other bytes stand under the final name; a person decides.
+    Conflict,
+}
+
+impl Stage {
+    /// Every stage.
+    pub const ALL: [Stage; 6] = [
+        Stage::Waiting,
+        Stage::Sending,
+        Stage::Verified,
+        Stage::Delivered,
+        Stage::Uncertain,
+        Stage::Conflict,
+    ];
+
+    /// Returns the word the ledger keeps.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Stage::Waiting => "waiting",
+            Stage::Sending => "sending",
+            Stage::Verified => "verified",
+            Stage::Delivered => "delivered",
+            Stage::Uncertain => "uncertain",
+            Stage::Conflict => "conflict",
+        }
+    }
+
+    /// Returns the queue state of the messages in such a batch.
+    pub const fn queue_state(self) -> QueueState {
+        match self {
+            Stage::Waiting => QueueState::New,
+            Stage::Delivered => QueueState::Processed,
+            _ => QueueState::Pending,
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.word())
+    }
+}
+
+/// One batch on its way to one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryRow {
+    /// The batch.
+    pub batch: BatchRow,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// How far it is.
+    pub stage: Stage,
+    /// The temporary name of the last try.
+    pub temp: Option<String>,
+    /// When the rename began, unix seconds; set with [`Stage::Verified`].
+    pub rename_at: Option<i64>,
+    /// How many tries have begun.
+    pub tries: u64,
+    /// Why the last try failed.
+    pub failure: Option<Failure>,
+    /// The evidence, once delivered.
+    pub receipt: Option<Receipt>,
+}
+
+/// Why a try failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// What happened and what to do, in a sentence without patient data.
+    pub what: String,
+    /// True where trying again cannot help until somebody acts.
+    pub stopped: bool,
+    /// The stage to go to, where it is not the one the delivery has.
+    #[serde(skip)]
+    pub stage: Option<Stage>,
+    /// Unix seconds.
+    pub at: i64,
+}
+
+/// What the endpoint answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// Full remote path.
+    pub path: String,
+    /// Size at the endpoint.
+    pub bytes: u64,
+    /// How we know: `renamed`, `seen` or `inferred` (`delivery.md` section 3).
+    pub evidence: String,
+    /// `host:port` or the folder.
+    pub server: String,
+    /// Fingerprint of the host key; empty for a folder.
+    pub host_key: String,
+    /// Unix seconds.
+    pub at: i64,
+}
+
+/// A record that waits in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultRow {
+    /// Its row.
+    pub id: i64,
+    /// The extract it stands in.
+    pub extract: ExtractId,
+    /// Where and what.
+    pub fault: Fault,
+    /// The record's text as it was dropped: patient data.
+    pub source: String,
+    /// When its extract was taken, unix seconds.
+    pub at: i64,
+}
+
+/// Messages by queue state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Count of each state that has any; faults count as one message each.
+    pub states: std::collections::BTreeMap<QueueState, u64>,
+    /// When the oldest batch that is not delivered was made, unix seconds.
+    pub oldest_waiting: Option<i64>,
+    /// When the last drop was committed, unix seconds.
+    pub last_drop: Option<i64>,
+}
