@@ -3,6 +3,10 @@
 //! Knows no event, no scope, no file; imports nothing of ours, so that it could
 //! be lifted out. Sources: HL7 2.3.1 chapter 2, `interface.md` 3.3 to 3.5.
 
+pub mod envelope;
+mod escape;
 mod path;
+pub mod read;
 
+pub use escape::{Text, escape, unescape};
 pub use path::{Path, PathError};
