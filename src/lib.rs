@@ -5,6 +5,7 @@
 
 // Floor 0: words.
 pub mod clock;
+pub mod codes;
 pub mod crashpoint;
 pub mod digest;
 pub mod hl7;
