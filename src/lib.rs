@@ -13,3 +13,5 @@ pub mod hl7;
 pub mod disk;
 // Floor 2: nouns.
 pub mod domain;
+// Floor 3: verbs.
+pub mod config;

@@ -172,7 +172,8 @@ pub struct ExternalId {
 pub struct Target {
     /// The field: PID-2, PID-3, PID-4, PID-18, SCH-1, SCH-2, PV1-19, PV1-50, PV1-5.
     pub field: Path,
-    /// True for `PID-3!`: instead of the athenaNet ID, not after it.
+    /// True where the ID stands instead of athenaNet's: every field but a plain
+    /// `PID-3`, which takes it after athenaNet's.
     pub replaces: bool,
 }
 
@@ -198,8 +199,8 @@ pub enum ProviderIds {
 /// How batch files are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batching {
-    /// File name template: `{context_id}`, `{interface}`, `{date}`, `{time}`, and
-    /// `{file_number}`, which it must hold.
+    /// File name template: `{context_id}`, `{interface}`, `{environment}`, `{date}`,
+    /// `{time}`, and `{file_number}`, which it must hold.
     pub file_name: String,
     /// Whether a drop without messages makes a batch file all the same.
     pub send_empty: bool,

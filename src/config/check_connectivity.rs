@@ -1,0 +1,343 @@
+//! `[connectivity.test]` and `[connectivity.production]`: the vendor's end.
+
+use std::path::PathBuf;
+
+use toml::Spanned;
+
+use super::check::{Check, Place, open};
+use super::raw::{self, Text};
+use crate::domain::{
+    Endpoint, Environment, Login, Method, OnDoubt, Protocol, Secret, Sftp, Verify,
+};
+
+/// A day: later, "gone" proves nothing about our own rename.
+const INFER_WINDOW_MAX_S: i64 = 24 * 3600;
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Sftp,
+    Folder,
+}
+
+impl Check<'_> {
+    /// Checks the section of the environment in force; the other may be half done.
+    pub fn endpoint(
+        &mut self,
+        environment: Environment,
+        section: raw::Connectivity,
+    ) -> Option<Endpoint> {
+        let (place, mut endpoint) = match environment {
+            Environment::Test => open("connectivity.test", section.test),
+            Environment::Production => open("connectivity.production", section.production),
+        };
+        let kinds = [("sftp", Kind::Sftp), ("folder", Kind::Folder)];
+        let kind = self.word(place, "method", endpoint.method.take(), &kinds);
+        let protocol = self.protocol(place, &mut endpoint);
+        let method = match kind? {
+            Kind::Sftp => self.sftp(place, endpoint).map(Method::Sftp),
+            Kind::Folder => self.folder(place, endpoint).map(Method::Folder),
+        };
+        Some(Endpoint {
+            name: environment.word().to_string(),
+            method: method?,
+            protocol: protocol?,
+        })
+    }
+
+    fn protocol(&mut self, place: Place, endpoint: &mut raw::Endpoint) -> Option<Protocol> {
+        let temp_name = self.temp_name(place, endpoint.temp_name.take());
+        let words = [("size", Verify::Size), ("hash", Verify::Hash)];
+        let verify = self.word(place, "verify", endpoint.verify.take(), &words);
+        let words = [("keep", false), ("immediate", true)];
+        let pickup = self.word(place, "pickup", endpoint.pickup.take(), &words);
+        let key = "infer_window_seconds";
+        let bounds = 0..=INFER_WINDOW_MAX_S;
+        let window = self.number(place, key, endpoint.infer_window_seconds.take(), bounds);
+        let words = [("accept", OnDoubt::Accept), ("hold", OnDoubt::Hold)];
+        let on_inferred = self.word(place, "on_inferred", endpoint.on_inferred.take(), &words);
+        let words = [("hold", OnDoubt::Hold), ("resend", OnDoubt::Resend)];
+        let on_uncertain = self.word(place, "on_uncertain", endpoint.on_uncertain.take(), &words);
+        Some(Protocol {
+            temp_name: temp_name?,
+            verify: verify?,
+            pickup_immediate: pickup?,
+            infer_window_s: window?,
+            on_inferred: on_inferred?,
+            on_uncertain: on_uncertain?,
+        })
+    }
+
+    fn temp_name(&mut self, place: Place, value: Text) -> Option<String> {
+        let value = self.text(place, "temp_name", value, "\".{name}.{try}.part\"")?;
+        if value.as_ref() == "{name}" {
+            let what =
+                "`temp_name` is the final name itself; add to it, as in \".{name}.{try}.part\"";
+            self.problem(value.span().start, what.to_string());
+            return None;
+        }
+        self.name_template("temp_name", value, &["name", "try"], "name")
+    }
+
+    fn folder(&mut self, place: Place, endpoint: raw::Endpoint) -> Option<PathBuf> {
+        // A host that nothing connects to would look like a delivery to it.
+        let others = [
+            ("host", endpoint.host),
+            ("user", endpoint.user),
+            ("key_file", endpoint.key_file),
+            ("passphrase_file", endpoint.passphrase_file),
+            ("passphrase_env", endpoint.passphrase_env),
+            ("password_file", endpoint.password_file),
+            ("password_env", endpoint.password_env),
+            ("known_hosts", endpoint.known_hosts),
+        ];
+        for (key, value) in others {
+            if let Some(value) = value {
+                let what = format!("`{key}` goes with method = \"sftp\"; remove one of the two");
+                self.problem(value.span().start, what);
+            }
+        }
+        let folder = self.text(place, "folder", endpoint.folder, "\"/mnt/vendor/inbound\"")?;
+        self.path("folder", folder)
+    }
+
+    fn sftp(&mut self, place: Place, endpoint: raw::Endpoint) -> Option<Sftp> {
+        let host = self.text(place, "host", endpoint.host, "\"sftp.vendor.example\"");
+        let port = self.number(place, "port", endpoint.port, 1..=65535);
+        let user = self.text(place, "user", endpoint.user, "\"the user name there\"");
+        let known_hosts =
+            self.text(place, "known_hosts", endpoint.known_hosts, "\"keys/known_hosts\"");
+        let known_hosts = known_hosts.and_then(|path| self.path("known_hosts", path));
+        let folder = self.text(place, "folder", endpoint.folder, "\"/inbound\"");
+        let no_key = endpoint.key_file.is_none();
+        let key_file = endpoint.key_file.map(|path| self.path("key_file", path));
+        let passphrase =
+            self.secret("passphrase", endpoint.passphrase_file, endpoint.passphrase_env);
+        let password = self.secret("password", endpoint.password_file, endpoint.password_env);
+        if let (true, Some((start, _))) = (no_key, &passphrase) {
+            self.problem(*start, "a passphrase without its key; write key_file too".to_string());
+        }
+        if no_key && password.is_none() {
+            self.missing(
+                place,
+                "key_file",
+                "\"keys/id_ed25519\", or password_file or password_env",
+            );
+        }
+        Some(Sftp {
+            host: host?.into_inner(),
+            port: u16::try_from(port?).ok()?,
+            user: user?.into_inner(),
+            login: Login {
+                key_file: key_file.map_or(Some(None), |path| path.map(Some))?,
+                passphrase: passphrase.map_or(Some(None), |(_, secret)| secret.map(Some))?,
+                password: password.map_or(Some(None), |(_, secret)| secret.map(Some))?,
+            },
+            known_hosts: known_hosts?,
+            folder: folder?.into_inner(),
+        })
+    }
+
+    /// Returns where a secret is, if it is given, with its place in the file. What
+    /// stands there is never shown: it may be the secret itself.
+    fn secret(&mut self, name: &str, file: Text, env: Text) -> Option<(usize, Option<Secret>)> {
+        match (file, env) {
+            (None, None) => None,
+            (Some(file), None) => {
+                let start = file.span().start;
+                Some((start, self.path(&format!("{name}_file"), file).map(Secret::File)))
+            }
+            (None, Some(env)) => Some((env.span().start, self.variable(name, env))),
+            (Some(_), Some(env)) => {
+                let start = env.span().start;
+                self.problem(start, format!("`{name}_file` and `{name}_env` both; keep one"));
+                Some((start, None))
+            }
+        }
+    }
+
+    fn variable(&mut self, name: &str, env: Spanned<String>) -> Option<Secret> {
+        let start = env.span().start;
+        let text = env.into_inner();
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if text.is_empty() || text.as_bytes()[0].is_ascii_digit() || !text.bytes().all(good) {
+            let what = format!(
+                "`{name}_env` is no environment variable; write its name, such as \
+                 VENDOR_{}, never the secret",
+                name.to_uppercase()
+            );
+            self.problem(start, what);
+            return None;
+        }
+        Some(Secret::Env(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{GOOD, added, changed, problems, scope};
+    use super::*;
+
+    fn sftp_of(text: &str) -> Sftp {
+        match scope(text).endpoint.method {
+            Method::Sftp(sftp) => sftp,
+            Method::Folder(folder) => panic!("{folder:?}"),
+        }
+    }
+
+    #[test]
+    fn a_login_is_read_with_its_defaults() {
+        let endpoint = scope(GOOD).endpoint;
+        assert_eq!(endpoint.name, "test");
+        let protocol = Protocol {
+            temp_name: ".{name}.{try}.part".to_string(),
+            verify: Verify::Size,
+            pickup_immediate: false,
+            infer_window_s: 3600,
+            on_inferred: OnDoubt::Accept,
+            on_uncertain: OnDoubt::Hold,
+        };
+        assert_eq!(endpoint.protocol, protocol);
+        let sftp = Sftp {
+            host: "127.0.0.1".to_string(),
+            port: 22,
+            user: "ridge".to_string(),
+            login: Login {
+                key_file: Some("/etc/hl7drop/keys/ridge".into()),
+                passphrase: None,
+                password: None,
+            },
+            known_hosts: "/etc/hl7drop/keys/known_hosts".into(),
+            folder: "/inbound".to_string(),
+        };
+        assert_eq!(endpoint.method, Method::Sftp(sftp));
+    }
+
+    #[test]
+    fn secrets_are_files_or_variables() {
+        let text = added("passphrase_file = \"/run/pass\"\npassword_env = \"RIDGE_PASSWORD\"");
+        let login = sftp_of(&text).login;
+        assert_eq!(login.passphrase, Some(Secret::File("/run/pass".into())));
+        assert_eq!(login.password, Some(Secret::Env("RIDGE_PASSWORD".to_string())));
+        let text = changed("key_file = \"keys/ridge\"", "password_file = \"keys/password\"");
+        let login = sftp_of(&text).login;
+        assert_eq!(login.key_file, None);
+        assert_eq!(login.password, Some(Secret::File("/etc/hl7drop/keys/password".into())));
+    }
+
+    #[test]
+    fn a_secret_where_its_place_should_stand_is_not_repeated() {
+        let text = "password_env = \"hunter2!\"\npassphrase_file = \"-----BEGIN\\nhunter2\"";
+        assert_eq!(
+            problems(&added(text)),
+            [
+                "line 15: `password_env` is no environment variable; write its name, such as \
+                 VENDOR_PASSWORD, never the secret",
+                "line 16: `passphrase_file` is not a path; write where the file or folder is",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_login_without_its_parts_is_refused() {
+        let text = "[project]\ninterface = \"a\"\ncontext_id = \"1\"\npractice = \"a\"\n\
+                    environment = \"production\"\n[wire]\nreceiving_application = \"A\"\n\
+                    [connectivity.production]\nmethod = \"sftp\"\npassphrase_env = \"A\"\n";
+        assert_eq!(
+            problems(text),
+            [
+                "line 8: `host` is missing in [connectivity.production]; write host = \
+                 \"sftp.vendor.example\"",
+                "line 8: `user` is missing in [connectivity.production]; write user = \"the user \
+                 name there\"",
+                "line 8: `known_hosts` is missing in [connectivity.production]; write \
+                 known_hosts = \"keys/known_hosts\"",
+                "line 8: `folder` is missing in [connectivity.production]; write folder = \
+                 \"/inbound\"",
+                "line 8: `key_file` is missing in [connectivity.production]; write key_file = \
+                 \"keys/id_ed25519\", or password_file or password_env",
+                "line 10: a passphrase without its key; write key_file too",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_secret_has_one_place() {
+        let text = added("password_file = \"a\"\npassword_env = \"A\"");
+        let told = "line 16: `password_file` and `password_env` both; keep one";
+        assert_eq!(problems(&text), [told]);
+    }
+
+    #[test]
+    fn the_section_of_the_environment_in_force_must_be_there_and_no_other() {
+        let production = "environment = \"production\"";
+        let told = "line 1: `method` is missing in [connectivity.production]; write method = \
+                    \"sftp\" or \"folder\"";
+        assert_eq!(problems(&changed("environment = \"test\"", production)), [told]);
+        let text = added("[connectivity.production]\nmethod = \"sftp\"");
+        assert_eq!(scope(&text).endpoint.name, "test");
+    }
+
+    #[test]
+    fn a_folder_is_taken_from_where_the_file_is() {
+        let text = GOOD.split("method").next().unwrap().to_string();
+        let with = |lines: &str| format!("{text}method = \"folder\"\n{lines}");
+        let method = scope(&with("folder = \"out\"")).endpoint.method;
+        assert_eq!(method, Method::Folder("/etc/hl7drop/out".into()));
+        let told = "line 10: `folder` begins with `~`; write the whole path";
+        assert_eq!(problems(&with("folder = \"~/out\"")), [told]);
+        let told = "line 8: `folder` is missing in [connectivity.test]; write folder = \
+                    \"/mnt/vendor/inbound\"";
+        assert_eq!(problems(&with("")), [told]);
+        assert_eq!(
+            problems(&with("folder = \"out\"\nhost = \"a\"\npassword_env = \"A\"")),
+            [
+                "line 11: `host` goes with method = \"sftp\"; remove one of the two",
+                "line 12: `password_env` goes with method = \"sftp\"; remove one of the two",
+            ]
+        );
+    }
+
+    #[test]
+    fn words_and_numbers_of_the_protocol_are_checked() {
+        let text = "port = 0\nverify = \"md5\"\npickup = \"now\"\ninfer_window_seconds = -1\n\
+                    on_inferred = \"resend\"\non_uncertain = \"accept\"";
+        assert_eq!(
+            problems(&added(text)),
+            [
+                "line 15: `port` is 0; write a number from 1 to 65535",
+                "line 16: `md5` is no verify; write \"size\" or \"hash\"",
+                "line 17: `now` is no pickup; write \"keep\" or \"immediate\"",
+                "line 18: `infer_window_seconds` is -1; write a number from 0 to 86400",
+                "line 19: `resend` is no on_inferred; write \"accept\" or \"hold\"",
+                "line 20: `accept` is no on_uncertain; write \"hold\" or \"resend\"",
+            ]
+        );
+        let told = "line 9: `ftp` is no method; write \"sftp\" or \"folder\"";
+        assert_eq!(problems(&changed("method = \"sftp\"", "method = \"ftp\"")), [told]);
+    }
+
+    #[test]
+    fn a_temporary_name_is_another_name_for_each_file() {
+        let told = |name: &str| problems(&added(&format!("temp_name = \"{name}\""))).remove(0);
+        assert_eq!(
+            told("{name}"),
+            "line 15: `temp_name` is the final name itself; add to it, as in \
+             \".{name}.{try}.part\""
+        );
+        assert_eq!(
+            told("upload.part"),
+            "line 15: `temp_name` does not hold {name}, which makes each name its own"
+        );
+        assert_eq!(
+            told("{name}.{date}"),
+            "line 15: {date} is no placeholder of `temp_name`; it takes {name}, {try}"
+        );
+        assert_eq!(
+            told("tmp/{name}"),
+            "line 15: `temp_name` holds '/'; use letters, digits, `.`, `_`, `-` and placeholders"
+        );
+        assert_eq!(told("{name}.{try"), "line 15: `temp_name` has a { without its }");
+        let scope = scope(&added("temp_name = \"{name}.tmp\""));
+        assert_eq!(scope.endpoint.protocol.temp_name, "{name}.tmp");
+    }
+}

@@ -1,0 +1,120 @@
+//! `[batch]` and `[pickup]`: how files are named, and when they are taken.
+
+use toml::Spanned;
+
+use super::check::{Check, Place, open};
+use super::raw;
+use crate::domain::{Batching, Pickup};
+
+/// A day; a file that changes for longer is no extract.
+const WAIT_MAX_S: i64 = 24 * 3600;
+
+const FILE_NAME_PARTS: [&str; 6] =
+    ["context_id", "interface", "environment", "date", "time", "file_number"];
+
+impl Check<'_> {
+    /// Checks `[batch]`.
+    pub fn batching(&mut self, section: Option<Spanned<raw::Batch>>) -> Option<Batching> {
+        let (place, batch) = open("batch", section);
+        let file_name = self.file_name(place, batch.file_name);
+        if batch.send_empty.is_none() {
+            self.missing(place, "send_empty", "false");
+        }
+        Some(Batching { file_name: file_name?, send_empty: batch.send_empty?.into_inner() })
+    }
+
+    fn file_name(&mut self, place: Place, value: raw::Text) -> Option<String> {
+        let key = "file_name";
+        let value = self.text(place, key, value, "\"{context_id}-{file_number}.hl7\"")?;
+        if value.as_ref().starts_with('.') {
+            let what = "`file_name` begins with a dot, which hides the file; leave it out";
+            self.problem(value.span().start, what.to_string());
+            return None;
+        }
+        self.name_template(key, value, &FILE_NAME_PARTS, "file_number")
+    }
+
+    /// Checks `[pickup]`.
+    pub fn pickup(&mut self, section: Option<Spanned<raw::Pickup>>) -> Option<Pickup> {
+        let (place, pickup) = open("pickup", section);
+        let settle_ms = self.settle_ms(place, pickup.settle_seconds);
+        let bounds = 0..=WAIT_MAX_S;
+        let wait = self.number(place, "empty_wait_seconds", pickup.empty_wait_seconds, bounds);
+        Some(Pickup { settle_ms: settle_ms?, empty_wait_s: u64::try_from(wait?).ok()? })
+    }
+
+    fn settle_ms(&mut self, place: Place, value: Option<Spanned<f64>>) -> Option<u64> {
+        let Some(value) = value else {
+            self.missing(place, "settle_seconds", "2");
+            return None;
+        };
+        let seconds = *value.as_ref();
+        if !(0.0..=WAIT_MAX_S as f64).contains(&seconds) {
+            let what =
+                format!("`settle_seconds` is {seconds}; write a number from 0 to {WAIT_MAX_S}");
+            self.problem(value.span().start, what);
+            return None;
+        }
+        Some((seconds * 1000.0).round() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{GOOD, added, problems, scope};
+    use super::*;
+
+    #[test]
+    fn a_file_name_takes_every_placeholder() {
+        let default = "{context_id}-{file_number}.hl7";
+        let batching = Batching { file_name: default.to_string(), send_empty: false };
+        assert_eq!(scope(GOOD).batching, batching);
+        let name = "{interface}_{environment}_{date}_{time}_{context_id}_{file_number}.hl7";
+        let text = added(&format!("[batch]\nsend_empty = true\nfile_name = \"{name}\""));
+        let batching = Batching { file_name: name.to_string(), send_empty: true };
+        assert_eq!(scope(&text).batching, batching);
+    }
+
+    #[test]
+    fn a_file_name_that_could_come_twice_or_leave_its_folder_is_refused() {
+        let told = |name: &str| problems(&added(&format!("[batch]\nfile_name = \"{name}\"")));
+        assert_eq!(
+            told("{date}.hl7"),
+            ["line 16: `file_name` does not hold {file_number}, which makes each name its own"]
+        );
+        assert_eq!(
+            told("../{sequence} {file_number}"),
+            ["line 16: `file_name` begins with a dot, which hides the file; leave it out"]
+        );
+        assert_eq!(
+            told("a/{sequence}"),
+            [
+                "line 16: {sequence} is no placeholder of `file_name`; it takes {context_id}, \
+                 {interface}, {environment}, {date}, {time}, {file_number}",
+                "line 16: `file_name` holds '/'; use letters, digits, `.`, `_`, `-` and \
+                 placeholders",
+                "line 16: `file_name` does not hold {file_number}, which makes each name its own",
+            ]
+        );
+        assert_eq!(
+            told("{file_number}}.hl7"),
+            ["line 16: `file_name` holds '}'; use letters, digits, `.`, `_`, `-` and \
+                 placeholders"]
+        );
+    }
+
+    #[test]
+    fn a_file_settles_in_fractions_of_a_second_or_at_once() {
+        let with = |seconds: &str| added(&format!("[pickup]\nsettle_seconds = {seconds}"));
+        assert_eq!(scope(&with("0")).pickup.settle_ms, 0);
+        assert_eq!(scope(&with("0.25")).pickup.settle_ms, 250);
+        assert_eq!(scope(GOOD).pickup, Pickup { settle_ms: 2000, empty_wait_s: 300 });
+        for seconds in ["-1", "NaN", "inf", "86401"] {
+            let told =
+                format!("line 16: `settle_seconds` is {seconds}; write a number from 0 to 86400");
+            assert_eq!(problems(&with(&seconds.to_lowercase())), [told]);
+        }
+        let told = "line 16: `empty_wait_seconds` is -5; write a number from 0 to 86400";
+        assert_eq!(problems(&added("[pickup]\nempty_wait_seconds = -5")), [told]);
+    }
+}

@@ -1,0 +1,120 @@
+//! The interface file: one agreed scope, read as written, then checked.
+
+use std::path::Path;
+
+use super::check::Check;
+use super::problem::Problem;
+use super::raw;
+use super::shape;
+use crate::domain::Scope;
+
+/// Every default with its meaning: `config/defaults.toml`.
+const DEFAULTS: &str = include_str!("../../config/defaults.toml");
+
+/// Reads and checks an interface file that lies in `folder`, where its relative
+/// paths start from.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of its lines; never an empty list.
+pub fn read(text: &str, folder: &Path) -> Result<Scope, Vec<Problem>> {
+    let shape = shape::read(text, DEFAULTS, &["enable"])?;
+    let (mut check, raw) = Check::new(text, folder, shape);
+    let scope = assemble(&mut check, raw);
+    check.finish(scope)
+}
+
+/// Checks every section before it gives up on any.
+fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
+    let (environment, project) = check.project(raw.project);
+    let enabled = check.enabled(raw.enable);
+    let files = check.extracts(raw.extract.unwrap_or_default());
+    let wire = check.wire(raw.wire);
+    let connectivity = raw.connectivity.unwrap_or_default();
+    let endpoint = environment.and_then(|which| check.endpoint(which, connectivity));
+    let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
+    let mapping = check.mapping(raw.mapping.unwrap_or_default());
+    let status = check.status(raw.appointments.unwrap_or_default().status);
+    let provider_ids = check.provider_ids(raw.provider_id);
+    let batching = check.batching(raw.batch);
+    let pickup = check.pickup(raw.pickup);
+    let project = project?;
+    Some(Scope {
+        interface: project.interface,
+        context_id: project.context_id,
+        practice: project.practice,
+        environment: environment?,
+        timezone: project.timezone,
+        enabled,
+        files,
+        wire: wire?,
+        endpoint: endpoint?,
+        patient_ids,
+        appointment_ids,
+        mapping,
+        status,
+        provider_ids: provider_ids?,
+        batching: batching?,
+        pickup: pickup?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{problems, switched_on};
+    use super::*;
+
+    #[test]
+    fn the_defaults_lack_nothing_but_what_must_be_agreed() {
+        let told = problems(DEFAULTS).join("\n");
+        let missing = ["environment", "interface", "context_id", "practice"];
+        assert!(missing.iter().all(|key| told.contains(&format!("`{key}` is missing"))), "{told}");
+        assert!(told.lines().all(|line| line.contains("is missing in [")), "{told}");
+    }
+
+    #[test]
+    fn every_default_has_its_comment() {
+        let mut above = "";
+        for line in DEFAULTS.lines() {
+            let key = line.starts_with(|first: char| first.is_ascii_lowercase());
+            assert!(!key || above.starts_with("# "), "{line}");
+            above = line;
+        }
+    }
+
+    /// The whole template, a few lines of it dropped or given another value.
+    fn nearly_right() -> impl Strategy<Value = String> {
+        let values = ["5", "-1", "nan", "true", "\"\"", "\"\\u0000^\"", "[]", "[[]]", "{}", "[{}]"];
+        let value = prop::sample::select(values.to_vec());
+        let edits = prop::collection::vec((0..1000usize, prop::option::of(value)), 0..8);
+        edits.prop_map(|edits| {
+            let mut lines: Vec<String> = switched_on().lines().map(String::from).collect();
+            for (at, value) in edits {
+                let at = at % lines.len();
+                match (lines[at].split_once('='), value) {
+                    (Some((key, _)), Some(value)) => lines[at] = format!("{key}= {value}"),
+                    _ => lines[at].clear(),
+                }
+            }
+            lines.join("\n")
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_scope_or_tells_why_not(text in "\\PC*") {
+            if let Err(told) = read(&text, Path::new(".")) {
+                prop_assert!(!told.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_file_nearly_right_is_a_scope_or_tells_where_not(text in nearly_right()) {
+            if let Err(told) = read(&text, Path::new(".")) {
+                prop_assert!(!told.is_empty());
+                prop_assert!(told.iter().all(|problem| problem.line <= text.lines().count()));
+            }
+        }
+    }
+}

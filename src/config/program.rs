@@ -1,0 +1,115 @@
+//! The program's own file, `hl7drop.toml`: where things are, not what is agreed.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::check::{Check, open};
+use super::problem::Problem;
+use super::raw::{Number, Text};
+use super::shape;
+use super::template;
+
+/// More than any machine has; a slip of the finger would start thousands of threads.
+const WORKERS_MAX: i64 = 1024;
+
+/// The program's own settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// `[folders]` spool: where each interface has its folders and its ledger.
+    pub spool: PathBuf,
+    /// `[folders]` interfaces: where the interface files are, `<name>.toml` each.
+    pub interfaces: PathBuf,
+    /// `[run]` workers: threads that convert; 0 is one for each core.
+    pub workers: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    folders: Option<Spanned<Folders>>,
+    run: Option<Spanned<Run>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Folders {
+    spool: Text,
+    interfaces: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Run {
+    workers: Number,
+}
+
+/// Reads and checks a program file that lies in `folder`, where its relative paths
+/// start from. The file that `hl7drop init` writes holds the defaults.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of its lines; never an empty list.
+pub fn read(text: &str, folder: &Path) -> Result<Program, Vec<Problem>> {
+    let shape = shape::read(text, template::program_file(), &[])?;
+    let (mut check, raw) = Check::new(text, folder, shape);
+    let program = assemble(&mut check, raw);
+    check.finish(program)
+}
+
+fn assemble(check: &mut Check<'_>, raw: File) -> Option<Program> {
+    let (place, folders) = open("folders", raw.folders);
+    let spool = check.text(place, "spool", folders.spool, "\"spool\"");
+    let spool = spool.and_then(|path| check.path("spool", path));
+    let interfaces = check.text(place, "interfaces", folders.interfaces, "\"interfaces\"");
+    let interfaces = interfaces.and_then(|path| check.path("interfaces", path));
+    let (place, run) = open("run", raw.run);
+    let workers = check.number(place, "workers", run.workers, 0..=WORKERS_MAX);
+    Some(Program {
+        spool: spool?,
+        interfaces: interfaces?,
+        workers: usize::try_from(workers?).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(text: &str) -> Result<Program, Vec<String>> {
+        read(text, Path::new("/etc/hl7drop"))
+            .map_err(|told| told.iter().map(Problem::to_string).collect())
+    }
+
+    #[test]
+    fn without_a_word_the_defaults_hold() {
+        let defaults = Program {
+            spool: "/etc/hl7drop/spool".into(),
+            interfaces: "/etc/hl7drop/interfaces".into(),
+            workers: 0,
+        };
+        assert_eq!(program(""), Ok(defaults.clone()));
+        assert_eq!(program(template::program_file()), Ok(defaults));
+    }
+
+    #[test]
+    fn a_whole_path_stays_as_it_is() {
+        let read = program("[folders]\nspool = \"/var/lib/hl7drop\"\n[run]\nworkers = 3").unwrap();
+        assert_eq!(read.spool, PathBuf::from("/var/lib/hl7drop"));
+        assert_eq!(read.workers, 3);
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_with_its_line() {
+        let text = "[folders]\nspol = \"a\"\ninterfaces = \"~/a\"\n[run]\nworkers = -1\n[web]\n";
+        assert_eq!(
+            program(text).unwrap_err(),
+            [
+                "line 2: unknown field `spol`, expected `spool` or `interfaces`",
+                "line 3: `interfaces` begins with `~`; write the whole path",
+                "line 5: `workers` is -1; write a number from 0 to 1024",
+                "line 6: unknown field `web`, expected `folders` or `run`",
+            ]
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! The interface file as it is written: its keys and their types, nothing checked.
+//!
+//! Every key is optional here: a missing one is told by the check that needs it,
+//! together with all the others. To add a key: a line here, its default in
+//! `config/defaults.toml`, its check, and a line in `config/interface.toml`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use toml::Spanned;
+
+/// A text and where it stands.
+pub(super) type Text = Option<Spanned<String>>;
+/// A whole number and where it stands.
+pub(super) type Number = Option<Spanned<i64>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub project: Option<Spanned<Project>>,
+    pub enable: Option<Spanned<BTreeMap<Spanned<String>, bool>>>,
+    pub extract: Option<Extracts>,
+    pub wire: Option<Spanned<Wire>>,
+    pub connectivity: Option<Connectivity>,
+    pub external_ids: Option<ExternalIds>,
+    pub mapping: Option<Vec<Spanned<MappingRow>>>,
+    pub appointments: Option<Appointments>,
+    pub provider_id: Option<Spanned<ProviderId>>,
+    pub batch: Option<Spanned<Batch>>,
+    pub pickup: Option<Spanned<Pickup>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Project {
+    pub interface: Text,
+    pub context_id: Text,
+    pub practice: Text,
+    pub event_number: Text,
+    pub vendor: Text,
+    pub vendor_type: Text,
+    pub environment: Text,
+    pub timezone: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Extracts {
+    pub providers: Option<Spanned<Extract>>,
+    pub departments: Option<Spanned<Extract>>,
+    pub patients: Option<Spanned<Extract>>,
+    pub appointments: Option<Spanned<Extract>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Extract {
+    pub files: Option<Spanned<Vec<Spanned<String>>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wire {
+    pub hl7_version: Text,
+    pub sending_application: Text,
+    pub receiving_application: Text,
+    pub receiving_facility: Text,
+    pub default_operator: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Connectivity {
+    pub test: Option<Spanned<Endpoint>>,
+    pub production: Option<Spanned<Endpoint>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Endpoint {
+    pub method: Text,
+    pub host: Text,
+    pub port: Number,
+    pub user: Text,
+    pub key_file: Text,
+    pub passphrase_file: Text,
+    pub passphrase_env: Text,
+    pub password_file: Text,
+    pub password_env: Text,
+    pub known_hosts: Text,
+    pub folder: Text,
+    pub temp_name: Text,
+    pub verify: Text,
+    pub pickup: Text,
+    pub infer_window_seconds: Number,
+    pub on_inferred: Text,
+    pub on_uncertain: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExternalIds {
+    /// For rows that name none.
+    pub authority: Text,
+    /// For rows that name none.
+    #[serde(rename = "type")]
+    pub id_type: Text,
+    #[serde(default)]
+    pub patient: Vec<Spanned<ExternalId>>,
+    #[serde(default)]
+    pub appointment: Vec<Spanned<ExternalId>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExternalId {
+    pub name: Text,
+    pub custom_field_id: Text,
+    pub category: Text,
+    pub field: Text,
+    pub authority: Text,
+    #[serde(rename = "type")]
+    pub id_type: Text,
+    pub width: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MappingRow {
+    pub field: Text,
+    pub value: Option<Spanned<Templates>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Appointments {
+    #[serde(default)]
+    pub status: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProviderId {
+    #[serde(rename = "use")]
+    pub kind: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Batch {
+    pub file_name: Text,
+    pub send_empty: Option<Spanned<bool>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pickup {
+    pub settle_seconds: Option<Spanned<f64>>,
+    pub empty_wait_seconds: Number,
+}
+
+/// One template or a list of them. Read by hand: serde's `untagged` would lose
+/// the reason when neither fits.
+pub(super) struct Templates(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Templates {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Templates, D::Error> {
+        from.deserialize_any(TemplatesVisitor)
+    }
+}
+
+struct TemplatesVisitor;
+
+impl<'de> Visitor<'de> for TemplatesVisitor {
+    type Value = Templates;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a text in quotes or a list of them")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Templates, E> {
+        Ok(Templates(vec![text.to_string()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Templates, A::Error> {
+        let mut templates = Vec::new();
+        while let Some(template) = list.next_element()? {
+            templates.push(template);
+        }
+        Ok(Templates(templates))
+    }
+}
