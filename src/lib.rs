@@ -13,5 +13,8 @@ pub mod hl7;
 pub mod disk;
 // Floor 2: nouns.
 pub mod domain;
-// Floor 3: verbs.
+// Floor 3: pure verbs; they do not know each other.
+pub mod batch;
 pub mod config;
+pub mod convert;
+pub mod extract;

@@ -84,6 +84,8 @@ codes! {
         "export the file as UTF-8 text; NUL characters come from UTF-16 or from damage"
     V004 Client "a column that stands in the header more than once has different values"
         "remove one of the columns, or make them agree"
+    X003 Client "an ID shorter than agreed: it lost its leading zeros"
+        "export the column as text; spreadsheets drop leading zeros"
     I001 Billing "an insurance without its package ID"
         "IN1-2 and IN1-3 are required: give the insurance its package ID, or clear its columns"
     I002 Billing "a secondary insurance without a primary"

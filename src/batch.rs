@@ -1,0 +1,114 @@
+//! What stands around the messages of one batch file: names, control IDs, headers,
+//! counts (`interface.md` 3.2 FHS to FTS, 3.5).
+
+use jiff::civil::DateTime;
+
+use crate::domain::{Kind, Scope};
+use crate::hl7::envelope::{Header, Parties, header, trailer};
+
+/// The envelope of one batch file.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    parties: Parties,
+    context_id: String,
+    processing_id: &'static str,
+    number: u64,
+    file_name: String,
+}
+
+impl Envelope {
+    /// Makes the envelope of file `number` at `clock`, civil time of the interface.
+    pub fn new(scope: &Scope, number: u64, clock: DateTime) -> Envelope {
+        let date = clock.strftime("%Y%m%d").to_string();
+        let time = clock.strftime("%H%M%S").to_string();
+        let file_name = scope
+            .batching
+            .file_name
+            .replace("{context_id}", &scope.context_id)
+            .replace("{interface}", scope.interface.as_str())
+            .replace("{environment}", scope.environment.word())
+            .replace("{date}", &date)
+            .replace("{time}", &time)
+            .replace("{file_number}", &format!("{number:06}"));
+        let parties = Parties {
+            sending_application: scope.wire.sending_application.clone(),
+            sending_facility: scope.context_id.clone(),
+            receiving_application: scope.wire.receiving_application.clone(),
+            receiving_facility: scope.wire.receiving_facility.clone(),
+            created: date + &time,
+        };
+        Envelope {
+            parties,
+            context_id: scope.context_id.clone(),
+            processing_id: scope.environment.processing_id(),
+            number,
+            file_name,
+        }
+    }
+
+    /// Returns the file's name at the endpoint.
+    pub fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    /// Returns what follows the ledger's number in MSH-10: `M99999`.
+    pub fn control_suffix(&self) -> String {
+        format!("M{}", self.context_id)
+    }
+
+    /// Writes FHS.
+    pub fn open_file(&self, out: &mut Vec<u8>) {
+        let name = format!("{}-{:06}", self.context_id, self.number);
+        let comment = format!("hl7drop backfill=N env={}", self.processing_id);
+        let control_id = self.control_id(self.number);
+        let fields =
+            Header { name: &name, comment: &comment, control_id: &control_id, reference: "" };
+        header("FHS", &self.parties, &fields, out);
+    }
+
+    /// Writes BHS of the `index`th batch, counted from 1.
+    pub fn open_batch(&self, kind: Kind, index: u64, out: &mut Vec<u8>) {
+        self.batch_header(kind, comment(kind), index, out);
+    }
+
+    /// Writes a batch of nothing, by agreement (3.5, zero messages).
+    pub fn empty_batch(&self, out: &mut Vec<u8>) {
+        self.batch_header(Kind::Patient, "no changes", 1, out);
+        trailer("BTS", 0, "", out);
+        trailer("FTS", 1, "", out);
+    }
+
+    /// Writes BTS with its count of messages.
+    pub fn close_batch(&self, kind: Kind, messages: u64, out: &mut Vec<u8>) {
+        trailer("BTS", messages, comment(kind), out);
+    }
+
+    /// Writes FTS with its count of batches.
+    pub fn close_file(&self, batches: u64, messages: u64, out: &mut Vec<u8>) {
+        trailer("FTS", batches, &format!("{messages} messages"), out);
+    }
+
+    fn batch_header(&self, kind: Kind, comment: &str, index: u64, out: &mut Vec<u8>) {
+        let name = match kind {
+            Kind::Patient => "ADT",
+            Kind::Appointment => "SIU",
+        };
+        let control_id = self.control_id(self.number * 10 + index);
+        let fields = Header { name, comment, control_id: &control_id, reference: "" };
+        header("BHS", &self.parties, &fields, out);
+    }
+
+    /// Twenty characters, all that FHS-11 and BHS-11 can hold: the time of the run and
+    /// six digits of the number, so it comes again after a million files at the
+    /// earliest, and then with another time.
+    fn control_id(&self, number: u64) -> String {
+        format!("{}{:06}", self.parties.created, number % 1_000_000)
+    }
+}
+
+fn comment(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Patient => "patients",
+        Kind::Appointment => "appointments",
+    }
+}

@@ -1,0 +1,377 @@
+//! The map bound to a header, an event and a run: columns become cells, settings
+//! become bytes, names of tables become tables.
+//!
+//! Settings a template can name: `@sending_application`, `@context_id`, `@practice`,
+//! `@receiving_application`, `@receiving_facility`, `@default_operator`,
+//! `@hl7_version`, `@processing_id`, `@clock`; of the event: `@message`, `@trigger`,
+//! `@status`, `@reason_code`, `@reason_text`, `@action`; of the record:
+//! `@control_id`, `@set`, `@start`, `@end`, `@charset`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use jiff::civil::DateTime;
+
+use super::functions::{Function, PersonColumns};
+use super::map::{FieldRule, Map, MapError, SegmentRule};
+use super::program::{
+    Column, FieldProgram, Guard, Program, RepetitionProgram, SegmentProgram, Source, Step, Times,
+    Value,
+};
+use super::template::{Expression, Part, Repetition};
+use super::values::write_second;
+use crate::codes::{Table, standard};
+use crate::domain::{Code, Event, Kind, Layout, Scope};
+use crate::hl7::{Path, Text, escape};
+
+/// Binds the map of one interface, for one run.
+#[derive(Clone, Debug)]
+pub struct Compiler<'a> {
+    map: &'a Map,
+    scope: &'a Scope,
+    clock: DateTime,
+    /// Says whether a name is a column of the kind; asked so that a map with a
+    /// misspelt column is refused at start, not silently empty.
+    is_column: fn(Kind, &str) -> bool,
+}
+
+/// The headers of the records that a program is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Bound<'a> {
+    /// A patients extract.
+    Patient(&'a Layout),
+    /// An appointments extract, with the extract that its patients come from, or
+    /// none where the appointment's own columns name them.
+    Appointment(&'a Layout, Option<&'a Layout>),
+}
+
+impl<'a> Compiler<'a> {
+    /// Begins a run at `clock`, civil time in the interface's zone.
+    pub fn new(
+        map: &'a Map,
+        scope: &'a Scope,
+        clock: DateTime,
+        is_column: fn(Kind, &str) -> bool,
+    ) -> Compiler<'a> {
+        Compiler { map, scope, clock, is_column }
+    }
+
+    /// Compiles the message of an event.
+    ///
+    /// # Errors
+    /// [`MapError`] names the field whose template asks for what there is not.
+    pub fn program(&self, event: Event, bound: Bound<'_>) -> Result<Program, MapError> {
+        let settings = self.settings(event);
+        let mut segments = Vec::new();
+        for rule in self.map.segments.iter().filter(|rule| rule.kinds.contains(&event.kind())) {
+            for time in 1..=rule.times {
+                let binder = Binder {
+                    map: self.map,
+                    settings: &settings,
+                    bound,
+                    patient: rule.patient,
+                    count: (rule.times > 1).then(|| time.to_string()),
+                    is_column: self.is_column,
+                };
+                segments.push(binder.segment(rule, event)?);
+            }
+        }
+        let times = match bound {
+            Bound::Patient(_) => None,
+            Bound::Appointment(layout, _) => Some(self.times(layout)),
+        };
+        Ok(Program { segments, times, charset: b"UNICODE UTF-8", ids: self.scope.provider_ids })
+    }
+
+    fn times(&self, layout: &Layout) -> Times {
+        let column = |name: &'static str| Column {
+            row: 0,
+            cells: layout.cells(name).to_vec(),
+            blank: blank(self.map, name),
+            name: name.into(),
+        };
+        Times {
+            date: column("date"),
+            start: column("starttime"),
+            both: column("appointmentdatetime"),
+            duration: column("duration"),
+        }
+    }
+
+    fn settings(&self, event: Event) -> BTreeMap<&'static str, String> {
+        let (scope, telling) = (self.scope, event.telling());
+        let mut clock = Vec::new();
+        write_second(self.clock, &mut clock);
+        let status = scope.status.get(&event).map_or(telling.status, String::as_str);
+        BTreeMap::from([
+            ("@sending_application", scope.wire.sending_application.clone()),
+            ("@context_id", scope.context_id.clone()),
+            ("@practice", scope.practice.clone()),
+            ("@receiving_application", scope.wire.receiving_application.clone()),
+            ("@receiving_facility", scope.wire.receiving_facility.clone()),
+            ("@default_operator", scope.wire.default_operator.clone()),
+            ("@hl7_version", scope.wire.hl7_version.clone()),
+            ("@processing_id", scope.environment.processing_id().to_string()),
+            ("@clock", String::from_utf8_lossy(&clock).into_owned()),
+            ("@message", telling.message.to_string()),
+            ("@trigger", telling.trigger.to_string()),
+            ("@status", status.to_string()),
+            ("@reason_code", telling.reason.0.to_string()),
+            ("@reason_text", telling.reason.1.to_string()),
+            ("@action", telling.action.to_string()),
+        ])
+    }
+}
+
+fn blank(map: &Map, column: &str) -> Vec<String> {
+    let everywhere = map.blank.get("*").into_iter().flatten();
+    everywhere.chain(map.blank.get(column).into_iter().flatten()).cloned().collect()
+}
+
+/// Binds one segment.
+struct Binder<'a> {
+    map: &'a Map,
+    settings: &'a BTreeMap<&'static str, String>,
+    bound: Bound<'a>,
+    patient: bool,
+    count: Option<String>,
+    is_column: fn(Kind, &str) -> bool,
+}
+
+impl Binder<'_> {
+    fn segment(&self, rule: &SegmentRule, event: Event) -> Result<SegmentProgram, MapError> {
+        let columns = |names: &[String]| -> Result<Vec<Column>, String> {
+            names.iter().map(|name| self.column(name)).collect()
+        };
+        let wrong = |what: String| MapError::Field { field: rule.name().to_string(), what };
+        let guard = Guard {
+            when: match rule.when.as_slice() {
+                [] => None,
+                when => Some(columns(when).map_err(wrong)?),
+            },
+            unless: columns(&rule.unless).map_err(wrong)?,
+            lone: match &rule.lone {
+                Some(code) => Some((
+                    code_of(code).map_err(wrong)?,
+                    columns(&rule.lone_columns).map_err(wrong)?,
+                )),
+                None => None,
+            },
+        };
+        let mut fields: BTreeMap<u8, &FieldRule> =
+            rule.fields.iter().map(|(number, rule)| (*number, rule)).collect();
+        for (number, rule) in rule.only.get(event.telling().trigger).into_iter().flatten() {
+            fields.insert(*number, rule);
+        }
+        let fields = fields
+            .into_iter()
+            .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
+            .collect::<Result<_, _>>()?;
+        Ok(SegmentProgram { name: rule.name, guard, fields })
+    }
+
+    fn field(&self, path: Path, number: u8, rule: &FieldRule) -> Result<FieldProgram, MapError> {
+        let wrong = |what: String| MapError::Field { field: path.to_string(), what };
+        let is_charset = rule
+            .templates
+            .iter()
+            .flat_map(|template| template.expressions())
+            .any(|expression| expression.sources == ["@charset"]);
+        let mut alternatives = Vec::new();
+        for template in rule.templates.iter().filter(|_| !is_charset) {
+            alternatives.push(
+                template
+                    .repetitions
+                    .iter()
+                    .map(|repetition| self.repetition(repetition))
+                    .collect::<Result<_, _>>()
+                    .map_err(wrong)?,
+            );
+        }
+        Ok(FieldProgram { number, path, alternatives, is_charset, text: rule.text.clone() })
+    }
+
+    fn repetition(&self, repetition: &Repetition) -> Result<RepetitionProgram, String> {
+        let mut steps = Vec::new();
+        let mut constant = true;
+        for part in &repetition.parts {
+            match part {
+                Part::Next => steps.push(Step::Next),
+                Part::Literal(text) => {
+                    let text = match &self.count {
+                        Some(count) => text.replace('#', count),
+                        None => text.clone(),
+                    };
+                    let mut bytes = Vec::new();
+                    escape(text.as_bytes(), Text::Line, &mut bytes);
+                    steps.push(Step::Bytes(bytes));
+                }
+                Part::Value(expression) => {
+                    let value = self.value(expression)?;
+                    constant &= !value.sources.is_empty()
+                        && value.sources.iter().all(|source| matches!(source, Source::Bytes(_)));
+                    steps.push(Step::Value(value));
+                }
+            }
+        }
+        Ok(RepetitionProgram { steps, constant })
+    }
+
+    fn value(&self, expression: &Expression) -> Result<Value, String> {
+        let off = expression.unless.iter().any(|name| self.has(name));
+        let function = self.function(expression)?;
+        let sources: Vec<Source> =
+            expression.sources.iter().map(|name| self.source(name)).collect::<Result<_, _>>()?;
+        let required = expression.required.as_deref().map(code_of).transpose()?;
+        let name = match (&function, sources.first()) {
+            (Function::Person(columns), _) => columns.id.name.clone(),
+            (_, Some(Source::Column(column))) => column.name.clone(),
+            _ => Cow::default(),
+        };
+        Ok(Value {
+            sources,
+            function: if off { Function::Nothing } else { function },
+            required,
+            name,
+        })
+    }
+
+    fn source(&self, name: &str) -> Result<Source, String> {
+        Ok(match name {
+            "@control_id" => Source::Control,
+            "@set" => Source::Set,
+            "@start" => Source::Start,
+            "@end" => Source::End,
+            _ if name.starts_with('@') => {
+                let text = self.settings.get(name).ok_or_else(|| format!("there is no {name}"))?;
+                let mut bytes = Vec::new();
+                escape(text.as_bytes(), Text::Line, &mut bytes);
+                Source::Bytes(bytes)
+            }
+            _ => Source::Column(self.column(name)?),
+        })
+    }
+
+    fn counted(&self, name: &str) -> String {
+        match &self.count {
+            Some(count) => name.replace('#', count),
+            None => name.to_string(),
+        }
+    }
+
+    /// Returns whose column a name means, and its canonical name.
+    fn whose(&self, name: &str) -> (bool, String) {
+        let name = self.counted(name);
+        match name.strip_prefix("patient.") {
+            Some(rest) => (true, rest.to_string()),
+            None => (self.patient, name),
+        }
+    }
+
+    fn cells(&self, name: &str) -> (usize, Vec<usize>) {
+        let (patient, name) = self.whose(name);
+        match self.bound {
+            Bound::Patient(layout) => (0, layout.cells(&name).to_vec()),
+            Bound::Appointment(layout, _) if !patient => (0, layout.cells(&name).to_vec()),
+            Bound::Appointment(_, Some(layout)) => (1, layout.cells(&name).to_vec()),
+            Bound::Appointment(layout, None) => (0, layout.patient_cells(&name).to_vec()),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        !self.cells(name).1.is_empty()
+    }
+
+    fn column(&self, name: &str) -> Result<Column, String> {
+        let (patient, canonical) = self.whose(name);
+        let kind = match self.bound {
+            Bound::Appointment(..) if !patient => Kind::Appointment,
+            _ => Kind::Patient,
+        };
+        if !(self.is_column)(kind, &canonical) {
+            return Err(format!("`{canonical}` is no column (config/columns.toml lists them)"));
+        }
+        let (row, cells) = self.cells(name);
+        let blank = blank(self.map, &canonical);
+        // A fault at an appointment must say that the column is the patient's.
+        let name = if row == 1 { format!("patient.{canonical}") } else { canonical };
+        Ok(Column { row, cells, blank, name: name.into() })
+    }
+
+    fn function(&self, expression: &Expression) -> Result<Function, String> {
+        let argument =
+            |at: usize| {
+                expression.arguments.get(at).map(String::as_str).ok_or_else(|| {
+                    format!("`{}` needs {} argument(s)", expression.function, at + 1)
+                })
+            };
+        let table = || table_of(argument(0)?);
+        let fault = |at: usize| match expression.arguments.get(at) {
+            Some(code) => code_of(code),
+            None => Ok(table_fault(argument(0)?)),
+        };
+        let optional = |at: usize| match expression.arguments.get(at) {
+            Some(name) => self.column(name),
+            None => Ok(Column::default()),
+        };
+        Ok(match expression.function.as_str() {
+            "" => Function::Text,
+            "formatted" => Function::Formatted,
+            "date" => Function::Date,
+            "time" => Function::Time,
+            "minutes" => Function::Minutes,
+            "code" => {
+                let default = expression.arguments.get(1).cloned();
+                Function::Code { table: table()?, default, fault: table_fault(argument(0)?) }
+            }
+            "coded" => Function::Coded { table: table()?, fault: fault(1)? },
+            "each" => {
+                let source = expression.sources.first().map_or("", String::as_str);
+                Function::Each { table: table()?, fault: fault(1)?, blank: blank(self.map, source) }
+            }
+            "phone" => Function::Phone {
+                usage: argument(0)?.to_string(),
+                equipment: argument(1)?.to_string(),
+            },
+            "local" => Function::Local,
+            "email" => Function::Email,
+            "name" => Function::Name,
+            "person" => {
+                let column = |end: &str| self.column(&format!("{}{end}", argument(0)?));
+                Function::Person(Box::new(PersonColumns {
+                    id: column("id")?,
+                    npi: column("npi")?,
+                    last: column("lastname")?,
+                    first: column("firstname")?,
+                }))
+            }
+            "provider" => Function::Provider,
+            "resource" => Function::Resource,
+            "place" => Function::Place { name: optional(0)? },
+            "department" => Function::Department { name: optional(0)? },
+            "zip" => Function::Zip { state: self.column(argument(0)?)? },
+            "yes" => Function::Yes,
+            "width" => Function::Width(
+                argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
+            ),
+            other => return Err(format!("there is no function `{other}`")),
+        })
+    }
+}
+
+fn code_of(text: &str) -> Result<Code, String> {
+    Code::of_id(text).ok_or_else(|| format!("there is no fault `{text}`"))
+}
+
+fn table_of(name: &str) -> Result<&'static Table, String> {
+    standard(name).ok_or_else(|| format!("there is no code table `{name}`"))
+}
+
+/// The fault of a value that a table does not have (`interface.md` 9).
+fn table_fault(table: &str) -> Code {
+    match table {
+        "race" | "ethnicity" => Code::R001,
+        "language" => Code::L001,
+        _ => Code::C001,
+    }
+}

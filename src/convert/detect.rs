@@ -1,0 +1,134 @@
+//! Which events a record tells (`interface.md` section 7).
+//!
+//! With an `event` column the record says so. Without one, every record counts as
+//! never seen: what was sent before is not known here yet.
+
+use super::map::Map;
+use super::program::{Column, Input, Refusal};
+use crate::codes::standard;
+use crate::domain::{Code, Environment, Event, ExtractKind, Kind, Layout, Scope};
+
+/// Reads the events of the records under one header.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    kind: Kind,
+    enabled: Vec<Event>,
+    production: bool,
+    event: Option<Column>,
+    status: Column,
+    patient: Column,
+    test_patient: Column,
+}
+
+/// What a record tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// These events, in this order; some may be switched off, see
+    /// [`Detector::is_enabled`].
+    Tell(&'static [Event]),
+    /// An open slot, or an appointment of nobody.
+    Slot,
+    /// A cancelled appointment that was never announced.
+    NeverAnnounced,
+    /// A test patient, in production.
+    TestPatient,
+}
+
+impl Detector {
+    /// Binds a header.
+    pub fn new(map: &Map, scope: &Scope, layout: &Layout) -> Detector {
+        let column = |name: &'static str| Column {
+            row: 0,
+            cells: layout.cells(name).to_vec(),
+            blank: map.blank.get("*").cloned().unwrap_or_default(),
+            name: name.into(),
+        };
+        let kind = match layout.kind {
+            ExtractKind::Appointments => Kind::Appointment,
+            _ => Kind::Patient,
+        };
+        Detector {
+            kind,
+            enabled: scope.enabled.clone(),
+            production: scope.environment == Environment::Production,
+            event: layout.has("event").then(|| column("event")),
+            status: column("appointmentstatus"),
+            patient: column("patientid"),
+            test_patient: column("testpatientyn"),
+        }
+    }
+
+    /// True if the header has an `event` column, so that every row is an event.
+    pub fn has_event_column(&self) -> bool {
+        self.event.is_some()
+    }
+
+    /// True of an event whose switch is on.
+    pub fn is_enabled(&self, event: Event) -> bool {
+        self.enabled.contains(&event)
+    }
+
+    /// Returns what a record tells.
+    ///
+    /// # Errors
+    /// [`Refusal`] of a word that is no event or status of ours.
+    pub fn find(&self, input: Input<'_>) -> Result<Finding, Refusal> {
+        if self.production && self.test_patient.value(input).eq_ignore_ascii_case(b"y") {
+            return Ok(Finding::TestPatient);
+        }
+        let status = self.status(input)?;
+        if self.kind == Kind::Appointment
+            && (status == Some(b'o') || self.patient.value(input).is_empty())
+        {
+            return Ok(Finding::Slot);
+        }
+        if let Some(column) = &self.event {
+            return event(self.kind, column, input).map(Finding::Tell);
+        }
+        use Event::*;
+        Ok(match (self.kind, status) {
+            (Kind::Patient, _) => Finding::Tell(&[PatientAdded]),
+            (_, Some(b'f')) => Finding::Tell(&[AppointmentScheduled]),
+            (_, Some(b'2')) => Finding::Tell(&[AppointmentScheduled, AppointmentCheckedIn]),
+            (_, Some(b'3' | b'4')) => {
+                Finding::Tell(&[AppointmentScheduled, AppointmentCheckedIn, AppointmentCheckedOut])
+            }
+            (_, Some(_)) => Finding::NeverAnnounced,
+            (_, None) => return Err(refusal(Code::M001, &self.status)),
+        })
+    }
+
+    /// Returns the status as one of `o f x 2 3 4`, also from `f - Filled` and words.
+    fn status(&self, input: Input<'_>) -> Result<Option<u8>, Refusal> {
+        let value = self.status.value(input);
+        let value = match value {
+            [] => return Ok(None),
+            [_, b' ', b'-', b' ', ..] => &value[..1],
+            _ => value,
+        };
+        let code = standard("status")
+            .and_then(|table| table.find(value))
+            .and_then(|(row, _)| row.code.bytes().next());
+        match code {
+            Some(code) => Ok(Some(code)),
+            // With an event column the status is not needed.
+            None if self.event.is_some() => Ok(None),
+            None => Err(refusal(Code::E002, &self.status)),
+        }
+    }
+}
+
+fn refusal(code: Code, column: &Column) -> Refusal {
+    Refusal { code, column: column.name.clone(), field: None }
+}
+
+fn event(kind: Kind, column: &Column, input: Input<'_>) -> Result<&'static [Event], Refusal> {
+    let value = column.value(input);
+    if value.is_empty() {
+        return Err(refusal(Code::M001, column));
+    }
+    let word = std::str::from_utf8(value).unwrap_or_default();
+    let event = Event::of_word(kind, word).ok_or_else(|| refusal(Code::E001, column))?;
+    let at = Event::ALL.iter().position(|known| *known == event).unwrap_or_default();
+    Ok(&Event::ALL[at..=at])
+}

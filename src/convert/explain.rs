@@ -1,0 +1,51 @@
+//! Which rule made which field of a record: the answer behind `convert --explain`.
+
+use super::program::{Input, Output, Program, Refusal};
+use super::references::References;
+use crate::hl7::Path;
+
+/// One field of one message, and the rule that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The field.
+    pub field: Path,
+    /// Its value as it stands on the wire; patient data.
+    pub value: String,
+    /// The template, as the map writes it.
+    pub rule: String,
+}
+
+impl Program {
+    /// Runs the program field by field; fields without a value are left out.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn explain(
+        &self,
+        input: Input<'_>,
+        references: &References,
+    ) -> Result<Vec<Explained>, Refusal> {
+        let mut scene = self.scene(input, references)?;
+        let mut explained = Vec::new();
+        let mut before = [0; 3];
+        for segment in &self.segments {
+            scene.set = if segment.name == before { scene.set } else { 0 } + 1;
+            before = segment.name;
+            if !segment.guard.admits(input)? {
+                scene.set -= 1;
+                continue;
+            }
+            for field in segment.fields.iter().filter(|field| !field.is_charset) {
+                let mut out = Output::default();
+                if field.write(&scene, &mut out)? {
+                    explained.push(Explained {
+                        field: field.path,
+                        value: String::from_utf8_lossy(&out.bytes).into_owned(),
+                        rule: field.text.join("  or  "),
+                    });
+                }
+            }
+        }
+        Ok(explained)
+    }
+}

@@ -1,0 +1,299 @@
+//! The field map: `config/mapping.toml` as read, then as one interface agreed on it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::template::{Template, TemplateError};
+use crate::domain::{ExternalId, Kind, MappingRow, Scope};
+use crate::hl7::Path;
+
+/// Which column feeds which field, for one interface.
+#[derive(Clone, Debug)]
+pub struct Map {
+    /// In the order in which a message writes them.
+    pub segments: Vec<SegmentRule>,
+    /// Values that mean "no value", lower case, by column; `*` is every column.
+    pub blank: BTreeMap<String, Vec<String>>,
+}
+
+/// One segment of a message.
+#[derive(Clone, Debug)]
+pub struct SegmentRule {
+    /// Its three letters.
+    pub name: [u8; 3],
+    /// The families that have it.
+    pub kinds: Vec<Kind>,
+    /// True if its columns are the patient's, in SIU messages too.
+    pub patient: bool,
+    /// Written only if one of these has a value; none: always.
+    pub when: Vec<String>,
+    /// Written only if none of these has one.
+    pub unless: Vec<String>,
+    /// Fault if one of `lone_columns` has a value, but none of `when`.
+    pub lone: Option<String>,
+    /// See `lone`.
+    pub lone_columns: Vec<String>,
+    /// How often it is tried, with `#` counting.
+    pub times: u32,
+    /// Its fields, ascending.
+    pub fields: BTreeMap<u8, FieldRule>,
+    /// Fields that are different for a trigger event.
+    pub only: BTreeMap<String, BTreeMap<u8, FieldRule>>,
+}
+
+/// One field: its templates, the first that gives a value wins.
+#[derive(Clone, Debug)]
+pub struct FieldRule {
+    /// As written, for `--explain`.
+    pub text: Vec<String>,
+    /// As parsed.
+    pub templates: Vec<Template>,
+}
+
+/// What is wrong with a map.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MapError {
+    /// The text is not such a file.
+    #[error("mapping: {0}")]
+    Text(String),
+    /// A template cannot be read or compiled.
+    #[error("mapping of {field}: {what}")]
+    Field {
+        /// The field.
+        field: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMap {
+    #[serde(default)]
+    blank: BTreeMap<String, Vec<String>>,
+    segment: Vec<RawSegment>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSegment {
+    name: String,
+    r#in: Vec<String>,
+    #[serde(default)]
+    patient: bool,
+    #[serde(default)]
+    when: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
+    lone: Option<String>,
+    #[serde(default)]
+    lone_columns: Vec<String>,
+    times: Option<u32>,
+    fields: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    only: BTreeMap<String, BTreeMap<String, toml::Value>>,
+}
+
+impl Map {
+    /// Reads a map; the standard one is `config/mapping.toml`.
+    ///
+    /// # Errors
+    /// [`MapError`] names the field.
+    pub fn read(text: &str) -> Result<Map, MapError> {
+        let raw: RawMap = toml::from_str(text).map_err(|err| MapError::Text(err.to_string()))?;
+        let lower = |words: Vec<String>| words.iter().map(|word| word.to_lowercase()).collect();
+        Ok(Map {
+            segments: raw.segment.into_iter().map(segment).collect::<Result<_, _>>()?,
+            blank: raw.blank.into_iter().map(|(column, words)| (column, lower(words))).collect(),
+        })
+    }
+
+    /// Returns the embedded map as this interface agreed on it: its external IDs and
+    /// its own rows put in.
+    ///
+    /// # Errors
+    /// A row of `[[mapping]]` that is no template, or for a segment we do not send.
+    pub fn agreed(scope: &Scope) -> Result<Map, MapError> {
+        let mut map = Map::read(include_str!("../../config/mapping.toml"))?;
+        for id in &scope.patient_ids {
+            map.put_external_id(id, true)?;
+        }
+        for id in &scope.appointment_ids {
+            map.put_external_id(id, false)?;
+        }
+        for row in &scope.mapping {
+            map.put_row(row)?;
+        }
+        Ok(map)
+    }
+
+    /// Puts an external ID into its field (`interface.md` 8.4, 8.5): in PID-3 after
+    /// athenaNet's own, elsewhere instead of the default, which stays for records
+    /// without one.
+    fn put_external_id(&mut self, id: &ExternalId, patient: bool) -> Result<(), MapError> {
+        let field = id.target.field;
+        let width = id.width.map_or(String::new(), |width| format!(":width {width}"));
+        let column = format!("{{customfield_{}{width}}}", id.custom_field_id);
+        let text = match (field.segment(), id.authority.as_str()) {
+            ("SCH", "") => column,
+            ("SCH", authority) => format!("{column}^{authority}"),
+            (_, authority) => format!("{column}^^^{authority}^{}", id.id_type),
+        };
+        let wrong =
+            |what: &str| MapError::Field { field: field.to_string(), what: what.to_string() };
+        let segment = self
+            .segments
+            .iter_mut()
+            .find(|segment| segment.is(field) && segment.patient == patient)
+            .ok_or_else(|| wrong("there is no such segment to put an external ID into"))?;
+        let number = u8::try_from(field.field()).map_err(|_| wrong("no such field"))?;
+        let appended = field.to_string() == "PID-3" && !id.target.replaces;
+        match segment.fields.get_mut(&number) {
+            Some(rule) if appended => {
+                for one in &mut rule.text {
+                    one.push('~');
+                    one.push_str(&text);
+                }
+                let text = rule.text.clone();
+                *rule = field_rule(field, text)?;
+            }
+            Some(rule) => {
+                let text = std::iter::once(text).chain(rule.text.clone()).collect();
+                *rule = field_rule(field, text)?;
+            }
+            None => {
+                segment.fields.insert(number, field_rule(field, vec![text])?);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_row(&mut self, row: &MappingRow) -> Result<(), MapError> {
+        let wrong =
+            |what: &str| MapError::Field { field: row.field.to_string(), what: what.to_string() };
+        let number = u8::try_from(row.field.field()).map_err(|_| wrong("no such field"))?;
+        let rule = field_rule(row.field, row.value.clone())?;
+        let mut found = false;
+        for segment in self.segments.iter_mut().filter(|segment| segment.is(row.field)) {
+            found = true;
+            segment.only.values_mut().for_each(|fields| {
+                fields.remove(&number);
+            });
+            if rule.templates.is_empty() {
+                segment.fields.remove(&number);
+            } else {
+                segment.fields.insert(number, rule.clone());
+            }
+        }
+        if found { Ok(()) } else { Err(wrong("no message has this segment")) }
+    }
+}
+
+impl SegmentRule {
+    fn is(&self, path: Path) -> bool {
+        self.name == path.segment().as_bytes()
+    }
+
+    /// Returns the segment's name.
+    pub fn name(&self) -> &str {
+        std::str::from_utf8(&self.name).unwrap_or("???")
+    }
+}
+
+fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
+    let wrong = |what: String| MapError::Field { field: raw.name.clone(), what };
+    let name: [u8; 3] =
+        raw.name.as_bytes().try_into().map_err(|_| wrong("a segment has three letters".into()))?;
+    let kinds = raw
+        .r#in
+        .iter()
+        .map(|word| match word.as_str() {
+            "ADT" => Ok(Kind::Patient),
+            "SIU" => Ok(Kind::Appointment),
+            other => Err(wrong(format!("`{other}` is neither ADT nor SIU"))),
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(SegmentRule {
+        name,
+        kinds,
+        patient: raw.patient,
+        when: raw.when,
+        unless: raw.unless,
+        lone: raw.lone,
+        lone_columns: raw.lone_columns,
+        times: raw.times.unwrap_or(1),
+        fields: fields(name, raw.fields)?,
+        only: raw
+            .only
+            .into_iter()
+            .map(|(trigger, raw)| Ok((trigger, fields(name, raw)?)))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn fields(
+    segment: [u8; 3],
+    raw: BTreeMap<String, toml::Value>,
+) -> Result<BTreeMap<u8, FieldRule>, MapError> {
+    let mut fields = BTreeMap::new();
+    for (number, value) in raw {
+        let name = format!("{}-{number}", String::from_utf8_lossy(&segment));
+        let wrong = |what: &str| MapError::Field { field: name.clone(), what: what.to_string() };
+        let path: Path = name.parse().map_err(|_| wrong("not a field number"))?;
+        let text = match value {
+            toml::Value::String(text) => Some(vec![text]),
+            toml::Value::Array(list) => {
+                list.iter().map(|item| item.as_str().map(str::to_string)).collect()
+            }
+            _ => None,
+        };
+        let text = text.ok_or_else(|| wrong("a template or a list of templates is needed"))?;
+        let number = u8::try_from(path.field()).map_err(|_| wrong("not a field number"))?;
+        fields.insert(number, field_rule(path, text)?);
+    }
+    Ok(fields)
+}
+
+fn field_rule(field: Path, text: Vec<String>) -> Result<FieldRule, MapError> {
+    let wrong =
+        |err: TemplateError| MapError::Field { field: field.to_string(), what: err.to_string() };
+    let templates =
+        text.iter().map(|one| Template::parse(one).map_err(wrong)).collect::<Result<_, _>>()?;
+    Ok(FieldRule { text, templates })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_map_reads_and_names_each_segment_of_the_grammar() {
+        let map = Map::read(include_str!("../../config/mapping.toml")).unwrap();
+        let order = |kind| -> Vec<&str> {
+            map.segments
+                .iter()
+                .filter(|segment| segment.kinds.contains(&kind))
+                .map(SegmentRule::name)
+                .collect()
+        };
+        let adt = ["MSH", "EVN", "PID", "PD1", "NK1", "NK1", "PV1", "GT1", "IN1"];
+        assert_eq!(order(Kind::Patient), adt);
+        let siu = ["MSH", "SCH", "NTE", "PID", "PD1", "PV1", "RGS", "AIG", "AIL"];
+        assert_eq!(order(Kind::Appointment), siu);
+    }
+
+    #[test]
+    fn a_map_that_cannot_be_read_names_the_field() {
+        let text = "[[segment]]\nname = 'PID'\nin = ['ADT']\nfields = { 5 = '{lastname' }\n";
+        assert_eq!(
+            Map::read(text).unwrap_err().to_string(),
+            "mapping of PID-5: `{lastname`: `{` without `}`"
+        );
+        let text = "[[segment]]\nname = 'PID'\nin = ['ORU']\nfields = {}\n";
+        assert_eq!(
+            Map::read(text).unwrap_err().to_string(),
+            "mapping of PID: `ORU` is neither ADT nor SIU"
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! From a record to a message: pure, compiled once, run for each record.
+//!
+//! The map ([`Map`]) says in the words of `config/mapping.toml` which column feeds
+//! which field. [`Compiler::program`] binds it to one header, one event and one run,
+//! so that a record costs copies and look-ups only. What is not known here: files,
+//! the ledger, control IDs (their places are left open), the order of messages.
+
+mod compile;
+mod detect;
+mod explain;
+mod functions;
+mod map;
+mod program;
+mod references;
+mod template;
+mod values;
+
+pub use compile::{Bound, Compiler};
+pub use detect::{Detector, Finding};
+pub use explain::Explained;
+pub use map::{Map, MapError};
+pub use program::{Input, Mark, Output, Program, Refusal};
+pub use references::{ProviderRow, References, is_npi, split_name};
+pub use template::{Template, TemplateError};
+pub use values::{date, date_time, write_minute, write_second};

@@ -1,0 +1,437 @@
+//! A compiled message: what is written for one record of one event.
+//!
+//! The hot path of the program. Everything that can be known before the record is
+//! already bytes here; a record adds its values to one growing buffer.
+
+use std::borrow::Cow;
+
+use csv::ByteRecord;
+use jiff::civil::DateTime;
+
+use super::functions::Function;
+use super::references::References;
+use super::values::{date, date_time, time, write_minute};
+use crate::domain::{Code, Note, Notes, ProviderIds};
+use crate::hl7::Path;
+
+/// A message type bound to a header, ready to be run for each record.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub(super) segments: Vec<SegmentProgram>,
+    pub(super) times: Option<Times>,
+    pub(super) charset: &'static [u8],
+    pub(super) ids: ProviderIds,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SegmentProgram {
+    pub name: [u8; 3],
+    pub guard: Guard,
+    pub fields: Vec<FieldProgram>,
+}
+
+/// Whether a segment is written for a record.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Guard {
+    pub when: Option<Vec<Column>>,
+    pub unless: Vec<Column>,
+    pub lone: Option<(Code, Vec<Column>)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct FieldProgram {
+    pub number: u8,
+    pub path: Path,
+    pub alternatives: Vec<Vec<RepetitionProgram>>,
+    /// MSH-18: decided when the message is whole.
+    pub is_charset: bool,
+    /// As the map writes it, for `--explain`.
+    pub text: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct RepetitionProgram {
+    pub steps: Vec<Step>,
+    /// Written without any column giving a value.
+    pub constant: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Next,
+    Bytes(Vec<u8>),
+    Value(Value),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    pub sources: Vec<Source>,
+    pub function: Function,
+    pub required: Option<Code>,
+    /// The first source's name, for faults.
+    pub name: Cow<'static, str>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Column(Column),
+    Bytes(Vec<u8>),
+    Start,
+    End,
+    Set,
+    Control,
+}
+
+/// The cells that stand for a column, and the words that mean it has no value.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Column {
+    pub row: usize,
+    pub cells: Vec<usize>,
+    pub blank: Vec<String>,
+    pub name: Cow<'static, str>,
+}
+
+/// The columns that say when an appointment is.
+#[derive(Clone, Debug)]
+pub(super) struct Times {
+    pub date: Column,
+    pub start: Column,
+    pub both: Column,
+    pub duration: Column,
+}
+
+/// A record: its own values and, for an appointment, its patient's.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The record's values.
+    pub own: &'a ByteRecord,
+    /// The patient's record, where it comes from a patients extract.
+    pub patient: Option<&'a ByteRecord>,
+}
+
+/// Messages as they are made, without their control numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// The messages' bytes.
+    pub bytes: Vec<u8>,
+    /// Where the control number of each message goes, ascending.
+    pub slots: Vec<usize>,
+    /// What was noticed.
+    pub notes: Notes,
+}
+
+/// A place in an [`Output`] to come back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    bytes: usize,
+    slots: usize,
+}
+
+/// Why a record is refused; its position is added by whoever knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason.
+    pub code: Code,
+    /// The column, by its canonical name.
+    pub column: Cow<'static, str>,
+    /// The field that needs it.
+    pub field: Option<Path>,
+}
+
+/// What a record's values are written with.
+pub(super) struct Scene<'a> {
+    pub input: Input<'a>,
+    pub references: &'a References,
+    pub ids: ProviderIds,
+    pub start: Option<DateTime>,
+    pub end: Option<DateTime>,
+    pub set: u32,
+}
+
+impl Output {
+    /// Returns the place reached.
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), slots: self.slots.len() }
+    }
+
+    /// Goes back to a place: what was written since is forgotten.
+    pub fn reset(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.slots.truncate(mark.slots);
+    }
+
+    /// Counts a note.
+    pub fn note(&mut self, note: Note) {
+        self.notes.note(note);
+    }
+}
+
+impl Column {
+    /// Returns the value, trimmed; empty if there is none.
+    pub fn value<'a>(&self, input: Input<'a>) -> &'a [u8] {
+        let record = if self.row == 0 { Some(input.own) } else { input.patient };
+        let Some(record) = record else { return &[] };
+        for &cell in &self.cells {
+            let value = record.get(cell).unwrap_or_default().trim_ascii();
+            if !value.is_empty() && !self.is_blank(value) {
+                return value;
+            }
+        }
+        &[]
+    }
+
+    /// True of a word that means "no value".
+    pub fn is_blank(&self, value: &[u8]) -> bool {
+        self.blank.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(value))
+    }
+}
+
+impl Program {
+    /// Appends the message of one record.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the first thing wrong with the record. What was written of it is
+    /// still in `out`; the caller goes back to its mark.
+    pub fn run(
+        &self,
+        input: Input<'_>,
+        references: &References,
+        out: &mut Output,
+    ) -> Result<(), Refusal> {
+        let mut scene = self.scene(input, references)?;
+        let begin = out.bytes.len();
+        let mut charset = None;
+        let mut before = [0; 3];
+        for segment in &self.segments {
+            if segment.name != before {
+                scene.set = 0;
+                before = segment.name;
+            }
+            scene.set += 1;
+            if !segment.guard.admits(input)? || !segment.write(&scene, &mut charset, out)? {
+                scene.set -= 1;
+            }
+        }
+        if let Some((place, last)) = charset.filter(|_| !out.bytes[begin..].is_ascii()) {
+            let owed = std::iter::repeat_n(b'|', usize::from(18 - last));
+            out.bytes.splice(place..place, owed.chain(self.charset.iter().copied()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn scene<'a>(
+        &self,
+        input: Input<'a>,
+        references: &'a References,
+    ) -> Result<Scene<'a>, Refusal> {
+        let (start, end) = match &self.times {
+            Some(times) => times.of(input).map(|(start, end)| (Some(start), Some(end)))?,
+            None => (None, None),
+        };
+        Ok(Scene { input, references, ids: self.ids, start, end, set: 0 })
+    }
+}
+
+impl Guard {
+    pub fn admits(&self, input: Input<'_>) -> Result<bool, Refusal> {
+        let has = |columns: &[Column]| columns.iter().any(|column| !column.value(input).is_empty());
+        let Some(when) = &self.when else { return Ok(true) };
+        if has(when) {
+            return Ok(!has(&self.unless));
+        }
+        match &self.lone {
+            Some((code, columns)) if has(columns) => {
+                let column = when.first().map(|column| column.name.clone()).unwrap_or_default();
+                Err(Refusal { code: *code, column, field: None })
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+impl SegmentProgram {
+    /// Writes the segment; says whether any field had a value, and if none had, the
+    /// segment is not there.
+    fn write(
+        &self,
+        scene: &Scene<'_>,
+        charset: &mut Option<(usize, u8)>,
+        out: &mut Output,
+    ) -> Result<bool, Refusal> {
+        let begin = out.mark();
+        out.bytes.extend_from_slice(&self.name);
+        let mut last = 0;
+        if self.name == *b"MSH" {
+            out.bytes.extend_from_slice(b"|^~\\&");
+            last = 2;
+        }
+        let first = last;
+        for field in &self.fields {
+            if field.is_charset {
+                *charset = Some((out.bytes.len(), last));
+                continue;
+            }
+            let before = out.mark();
+            for _ in last..field.number {
+                out.bytes.push(b'|');
+            }
+            if field.write(scene, out)? {
+                last = field.number;
+            } else {
+                out.reset(before);
+            }
+        }
+        if last == first {
+            out.reset(begin);
+            return Ok(false);
+        }
+        out.bytes.push(b'\r');
+        Ok(true)
+    }
+}
+
+impl FieldProgram {
+    /// Writes the first alternative that gives a value; says whether one did.
+    pub fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Refusal> {
+        for alternative in &self.alternatives {
+            let mut gave = false;
+            for repetition in alternative {
+                let before = out.mark();
+                if gave {
+                    out.bytes.push(b'~');
+                }
+                if repetition.write(self.path, scene, out)? {
+                    gave = true;
+                } else {
+                    out.reset(before);
+                }
+            }
+            if gave {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl RepetitionProgram {
+    fn write(&self, path: Path, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Refusal> {
+        let begin = out.bytes.len();
+        let mut gave = self.constant;
+        // `^` is owed until something follows it: empty components at the end are
+        // not written (3.4).
+        let mut owed = 0;
+        for step in &self.steps {
+            let before = out.mark();
+            if !matches!(step, Step::Next) {
+                out.bytes.resize(before.bytes + owed, b'^');
+            }
+            let wrote = match step {
+                Step::Next => {
+                    owed += 1;
+                    continue;
+                }
+                Step::Bytes(bytes) => {
+                    out.bytes.extend_from_slice(bytes);
+                    true
+                }
+                Step::Value(value) => {
+                    let wrote = value.write(scene, out).map_err(|code| Refusal {
+                        code,
+                        column: value.name.clone(),
+                        field: Some(path),
+                    })?;
+                    gave |= wrote;
+                    wrote
+                }
+            };
+            if wrote {
+                owed = 0;
+            } else {
+                out.reset(before);
+            }
+        }
+        Ok(gave && out.bytes.len() > begin)
+    }
+}
+
+impl Value {
+    fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
+        for source in &self.sources {
+            match source {
+                Source::Column(column) => {
+                    let value = column.value(scene.input);
+                    if !value.is_empty() {
+                        return self.function.write(value, scene, out);
+                    }
+                }
+                Source::Bytes(bytes) if bytes.is_empty() => {}
+                Source::Bytes(bytes) => {
+                    out.bytes.extend_from_slice(bytes);
+                    return Ok(true);
+                }
+                Source::Control => {
+                    out.slots.push(out.bytes.len());
+                    return Ok(true);
+                }
+                Source::Set => {
+                    out.bytes.extend_from_slice(scene.set.to_string().as_bytes());
+                    return Ok(true);
+                }
+                Source::Start | Source::End => {
+                    let is_start = matches!(source, Source::Start);
+                    let at = if is_start { scene.start } else { scene.end };
+                    if let Some(at) = at {
+                        write_minute(at, &mut out.bytes);
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        match self.required {
+            Some(code) => Err(code),
+            None => self.function.write_without(scene, out),
+        }
+    }
+}
+
+impl Times {
+    /// Returns when the appointment begins and ends, the next day if need be (8.26).
+    fn of(&self, input: Input<'_>) -> Result<(DateTime, DateTime), Refusal> {
+        let start = self.start(input)?;
+        let field = Path::of_field(*b"SCH", 9);
+        let refusal = |code| Refusal { code, column: "duration".into(), field: Some(field) };
+        let duration = self.duration.value(input);
+        if duration.is_empty() {
+            return Err(refusal(Code::M001));
+        }
+        let minutes = super::functions::minutes(duration).ok_or_else(|| refusal(Code::N001))?;
+        let span = jiff::SignedDuration::from_mins(i64::from(minutes));
+        let end = start.checked_add(span).map_err(|_| refusal(Code::N001))?;
+        Ok((start, end))
+    }
+
+    fn start(&self, input: Input<'_>) -> Result<DateTime, Refusal> {
+        let field = Path::of_field(*b"SCH", 11);
+        let refusal = |code, column: &Column| Refusal {
+            code,
+            column: column.name.clone(),
+            field: Some(field),
+        };
+        let (day, clock) = (self.date.value(input), self.start.value(input));
+        if day.is_empty() || clock.is_empty() {
+            let both = self.both.value(input);
+            if both.is_empty() {
+                let empty = if day.is_empty() { &self.date } else { &self.start };
+                return Err(refusal(Code::M001, empty));
+            }
+            return match date_time(both) {
+                Some((day, Some(clock))) => Ok(day.to_datetime(clock)),
+                _ => Err(refusal(Code::T001, &self.both)),
+            };
+        }
+        let day = date(day).ok_or_else(|| refusal(Code::T001, &self.date))?;
+        let clock = time(clock).ok_or_else(|| refusal(Code::T001, &self.start))?;
+        Ok(day.to_datetime(clock))
+    }
+}

@@ -1,0 +1,288 @@
+//! Providers and departments: looked up by ID, kept as the bytes that go out.
+//!
+//! A provider is written the same way in every field and every message, so it is
+//! escaped once, when its extract is read, and copied from then on.
+
+use std::collections::HashMap;
+
+use crate::codes::npi_check_digit;
+use crate::domain::{Code, ProviderIds};
+use crate::hl7::{Text, escape};
+
+/// What the reference extracts said.
+#[derive(Clone, Debug, Default)]
+pub struct References {
+    providers: HashMap<Vec<u8>, Provider>,
+    departments: HashMap<Vec<u8>, Department>,
+}
+
+#[derive(Clone, Debug)]
+struct Provider {
+    /// XCN, or the fault of using this provider.
+    person: Result<Vec<u8>, Code>,
+    /// CE of AIG-3.
+    resource: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+struct Department {
+    /// `id^name`.
+    short: Vec<u8>,
+    /// PL: `id^name^^name`.
+    place: Vec<u8>,
+}
+
+/// One row of a providers extract; texts as they were dropped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProviderRow<'a> {
+    /// athenaNet's ID.
+    pub id: &'a [u8],
+    /// NPI; may be empty.
+    pub npi: &'a [u8],
+    /// Family name.
+    pub last: &'a [u8],
+    /// Given name.
+    pub first: &'a [u8],
+    /// `LAST, FIRST`, as schedules show it.
+    pub scheduling: &'a [u8],
+    /// One text with both names, where they do not stand apart.
+    pub full: &'a [u8],
+}
+
+impl References {
+    /// Adds a provider; the last of an ID stands.
+    pub fn add_provider(&mut self, row: ProviderRow<'_>, ids: ProviderIds) {
+        let (mut last, mut first) = (row.last, row.first);
+        if last.is_empty() && first.is_empty() {
+            let name = if row.full.is_empty() { row.scheduling } else { row.full };
+            (last, first) = split_name(name);
+        }
+        let id = match ids {
+            ProviderIds::Npi if is_npi(row.npi) => Ok((row.npi, &b"NPI"[..], &b"NPI"[..])),
+            ProviderIds::Npi => Err(Code::P002),
+            ProviderIds::Athena => Ok((row.id, &b"ATHENA"[..], &b"PRN"[..])),
+        };
+        let person = id.map(|(id, authority, id_type)| {
+            let mut out = Vec::new();
+            write_person(id, last, first, authority, id_type, &mut out);
+            out
+        });
+        let mut resource = Vec::new();
+        escape(id.map_or(row.id, |(id, ..)| id), Text::Line, &mut resource);
+        let mut shown = Vec::new();
+        if row.scheduling.is_empty() {
+            for (at, name) in [last, first].into_iter().filter(|name| !name.is_empty()).enumerate()
+            {
+                shown.extend_from_slice(if at > 0 { b", " } else { b"" });
+                shown.extend_from_slice(name);
+            }
+        } else {
+            shown.extend_from_slice(row.scheduling);
+        }
+        if !shown.is_empty() {
+            resource.push(b'^');
+            escape(&shown, Text::Line, &mut resource);
+        }
+        self.providers.insert(row.id.to_vec(), Provider { person, resource });
+    }
+
+    /// Adds a department; the last of an ID stands.
+    pub fn add_department(&mut self, id: &[u8], name: &[u8]) {
+        self.departments.insert(id.to_vec(), department(id, name));
+    }
+
+    /// Returns how many providers and departments there are.
+    pub fn len(&self) -> (usize, usize) {
+        (self.providers.len(), self.departments.len())
+    }
+
+    /// True if there are none of either.
+    pub fn is_empty(&self) -> bool {
+        self.len() == (0, 0)
+    }
+
+    /// Writes a provider as XCN.
+    ///
+    /// # Errors
+    /// P001 unknown, P002 without the NPI that was agreed.
+    pub fn write_provider(
+        &self,
+        id: &[u8],
+        ids: ProviderIds,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Code> {
+        match self.providers.get(id) {
+            Some(provider) => {
+                out.extend_from_slice(provider.person.as_ref().map_err(|code| *code)?)
+            }
+            // Without a providers extract an athenaNet ID says all there is to say.
+            None if self.providers.is_empty() && ids == ProviderIds::Athena => {
+                write_person(id, b"", b"", b"ATHENA", b"PRN", out);
+            }
+            None => return Err(Code::P001),
+        }
+        Ok(())
+    }
+
+    /// Writes a provider as the resource of AIG-3: `id^scheduling name`.
+    ///
+    /// # Errors
+    /// As [`References::write_provider`].
+    pub fn write_resource(
+        &self,
+        id: &[u8],
+        ids: ProviderIds,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Code> {
+        match self.providers.get(id) {
+            Some(provider) => {
+                provider.person.as_ref().map_err(|code| *code)?;
+                out.extend_from_slice(&provider.resource);
+            }
+            None if self.providers.is_empty() && ids == ProviderIds::Athena => {
+                escape(id, Text::Line, out);
+            }
+            None => return Err(Code::P001),
+        }
+        Ok(())
+    }
+
+    /// Writes a department as PL (`place`) or as `id^name`. `name` is what the
+    /// record itself calls it; it counts where there is no departments extract.
+    ///
+    /// # Errors
+    /// D001 unknown.
+    pub fn write_department(
+        &self,
+        id: &[u8],
+        name: &[u8],
+        place: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Code> {
+        let own;
+        let department = match self.departments.get(id) {
+            Some(department) => department,
+            None if self.departments.is_empty() => {
+                own = department(id, name);
+                &own
+            }
+            None => return Err(Code::D001),
+        };
+        out.extend_from_slice(if place { &department.place } else { &department.short });
+        Ok(())
+    }
+}
+
+fn department(id: &[u8], name: &[u8]) -> Department {
+    let mut short = Vec::new();
+    escape(id, Text::Line, &mut short);
+    let mut place = short.clone();
+    if !name.is_empty() {
+        let mut text = Vec::new();
+        escape(name, Text::Line, &mut text);
+        short.push(b'^');
+        short.extend_from_slice(&text);
+        place.clone_from(&short);
+        place.extend_from_slice(b"^^");
+        place.extend_from_slice(&text);
+    }
+    Department { short, place }
+}
+
+/// True of ten digits with a good check digit (`interface.md` 6, NPI).
+pub fn is_npi(npi: &[u8]) -> bool {
+    std::str::from_utf8(npi).is_ok_and(npi_check_digit)
+}
+
+/// Splits `LAST, FIRST`; text without a comma is all family name.
+pub fn split_name(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().position(|&byte| byte == b',') {
+        Some(comma) => (name[..comma].trim_ascii(), name[comma + 1..].trim_ascii()),
+        None => (name, b""),
+    }
+}
+
+/// Writes XCN: `id^family^given^^^^^^authority^^^^type`; without an ID the names only.
+pub fn write_person(
+    id: &[u8],
+    last: &[u8],
+    first: &[u8],
+    authority: &[u8],
+    id_type: &[u8],
+    out: &mut Vec<u8>,
+) {
+    escape(id, Text::Line, out);
+    let names = [last, first];
+    let used = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
+    for name in &names[..used] {
+        out.push(b'^');
+        escape(name, Text::Line, out);
+    }
+    if !id.is_empty() {
+        out.extend_from_slice(&b"^^^^^^^^"[used..]);
+        out.extend_from_slice(authority);
+        out.extend_from_slice(b"^^^^");
+        out.extend_from_slice(id_type);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(row: ProviderRow<'_>, ids: ProviderIds) -> (Result<String, Code>, String) {
+        let mut references = References::default();
+        references.add_provider(row, ids);
+        let (mut person, mut resource) = (Vec::new(), Vec::new());
+        let result = references.write_provider(row.id, ids, &mut person);
+        let _ = references.write_resource(row.id, ids, &mut resource);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (result.map(|()| text(person)), text(resource))
+    }
+
+    const SEUSS: ProviderRow<'_> = ProviderRow {
+        id: b"27",
+        npi: b"1234567893",
+        last: b"SEUSS",
+        first: b"DOROTHY",
+        scheduling: b"SEUSS, DOROTHY",
+        full: b"",
+    };
+
+    #[test]
+    fn a_provider_goes_out_under_the_agreed_id() {
+        let (person, resource) = provider(SEUSS, ProviderIds::Npi);
+        assert_eq!(person.unwrap(), "1234567893^SEUSS^DOROTHY^^^^^^NPI^^^^NPI");
+        assert_eq!(resource, "1234567893^SEUSS, DOROTHY");
+        let (person, resource) = provider(SEUSS, ProviderIds::Athena);
+        assert_eq!(person.unwrap(), "27^SEUSS^DOROTHY^^^^^^ATHENA^^^^PRN");
+        assert_eq!(resource, "27^SEUSS, DOROTHY");
+    }
+
+    #[test]
+    fn a_bad_npi_is_a_fault_only_where_it_was_agreed() {
+        let bad = ProviderRow { npi: b"1234567890", ..SEUSS };
+        assert_eq!(provider(bad, ProviderIds::Npi).0, Err(Code::P002));
+        assert!(provider(bad, ProviderIds::Athena).0.is_ok());
+    }
+
+    #[test]
+    fn a_full_name_is_split_at_its_comma() {
+        let row =
+            ProviderRow { last: b"", first: b"", scheduling: b"", full: b"KLEIN, JO", ..SEUSS };
+        let (person, resource) = provider(row, ProviderIds::Npi);
+        assert_eq!(person.unwrap(), "1234567893^KLEIN^JO^^^^^^NPI^^^^NPI");
+        assert_eq!(resource, "1234567893^KLEIN, JO");
+    }
+
+    #[test]
+    fn an_unknown_id_is_a_fault_once_there_is_an_extract_to_be_in() {
+        let mut references = References::default();
+        let mut out = Vec::new();
+        assert_eq!(references.write_department(b"9", b"East", true, &mut out), Ok(()));
+        assert_eq!(out, b"9^East^^East");
+        references.add_department(b"1", b"MAIN");
+        assert_eq!(references.write_department(b"9", b"", true, &mut out), Err(Code::D001));
+        assert_eq!(references.write_provider(b"9", ProviderIds::Npi, &mut out), Err(Code::P001));
+    }
+}

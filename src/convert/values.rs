@@ -1,0 +1,215 @@
+//! Values as extracts write them, read strictly: dates, times, phones, digits.
+//!
+//! Nothing is guessed: what is not one of the forms of `interface.md` 5.1 and 5.2a
+//! is `None`, and the record gets a fault.
+
+use jiff::civil::{Date, DateTime, Time};
+
+/// Years that a date in a patient's record can have.
+const YEARS: std::ops::RangeInclusive<i16> = 1850..=2150;
+
+/// Reads `MM/DD/YYYY`, `M/D/YYYY`, `YYYY-MM-DD` or `YYYYMMDD`.
+pub fn date(text: &[u8]) -> Option<Date> {
+    let (year, month, day) = if let Some(slash) = text.iter().position(|&byte| byte == b'/') {
+        let rest = &text[slash + 1..];
+        let second = rest.iter().position(|&byte| byte == b'/')?;
+        let year = rest.get(second + 1..)?;
+        if year.len() != 4 {
+            return None;
+        }
+        (number(year)?, number(&text[..slash])?, number(&rest[..second])?)
+    } else {
+        match text {
+            [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] | [y1, y2, y3, y4, m1, m2, d1, d2] => {
+                (number(&[*y1, *y2, *y3, *y4])?, number(&[*m1, *m2])?, number(&[*d1, *d2])?)
+            }
+            _ => return None,
+        }
+    };
+    let year = i16::try_from(year).ok().filter(|year| YEARS.contains(year))?;
+    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+/// Reads `HH:MM`, `HH:MM:SS`, `H:MM AM`, `HH:MM:SS PM`; fractions of a second are cut.
+pub fn time(text: &[u8]) -> Option<Time> {
+    let (clock, half) = match text {
+        [clock @ .., b'a' | b'A', b'm' | b'M'] => (clock.trim_ascii_end(), Some(0)),
+        [clock @ .., b'p' | b'P', b'm' | b'M'] => (clock.trim_ascii_end(), Some(12)),
+        _ => (text, None),
+    };
+    let clock = clock.split(|&byte| byte == b'.').next()?;
+    let mut parts = clock.split(|&byte| byte == b':');
+    let (hour, minute) = (number(parts.next()?)?, parts.next().filter(|part| part.len() == 2)?);
+    let second = match parts.next() {
+        Some(part) if part.len() == 2 => number(part)?,
+        Some(_) => return None,
+        None => 0,
+    };
+    if parts.next().is_some() {
+        return None;
+    }
+    let hour = match half {
+        Some(half) if (1..=12).contains(&hour) => hour % 12 + half,
+        Some(_) => return None,
+        None => hour,
+    };
+    let narrow = |value: u32| i8::try_from(value).ok();
+    Time::new(narrow(hour)?, narrow(number(minute)?)?, narrow(second)?, 0).ok()
+}
+
+/// Reads a date that may be followed by a time, a blank or a `T` between them.
+pub fn date_time(text: &[u8]) -> Option<(Date, Option<Time>)> {
+    let Some(gap) = text.iter().position(|byte| matches!(byte, b' ' | b'T')) else {
+        return Some((date(text)?, None));
+    };
+    let clock = text[gap + 1..].trim_ascii();
+    let clock = clock.strip_suffix(b"Z").unwrap_or(clock);
+    Some((date(&text[..gap])?, Some(time(clock)?)))
+}
+
+/// Reads one to four digits; nothing else.
+fn number(digits: &[u8]) -> Option<u32> {
+    if !(1..=4).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
+}
+
+/// Writes `YYYYMMDD`.
+pub fn write_date(date: Date, out: &mut Vec<u8>) {
+    digits(u32::from(date.year().unsigned_abs()), 4, out);
+    digits(u32::from(date.month().unsigned_abs()), 2, out);
+    digits(u32::from(date.day().unsigned_abs()), 2, out);
+}
+
+/// Writes `YYYYMMDDHHMM`: appointment times (`interface.md` 3.3).
+pub fn write_minute(at: DateTime, out: &mut Vec<u8>) {
+    write_date(at.date(), out);
+    digits(u32::from(at.hour().unsigned_abs()), 2, out);
+    digits(u32::from(at.minute().unsigned_abs()), 2, out);
+}
+
+/// Writes `YYYYMMDDHHMMSS`: all other times.
+pub fn write_second(at: DateTime, out: &mut Vec<u8>) {
+    write_minute(at, out);
+    digits(u32::from(at.second().unsigned_abs()), 2, out);
+}
+
+fn digits(value: u32, width: u32, out: &mut Vec<u8>) {
+    for place in (0..width).rev() {
+        let digit = value / 10_u32.pow(place) % 10;
+        out.push(b'0' + u8::try_from(digit).unwrap_or(0));
+    }
+}
+
+/// Reads the ten digits of a North American number, a leading 1 dropped; text with
+/// letters in it (an extension) is none.
+pub fn phone(text: &[u8]) -> Option<[u8; 10]> {
+    let mut digits = [0; 11];
+    let mut count = 0;
+    for &byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                *digits.get_mut(count)? = byte;
+                count += 1;
+            }
+            b' ' | b'(' | b')' | b'-' | b'.' | b'+' | b'/' => {}
+            _ => return None,
+        }
+    }
+    match count {
+        10 => digits[..10].try_into().ok(),
+        11 if digits[0] == b'1' => digits[1..].try_into().ok(),
+        _ => None,
+    }
+}
+
+/// Writes `(aaa)nnn-nnnn`: no blank after `)`, which strict receivers refuse (3.3).
+pub fn write_local(digits: &[u8; 10], out: &mut Vec<u8>) {
+    out.push(b'(');
+    out.extend_from_slice(&digits[..3]);
+    out.push(b')');
+    out.extend_from_slice(&digits[3..6]);
+    out.push(b'-');
+    out.extend_from_slice(&digits[6..]);
+}
+
+/// States whose ZIP codes begin with 0, and so lose it in spreadsheets.
+const ZERO_STATES: &[&[u8]] = &[b"CT", b"MA", b"ME", b"NH", b"NJ", b"PR", b"RI", b"VI", b"VT"];
+
+/// True of a ZIP code of 4 or 8 digits in a state whose codes begin with 0 (5.2a).
+pub fn zip_lost_its_zero(zip: &[u8], state: &[u8]) -> bool {
+    matches!(zip.len(), 4 | 8)
+        && zip.iter().all(u8::is_ascii_digit)
+        && ZERO_STATES.iter().any(|known| known.eq_ignore_ascii_case(state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> Option<String> {
+        let (date, time) = date_time(text.as_bytes())?;
+        let mut out = Vec::new();
+        match time {
+            Some(time) => write_second(date.to_datetime(time), &mut out),
+            None => write_date(date, &mut out),
+        }
+        Some(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn every_form_of_a_date_is_read() {
+        for text in ["05/20/2026", "5/20/2026", "2026-05-20", "20260520"] {
+            assert_eq!(written(text).as_deref(), Some("20260520"), "{text}");
+        }
+        for text in ["05/20/2026 09:15:12", "2026-05-20T09:15:12.250Z", "20260520 9:15:12 AM"] {
+            assert_eq!(written(text).as_deref(), Some("20260520091512"), "{text}");
+        }
+        assert_eq!(written("05/20/2026 12:05 AM").as_deref(), Some("20260520000500"));
+        assert_eq!(written("05/20/2026 2:10 PM").as_deref(), Some("20260520141000"));
+    }
+
+    #[test]
+    fn what_is_no_date_is_never_guessed() {
+        for text in [
+            "",
+            "05/20/26",
+            "13/01/2026",
+            "02/30/2026",
+            "20/05/2026",
+            "2026-5-20",
+            "44197",
+            "4.4E+4",
+            "05/20/0026",
+            "05/20/2026 25:00",
+            "05/20/2026 13:00 PM",
+            "05/20/2026 9:5",
+            "tomorrow",
+            "05/20/2026 10:00:00:00",
+            "//",
+            "+5/20/2026",
+        ] {
+            assert_eq!(written(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_phone_has_ten_digits_or_is_none() {
+        for text in ["6175550101", "(617) 555-0101", "617-555-0101", "+1 617 555 0101"] {
+            assert_eq!(phone(text.as_bytes()), Some(*b"6175550101"), "{text}");
+        }
+        for text in ["555-0101", "617555010", "26175550101", "6175550101 x5", ""] {
+            assert_eq!(phone(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zip_gets_its_zero_back_only_where_it_can_have_lost_one() {
+        assert!(zip_lost_its_zero(b"2134", b"MA"));
+        assert!(zip_lost_its_zero(b"21340001", b"ma"));
+        assert!(!zip_lost_its_zero(b"2134", b"NE"));
+        assert!(!zip_lost_its_zero(b"02134", b"MA"));
+        assert!(!zip_lost_its_zero(b"2134a", b"MA"));
+    }
+}

@@ -1,0 +1,97 @@
+//! A header bound to the vocabulary: which cell of a row is which column.
+
+use std::collections::HashMap;
+
+use super::scope::ExtractKind;
+
+/// Where the columns of one extract stand.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// What the extract holds.
+    pub kind: ExtractKind,
+    /// Values a row must have.
+    pub width: usize,
+    /// The byte between values.
+    pub delimiter: u8,
+    /// The header as it was written.
+    pub header: String,
+    /// Header names that mean nothing to us.
+    pub unknown: Vec<String>,
+    /// Columns that stand in the header more than once, with their cells, which
+    /// must agree (`interface.md` 5.2a).
+    pub repeated: Vec<(String, Vec<usize>)>,
+    own: HashMap<String, Vec<usize>>,
+    patient: HashMap<String, Vec<usize>>,
+}
+
+/// What a header cell means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// A column of this kind of extract, by its canonical name.
+    Own(String),
+    /// A patient column in an appointments extract (`interface.md` 5.4, last row).
+    Patient(String),
+    /// Known, and of no use.
+    Ignored,
+    /// Not known.
+    Unknown(String),
+}
+
+impl Layout {
+    /// Lays out the cells of a header.
+    pub fn new(kind: ExtractKind, delimiter: u8, header: String, cells: Vec<Cell>) -> Layout {
+        let mut layout = Layout {
+            kind,
+            width: cells.len(),
+            delimiter,
+            header,
+            unknown: Vec::new(),
+            repeated: Vec::new(),
+            own: HashMap::new(),
+            patient: HashMap::new(),
+        };
+        for (at, cell) in cells.into_iter().enumerate() {
+            match cell {
+                Cell::Own(column) => layout.own.entry(column).or_default().push(at),
+                Cell::Patient(column) => layout.patient.entry(column).or_default().push(at),
+                Cell::Ignored => {}
+                Cell::Unknown(name) => layout.unknown.push(name),
+            }
+        }
+        layout.repeated = layout
+            .own
+            .iter()
+            .chain(&layout.patient)
+            .filter(|(_, cells)| cells.len() > 1)
+            .map(|(column, cells)| (column.clone(), cells.clone()))
+            .collect();
+        layout.repeated.sort();
+        layout
+    }
+
+    /// Returns the cells of a column, in order; most columns have one or none.
+    pub fn cells(&self, column: &str) -> &[usize] {
+        self.own.get(column).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the cells of a column of the patient: in a patients extract its own.
+    pub fn patient_cells(&self, column: &str) -> &[usize] {
+        match self.patient.get(column) {
+            Some(cells) => cells,
+            None if self.kind == ExtractKind::Patients || column == "patientid" => {
+                self.cells(column)
+            }
+            None => &[],
+        }
+    }
+
+    /// True if the extract has the column.
+    pub fn has(&self, column: &str) -> bool {
+        self.own.contains_key(column)
+    }
+
+    /// True if an appointments extract can name its patients by itself.
+    pub fn names_patients(&self) -> bool {
+        ["lastname", "firstname"].iter().all(|column| self.patient.contains_key(*column))
+    }
+}
