@@ -86,6 +86,12 @@ impl References {
         self.providers.insert(row.id.to_vec(), Provider { person, resource });
     }
 
+    /// Takes all of another.
+    pub fn absorb(&mut self, other: References) {
+        self.providers.extend(other.providers);
+        self.departments.extend(other.departments);
+    }
+
     /// Adds a department; the last of an ID stands.
     pub fn add_department(&mut self, id: &[u8], name: &[u8]) {
         self.departments.insert(id.to_vec(), department(id, name));

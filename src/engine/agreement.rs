@@ -1,0 +1,86 @@
+//! An interface ready to convert: its scope, its map, the vocabulary, all checked
+//! against each other before the first record.
+
+use std::sync::LazyLock;
+
+use jiff::civil::DateTime;
+
+use crate::convert::{Bound, Compiler, Detector, Map, MapError, Program};
+use crate::domain::{Event, ExtractKind, Kind, Layout, Scope};
+use crate::extract::{Vocabulary, VocabularyError};
+
+static VOCABULARY: LazyLock<Result<Vocabulary, VocabularyError>> =
+    LazyLock::new(Vocabulary::standard);
+
+/// One interface, ready to convert.
+pub struct Agreement {
+    /// What was agreed.
+    pub scope: Scope,
+    /// The map with the interface's own rows in it.
+    pub map: Map,
+    /// The names of all columns.
+    pub vocabulary: &'static Vocabulary,
+}
+
+/// The programs of one header, one for each event.
+pub struct Programs {
+    /// Reads events.
+    pub detector: Detector,
+    programs: Vec<(Event, Program)>,
+}
+
+impl Agreement {
+    /// Puts the parts together and compiles every event once, so that a mistake in a
+    /// template is told at start.
+    ///
+    /// # Errors
+    /// [`MapError`] names the field.
+    pub fn new(scope: Scope) -> Result<Agreement, MapError> {
+        let vocabulary = match &*VOCABULARY {
+            Ok(vocabulary) => vocabulary,
+            Err(err) => return Err(MapError::Text(err.to_string())),
+        };
+        let map = Map::agreed(&scope)?;
+        let agreement = Agreement { scope, map, vocabulary };
+        let empty = |kind| Layout::new(kind, b',', String::new(), Vec::new());
+        let (patients, appointments) =
+            (empty(ExtractKind::Patients), empty(ExtractKind::Appointments));
+        for bound in [Bound::Patient(&patients), Bound::Appointment(&appointments, None)] {
+            agreement.programs(bound, DateTime::default())?;
+        }
+        Ok(agreement)
+    }
+
+    /// Compiles the programs of a header for a run at `clock`.
+    ///
+    /// # Errors
+    /// [`MapError`], which a header cannot cause.
+    pub fn programs(&self, bound: Bound<'_>, clock: DateTime) -> Result<Programs, MapError> {
+        let compiler = Compiler::new(&self.map, &self.scope, clock, is_column);
+        let (kind, layout) = match bound {
+            Bound::Patient(layout) => (Kind::Patient, layout),
+            Bound::Appointment(layout, _) => (Kind::Appointment, layout),
+        };
+        let programs = Event::ALL
+            .into_iter()
+            .filter(|event| event.kind() == kind)
+            .map(|event| Ok((event, compiler.program(event, bound)?)))
+            .collect::<Result<_, MapError>>()?;
+        Ok(Programs { detector: Detector::new(&self.map, &self.scope, layout), programs })
+    }
+}
+
+impl Programs {
+    /// Returns the program of an event of this kind.
+    pub fn of(&self, event: Event) -> Option<&Program> {
+        self.programs.iter().find(|(known, _)| *known == event).map(|(_, program)| program)
+    }
+}
+
+fn is_column(kind: Kind, name: &str) -> bool {
+    let kind = match kind {
+        Kind::Patient => ExtractKind::Patients,
+        Kind::Appointment => ExtractKind::Appointments,
+    };
+    VOCABULARY.as_ref().is_ok_and(|vocabulary| vocabulary.is_column(kind, name))
+}

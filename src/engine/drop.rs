@@ -1,0 +1,349 @@
+//! One drop into one batch file: reference extracts, then patients, then
+//! appointments; each extract whole or not at all.
+//!
+//! The same code serves `run`, where the ledger is the journal, and `convert`, where
+//! faults go to the screen.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::civil::DateTime;
+use rayon::ThreadPool;
+
+use super::agreement::{Agreement, Programs};
+use super::doubles;
+use super::error::EngineError;
+use super::patients::{PatientFile, PatientIndex};
+use super::pipeline::ordered;
+use super::reference;
+use super::render::{Key, Renderer};
+use super::source::{Progress, Source};
+use super::writer::Writer;
+use crate::convert::{Bound, References};
+use crate::disk::{self, NewFile};
+use crate::domain::{Counts, ExtractKind, Fault, Kind, Layout, Notes, Position};
+use crate::extract::ExtractError;
+
+/// Name of the plain copy of a compressed patients extract.
+const PLAIN: &str = ".patients.plain";
+
+/// Takes down what becomes of each extract.
+pub trait Journal {
+    /// An extract begins.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError>;
+    /// A record of it is refused.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError>;
+    /// It ends.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError>;
+    /// It never was.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn undo(&mut self) -> Result<(), EngineError>;
+}
+
+/// What a conversion needs besides its sources.
+pub struct Conversion<'a> {
+    /// The interface.
+    pub agreement: &'a Agreement,
+    /// The workers.
+    pub pool: &'a ThreadPool,
+    /// Civil time of the run.
+    pub clock: DateTime,
+    /// Takes the messages.
+    pub writer: &'a mut Writer,
+    /// Takes the rest.
+    pub journal: &'a mut dyn Journal,
+    /// Is told how far it is.
+    pub progress: Arc<dyn Progress + Send>,
+    /// Where a plain copy of a compressed patients extract may lie for a while.
+    pub scratch: &'a Path,
+}
+
+/// What became of one extract.
+#[derive(Debug)]
+pub struct Account {
+    /// Its rows.
+    pub counts: Counts,
+    /// What was noticed.
+    pub notes: Notes,
+    /// Header names that mean nothing to us.
+    pub unknown: Vec<String>,
+}
+
+/// What became of each source, in the order they were read.
+pub type Accounts = Vec<(Source, Result<Account, ExtractError>)>;
+
+/// An extract of messages that was read.
+struct Read {
+    account: Account,
+    layout: Layout,
+    keys: Vec<Key>,
+    plain: Option<Plain>,
+}
+
+/// A plain copy of a compressed extract; removed when it is dropped.
+struct Plain {
+    path: PathBuf,
+    file: Option<NewFile>,
+    base: Option<u64>,
+}
+
+impl Conversion<'_> {
+    /// Converts the sources of a drop. `saved` is asked for a reference extract of an
+    /// earlier drop where this one has none.
+    ///
+    /// # Errors
+    /// What ends a pass; an extract that cannot be read is told in its account.
+    pub fn run(
+        &mut self,
+        mut sources: Vec<Source>,
+        saved: &dyn Fn(ExtractKind) -> Option<Source>,
+    ) -> Result<Accounts, EngineError> {
+        sources.sort_by_key(|source| source.kind);
+        let joined = sources.iter().any(|source| source.kind == ExtractKind::Appointments);
+        let mut references = References::default();
+        let mut accounts = Accounts::new();
+        for kind in [ExtractKind::Providers, ExtractKind::Departments] {
+            let mut fresh = None;
+            for source in sources.extract_if(.., |source| source.kind == kind) {
+                let account = settle(self.reference(&source))?.map(|(table, account)| {
+                    fresh = Some(table);
+                    account
+                });
+                accounts.push((source, account));
+            }
+            if fresh.is_none()
+                && let Some(source) = saved(kind)
+            {
+                let (vocabulary, scope) = (self.agreement.vocabulary, &self.agreement.scope);
+                let read = reference::read(&source, vocabulary, scope, &mut |_, _| Ok(()))?;
+                fresh = Some(read.0);
+            }
+            references.absorb(fresh.unwrap_or_default());
+        }
+        let mut patients = Vec::new();
+        for source in sources.extract_if(.., |source| source.kind == ExtractKind::Patients) {
+            let read = self.extract(&source, &references, None, joined);
+            let account = match settle(read)? {
+                Ok(read) if joined => {
+                    let (account, file, keys) = patient_file(&source, read)?;
+                    patients.push((file, keys));
+                    Ok(account)
+                }
+                other => other.map(|read| read.account),
+            };
+            accounts.push((source, account));
+        }
+        let index = joined.then(|| PatientIndex::new(patients));
+        for source in sources {
+            let read = self.extract(&source, &references, index.as_ref(), false);
+            accounts.push((source, settle(read)?.map(|read| read.account)));
+        }
+        Ok(accounts)
+    }
+
+    /// Reads an extract of patients or appointments, or leaves no trace of it.
+    fn extract(
+        &mut self,
+        source: &Source,
+        references: &References,
+        patients: Option<&PatientIndex>,
+        joined: bool,
+    ) -> Result<Read, EngineError> {
+        let savepoint = self.writer.savepoint()?;
+        self.progress.begin(&source.name, source.bytes);
+        let read = self.passes(source, references, patients, joined, &savepoint);
+        self.progress.end();
+        if matches!(read, Err(EngineError::Extract(_))) {
+            self.writer.rollback(&savepoint)?;
+        }
+        read
+    }
+
+    /// Reads an extract once, and a second time if the first found records that a
+    /// newer one stands for.
+    fn passes(
+        &mut self,
+        source: &Source,
+        references: &References,
+        patients: Option<&PatientIndex>,
+        joined: bool,
+        savepoint: &super::writer::Savepoint,
+    ) -> Result<Read, EngineError> {
+        let mut plain =
+            (joined && source.is_gzip()).then(|| Plain::create(self.scratch)).transpose()?;
+        let mut read = self.pass(source, references, patients, joined, &[], &mut plain)?;
+        if !read.1 {
+            let mut keys = read.0.keys.clone();
+            let candidates = doubles::candidates(&mut keys);
+            if !candidates.is_empty() {
+                let (layout, mut blocks) =
+                    source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
+                let older = doubles::older(&mut blocks, &layout, &keys, &candidates)?;
+                if !older.is_empty() {
+                    self.journal.undo()?;
+                    self.writer.rollback(savepoint)?;
+                    read = self.pass(source, references, patients, joined, &older, &mut None)?;
+                }
+            }
+        }
+        self.journal.end(&read.0.account.counts, &read.0.account.notes)?;
+        Ok(Read { plain, ..read.0 })
+    }
+
+    /// Reads an extract once; says too whether every row of it is an event.
+    fn pass(
+        &mut self,
+        source: &Source,
+        references: &References,
+        patients: Option<&PatientIndex>,
+        joined: bool,
+        older: &[u64],
+        plain: &mut Option<Plain>,
+    ) -> Result<(Read, bool), EngineError> {
+        let (layout, mut blocks) = source
+            .open(self.agreement.vocabulary, Some(self.progress.clone()))
+            .map_err(EngineError::Extract)?;
+        self.journal.begin(source, &layout.header)?;
+        let (kind, bound) = match layout.kind {
+            ExtractKind::Appointments => {
+                (Kind::Appointment, Bound::Appointment(&layout, None))
+            }
+            _ => (Kind::Patient, Bound::Patient(&layout)),
+        };
+        let programs = self.agreement.programs(bound, self.clock)?;
+        let of_patients = match (patients, layout.kind) {
+            (Some(index), ExtractKind::Appointments) => index
+                .layouts()
+                .map(|patient| Bound::Appointment(&layout, Some(patient)))
+                .map(|bound| self.agreement.programs(bound, self.clock))
+                .collect::<Result<Vec<Programs>, _>>()?,
+            _ => Vec::new(),
+        };
+        let events = programs.detector.has_event_column();
+        let renderer = Renderer {
+            layout: &layout,
+            programs: &programs,
+            references,
+            patients: patients.map(|index| (index, of_patients.as_slice())),
+            older,
+            keys: joined || !events,
+        };
+        let (mut counts, mut notes, mut keys) = (Counts::default(), Notes::default(), Vec::new());
+        let (writer, journal) = (&mut *self.writer, &mut *self.journal);
+        let ended = ordered(
+            self.pool,
+            &mut blocks,
+            &|block| renderer.render(block),
+            &mut |block| match plain {
+                Some(plain) => plain.add(block.offset, &block.bytes),
+                None => Ok(()),
+            },
+            &mut |rendered| {
+                for refused in &rendered.faults {
+                    let at = Position {
+                        extract: source.name.clone(),
+                        record: counts.rows + refused.number,
+                        line: refused.line,
+                    };
+                    let refusal = &refused.refusal;
+                    let fault = Fault {
+                        at,
+                        code: refusal.code,
+                        column: refusal.column.clone(),
+                        field: refusal.field,
+                    };
+                    journal.fault(&fault, &refused.source)?;
+                }
+                counts.add(&rendered.counts);
+                notes.add(&rendered.output.notes);
+                keys.extend(rendered.keys);
+                Ok(writer.append(kind, &rendered.output)?)
+            },
+        );
+        if let Err(err) = ended {
+            if matches!(err, EngineError::Extract(_)) {
+                self.journal.undo()?;
+            }
+            return Err(err);
+        }
+        let account = Account { counts, notes, unknown: layout.unknown.clone() };
+        Ok((Read { account, layout, keys, plain: None }, events))
+    }
+
+    /// Reads a reference extract into the journal and a table of its own.
+    fn reference(&mut self, source: &Source) -> Result<(References, Account), EngineError> {
+        let (layout, _) =
+            source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
+        self.journal.begin(source, &layout.header)?;
+        let journal = &mut *self.journal;
+        let scope = &self.agreement.scope;
+        let read = reference::read(source, self.agreement.vocabulary, scope, &mut |fault, text| {
+            journal.fault(fault, text)
+        });
+        match &read {
+            Ok((_, account)) => self.journal.end(&account.counts, &account.notes)?,
+            Err(EngineError::Extract(_)) => self.journal.undo()?,
+            Err(_) => {}
+        }
+        read
+    }
+}
+
+/// Sets an extract that cannot be read apart from what ends a pass.
+fn settle<T>(read: Result<T, EngineError>) -> Result<Result<T, ExtractError>, EngineError> {
+    match read {
+        Ok(read) => Ok(Ok(read)),
+        Err(EngineError::Extract(err)) => Ok(Err(err)),
+        Err(err) => Err(err),
+    }
+}
+
+/// Keeps a patients extract at hand for the appointments of its drop. The file is
+/// opened before a plain copy's name goes away, and stays readable.
+fn patient_file(source: &Source, read: Read) -> Result<(Account, PatientFile, Vec<Key>), EngineError> {
+    let (path, base) = match &read.plain {
+        Some(plain) => (&plain.path, plain.base.unwrap_or(0)),
+        None => (&source.path, 0),
+    };
+    let file = File::open(path).map_err(disk::failed("open", path))?;
+    Ok((read.account, PatientFile { file, base, layout: read.layout }, read.keys))
+}
+
+impl Plain {
+    fn create(scratch: &Path) -> Result<Plain, EngineError> {
+        let path = scratch.join(PLAIN);
+        disk::remove(&path)?;
+        let file = Some(disk::create(&path)?);
+        Ok(Plain { path, file, base: None })
+    }
+
+    fn add(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        self.base.get_or_insert(offset);
+        match &mut self.file {
+            Some(file) => Ok(file.write(bytes)?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Plain {
+    fn drop(&mut self) {
+        self.file = None;
+        // What is left behind by a crash goes with the next one of its name.
+        if let Err(err) = disk::remove(&self.path) {
+            log::warn!("{err}");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Blocks through the workers and out again in order.
+//!
+//! The calling thread reads and takes; the pool renders. A bounded queue of blocks
+//! under way keeps memory flat whatever the size of the file, and what comes out
+//! comes out in the order of the file whatever the number of workers.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, channel};
+
+use rayon::ThreadPool;
+
+use super::EngineError;
+use super::render::Rendered;
+use crate::extract::{Block, Blocks};
+
+/// Blocks under way for each worker: one being rendered, one waiting, and some
+/// slack while the caller writes.
+const BLOCKS_A_WORKER: usize = 3;
+
+/// Renders every block in the pool and hands the results to `take`, in order.
+///
+/// # Errors
+/// The first of the reader or of `take`.
+pub fn ordered(
+    pool: &ThreadPool,
+    blocks: &mut Blocks,
+    render: &(dyn Fn(&Block) -> Rendered + Sync),
+    seen: &mut dyn FnMut(&Block) -> Result<(), EngineError>,
+    take: &mut dyn FnMut(Rendered) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let depth = pool.current_num_threads() * BLOCKS_A_WORKER;
+    pool.in_place_scope(|scope| {
+        let mut pending: VecDeque<Receiver<Rendered>> = VecDeque::with_capacity(depth);
+        let mut at_end = false;
+        loop {
+            while !at_end && pending.len() < depth {
+                match blocks.next().map_err(EngineError::Extract)? {
+                    Some(block) => {
+                        seen(&block)?;
+                        let (sender, receiver) = channel();
+                        scope.spawn(move |_| {
+                            // The receiver is gone only after an error elsewhere.
+                            let _ = sender.send(render(&block));
+                        });
+                        pending.push_back(receiver);
+                    }
+                    None => at_end = true,
+                }
+            }
+            let Some(next) = pending.pop_front() else { return Ok(()) };
+            let rendered = next.recv().map_err(|_| EngineError::Worker)?;
+            take(rendered)?;
+        }
+    })
+}

@@ -1,0 +1,75 @@
+//! Reference extracts: providers and departments, read into their tables.
+
+use std::borrow::Cow;
+
+use super::drop::Account;
+use super::error::EngineError;
+use super::render::first_value;
+use super::source::Source;
+use crate::convert::{ProviderRow, References};
+use crate::domain::{Code, Counts, ExtractKind, Fault, Layout, Notes, Position, Scope};
+use crate::extract::{Row, Rows, Vocabulary};
+
+/// Reads a reference extract; a row that cannot be used goes to `refuse`.
+///
+/// # Errors
+/// [`EngineError::Extract`] for a file that cannot be read, and those of `refuse`.
+pub fn read(
+    source: &Source,
+    vocabulary: &Vocabulary,
+    scope: &Scope,
+    refuse: &mut dyn FnMut(&Fault, &str) -> Result<(), EngineError>,
+) -> Result<(References, Account), EngineError> {
+    let (layout, mut blocks) = source.open(vocabulary, None).map_err(EngineError::Extract)?;
+    let mut references = References::default();
+    let mut counts = Counts::default();
+    while let Some(block) = blocks.next().map_err(EngineError::Extract)? {
+        let before = counts.rows;
+        let mut rows = Rows::new(&block, &layout);
+        while let Some(row) = rows.next() {
+            counts.rows += 1;
+            match add(&mut references, &layout, scope, &row) {
+                Ok(()) => counts.sent += 1,
+                Err((code, column)) => {
+                    counts.error += 1;
+                    let extract = source.name.clone();
+                    let at = Position { extract, record: before + row.number, line: row.line };
+                    let text = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
+                    refuse(&Fault { at, code, column, field: None }, text.trim_end())?;
+                }
+            }
+        }
+    }
+    let account = Account { counts, notes: Notes::default(), unknown: layout.unknown };
+    Ok((references, account))
+}
+
+fn add(
+    references: &mut References,
+    layout: &Layout,
+    scope: &Scope,
+    row: &Row<'_>,
+) -> Result<(), (Code, Cow<'static, str>)> {
+    if let Some(fault) = &row.fault {
+        return Err((fault.code, fault.column.clone().into()));
+    }
+    let value = |column: &str| first_value(layout.cells(column), row.values);
+    let required = |column: &'static str| match value(column) {
+        [] => Err((Code::M001, Cow::from(column))),
+        value => Ok(value),
+    };
+    if layout.kind == ExtractKind::Departments {
+        references.add_department(required("departmentid")?, required("name")?);
+        return Ok(());
+    }
+    let row = ProviderRow {
+        id: required("providerid")?,
+        npi: value("npi"),
+        last: value("lastname"),
+        first: value("firstname"),
+        scheduling: value("schedulingname"),
+        full: value("providerfullname"),
+    };
+    references.add_provider(row, scope.provider_ids);
+    Ok(())
+}

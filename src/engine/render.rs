@@ -1,0 +1,202 @@
+//! One block of an extract into messages: what a worker does.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::agreement::Programs;
+use super::patients::PatientIndex;
+use crate::convert::{Finding, Input, Output, Refusal, References, date_time};
+use crate::domain::{Code, Counts, Event, ExtractKind, Layout};
+use crate::extract::{Block, Row, Rows};
+
+/// One header's records, ready to be rendered block by block by any worker.
+pub struct Renderer<'a> {
+    /// The header.
+    pub layout: &'a Layout,
+    /// Programs for a patient of the record itself: a patients extract, or an
+    /// appointments extract that names its patients.
+    pub programs: &'a Programs,
+    /// Providers and departments.
+    pub references: &'a References,
+    /// The patients of the same drop, for appointments, and the programs for the
+    /// header of each of its files.
+    pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
+    /// Records that a newer one stands for, by offset, ascending.
+    pub older: &'a [u64],
+    /// Whether keys are wanted: to find doubles, to find patients again.
+    pub keys: bool,
+}
+
+/// What became of a block.
+#[derive(Default)]
+pub struct Rendered {
+    /// The messages.
+    pub output: Output,
+    /// The account.
+    pub counts: Counts,
+    /// Refused records.
+    pub faults: Vec<Refused>,
+    /// Where each record with an ID stands.
+    pub keys: Vec<Key>,
+}
+
+/// A record that did not become a message.
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// Which record of the block, counted from 1.
+    pub number: u64,
+    /// Its line in the file.
+    pub line: u64,
+    /// Its text as it was dropped.
+    pub source: String,
+}
+
+/// Where a record of an ID stands. Hashes can meet: whoever finds two alike reads
+/// the IDs before believing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Of the record's ID.
+    pub hash: u64,
+    /// `lastmodified` as `YYYYMMDDHHMMSS`; 0 if there is none.
+    pub when: u64,
+    /// Where the record begins in the decompressed file.
+    pub offset: u64,
+}
+
+impl Renderer<'_> {
+    /// Renders the records of one block, in order.
+    pub fn render(&self, block: &Block) -> Rendered {
+        let mut rendered = Rendered::default();
+        // Messages are about three times their records.
+        rendered.output.bytes.reserve(block.bytes.len() * 3);
+        let mut rows = Rows::new(block, self.layout);
+        while let Some(row) = rows.next() {
+            rendered.counts.rows += 1;
+            let offset = block.offset + row.range.start as u64;
+            if self.keys && row.fault.is_none() {
+                rendered.keys.extend(key(self.layout, row.values, offset));
+            }
+            if self.older.binary_search(&offset).is_ok() {
+                rendered.counts.duplicate += 1;
+                continue;
+            }
+            let mark = rendered.output.mark();
+            match self.record(&row, &mut rendered.output) {
+                Ok(0) => rendered.counts.filtered += 1,
+                Ok(messages) => {
+                    rendered.counts.sent += 1;
+                    rendered.counts.messages += messages;
+                }
+                Err(refusal) => {
+                    rendered.output.reset(mark);
+                    rendered.counts.error += 1;
+                    rendered.faults.push(Refused {
+                        refusal,
+                        number: row.number,
+                        line: row.line,
+                        source: String::from_utf8_lossy(&block.bytes[row.range.clone()])
+                            .trim_end()
+                            .to_string(),
+                    });
+                }
+            }
+        }
+        rendered
+    }
+
+    /// Appends the messages of one record; returns how many.
+    fn record(&self, row: &Row<'_>, out: &mut Output) -> Result<u64, Refusal> {
+        if let Some(fault) = &row.fault {
+            let column = fault.column.clone().into();
+            return Err(Refusal { code: fault.code, column, field: None });
+        }
+        let input = Input { own: row.values, patient: None };
+        let Finding::Tell(events) = self.programs.detector.find(input)? else { return Ok(0) };
+        let mut told = 0;
+        for &event in events.iter().filter(|event| self.programs.detector.is_enabled(**event)) {
+            self.tell(event, input, out)?;
+            told += 1;
+        }
+        Ok(told)
+    }
+
+    fn tell(&self, event: Event, input: Input<'_>, out: &mut Output) -> Result<(), Refusal> {
+        if self.layout.kind == ExtractKind::Appointments {
+            let id = first_value(self.layout.cells("patientid"), input.own);
+            if let Some((patients, programs)) = self.patients
+                && let Some(found) = patients.find(id)
+                && let Some(programs) = programs.get(found.file)
+            {
+                let input = Input { own: input.own, patient: Some(&found.record) };
+                return run(programs, event, input, self.references, out);
+            }
+            let named = self.layout.names_patients()
+                && ["lastname", "firstname"].iter().all(|column| {
+                    !first_value(self.layout.patient_cells(column), input.own).is_empty()
+                });
+            if !named {
+                let column = "patientid".into();
+                return Err(Refusal { code: Code::A001, column, field: "PID-3".parse().ok() });
+            }
+        }
+        run(self.programs, event, input, self.references, out)
+    }
+}
+
+fn run(
+    programs: &Programs,
+    event: Event,
+    input: Input<'_>,
+    references: &References,
+    out: &mut Output,
+) -> Result<(), Refusal> {
+    match programs.of(event) {
+        Some(program) => program.run(input, references, out),
+        None => Err(Refusal { code: Code::E001, column: "event".into(), field: None }),
+    }
+}
+
+/// Returns the first of the cells that has a value, trimmed.
+pub fn first_value<'a>(cells: &[usize], values: &'a csv::ByteRecord) -> &'a [u8] {
+    let mut values = cells.iter().map(|&cell| values.get(cell).unwrap_or_default().trim_ascii());
+    values.find(|value| !value.is_empty()).unwrap_or_default()
+}
+
+/// Returns the ID of a record.
+pub fn id_of<'a>(layout: &Layout, values: &'a csv::ByteRecord) -> &'a [u8] {
+    let column = match layout.kind {
+        ExtractKind::Appointments => "appointmentid",
+        _ => "patientid",
+    };
+    first_value(layout.cells(column), values)
+}
+
+fn key(layout: &Layout, values: &csv::ByteRecord, offset: u64) -> Option<Key> {
+    let id = id_of(layout, values);
+    if id.is_empty() {
+        return None;
+    }
+    let when = first_value(layout.cells("lastmodified"), values);
+    Some(Key { hash: hash(id), when: date_time(when).map_or(0, stamp), offset })
+}
+
+/// Returns the hash of an ID, the same in every run of this program.
+pub fn hash(id: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn stamp((date, time): (jiff::civil::Date, Option<jiff::civil::Time>)) -> u64 {
+    let time = time.unwrap_or_default();
+    let at = date.to_datetime(time);
+    let parts = [
+        (100, i64::from(at.month())),
+        (100, i64::from(at.day())),
+        (100, i64::from(at.hour())),
+        (100, i64::from(at.minute())),
+        (100, i64::from(at.second())),
+    ];
+    let stamp = parts.iter().fold(i64::from(at.year()), |stamp, (places, part)| stamp * places + part);
+    u64::try_from(stamp).unwrap_or(0)
+}

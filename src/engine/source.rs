@@ -1,0 +1,115 @@
+//! A file to be read: opened with care, its bytes counted as they pass.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+
+use crate::digest::Digest;
+use crate::domain::{ExtractKind, Layout};
+use crate::extract::{Blocks, ExtractError, Limits, Vocabulary, decoded};
+
+/// One extract of a drop.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its name for people.
+    pub name: Arc<str>,
+    /// What it holds.
+    pub kind: ExtractKind,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Is told how long work goes on; the command line draws a bar from it.
+pub trait Progress: Sync {
+    /// Work on something begins; `total` bytes.
+    fn begin(&self, what: &str, total: u64);
+    /// So many bytes more.
+    fn advance(&self, bytes: u64);
+    /// It is over.
+    fn end(&self);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: &str, _: u64) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+}
+
+/// Opens a regular file and nothing else: a FIFO would hang its reader for ever.
+///
+/// # Errors
+/// Those of opening; `InvalidInput` for what is no regular file.
+pub fn open_regular(path: &Path, follow: bool) -> io::Result<File> {
+    let mut flags = OFlags::NONBLOCK;
+    if !follow {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
+impl Source {
+    /// Looks at a file: its size and digest.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub fn of(path: &Path, name: &str, kind: ExtractKind, follow: bool) -> io::Result<Source> {
+        let mut file = open_regular(path, follow)?;
+        let (digest, bytes) = Digest::of_reader(&mut file)?;
+        Ok(Source { path: path.to_path_buf(), name: name.into(), kind, digest, bytes })
+    }
+
+    /// Begins to read it: its header, and the blocks that follow.
+    ///
+    /// # Errors
+    /// [`ExtractError`].
+    pub fn open(
+        &self,
+        vocabulary: &Vocabulary,
+        progress: Option<Arc<dyn Progress + Send>>,
+    ) -> Result<(Layout, Blocks), ExtractError> {
+        let file = open_regular(&self.path, true).map_err(ExtractError::Read)?;
+        let counted = Counted { file, progress };
+        let reader = BufReader::with_capacity(1 << 18, counted);
+        let reader = decoded(reader).map_err(ExtractError::Read)?;
+        Blocks::open(reader, vocabulary, self.kind, Limits::default())
+    }
+
+    /// True if its bytes are compressed.
+    pub fn is_gzip(&self) -> bool {
+        let mut magic = [0; 2];
+        open_regular(&self.path, true)
+            .and_then(|mut file| file.read_exact(&mut magic))
+            .is_ok_and(|()| magic == [0x1f, 0x8b])
+    }
+}
+
+struct Counted {
+    file: File,
+    progress: Option<Arc<dyn Progress + Send>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        if let Some(progress) = &self.progress {
+            progress.advance(count as u64);
+        }
+        Ok(count)
+    }
+}
