@@ -1,1 +1,3 @@
-//! wip
+//! The integration tests: one binary, a module an area.
+
+mod ledger;
