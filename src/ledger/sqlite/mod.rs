@@ -40,6 +40,10 @@ struct Open {
 /// Deliveries that are not done, in order; the index `delivery_open` has the same words.
 const OPEN: &str = "WHERE d.stage <> 'delivered' ORDER BY d.batch, d.endpoint";
 
+/// All deliveries of the batches that have one which is not done.
+const IN_OPEN: &str = "WHERE d.batch IN \
+     (SELECT o.batch FROM delivery o WHERE o.stage <> 'delivered') ORDER BY d.batch";
+
 /// The counter of all messages that were ever made.
 const MADE: &str = "messages";
 
@@ -264,11 +268,7 @@ impl Ledger for Sqlite {
         let last = "SELECT taken_at FROM extract ORDER BY id DESC LIMIT 1";
         let mut totals = Totals { last_drop: row::value(&self.conn, last)?, ..Totals::default() };
         // Only batches that are not done are looked at; the rest is subtraction.
-        totals.add_batches(&deliveries(
-            &self.conn,
-            "WHERE d.batch IN (SELECT batch FROM delivery WHERE stage <> 'delivered') \
-             ORDER BY d.batch",
-        )?);
+        totals.add_batches(&deliveries(&self.conn, IN_OPEN)?);
         let open: u64 = totals.states.values().sum();
         let made = row::counter(&self.conn, MADE)?;
         totals.add(QueueState::Processed, made.saturating_sub(open));
@@ -418,4 +418,64 @@ fn one<T>(
 /// SQL counts up to a signed number.
 fn at_most(limit: u64) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Code, ExtractKind, Position};
+    use crate::ledger::LedgerError;
+
+    fn open(place: &tempfile::TempDir) -> Sqlite {
+        Sqlite::open(&place.path().join("ledger.db"), "ridge-hie/test").unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_drop_and_keeps_the_rest() {
+        let place = tempfile::tempdir().unwrap();
+        let mut ledger = open(&place);
+        ledger.conn.pragma_update_and_check(None, "max_page_count", 40, |_| Ok(())).unwrap();
+        let extract = NewExtract {
+            digest: Digest::of(b"a"),
+            name: "a.csv".into(),
+            kind: ExtractKind::Patients,
+            bytes: 1,
+            header: String::new(),
+            taken_at: 1,
+        };
+        let at = Position { extract: "a.csv".into(), record: 1, line: 2 };
+        let fault = Fault { at, code: Code::M001, column: "".into(), field: None };
+        ledger.begin_drop().unwrap();
+        let id = ledger.begin_extract(&extract).unwrap();
+        let source = "x".repeat(1000);
+        let full = (0..1000).find_map(|_| ledger.queue_fault(id, &fault, &source).err()).unwrap();
+        assert!(matches!(full, LedgerError::Full), "{full}");
+        let gone = ledger.commit_drop(None, &[], Numbers::default()).unwrap_err();
+        assert_eq!(gone.to_string(), "the ledger failed: no drop is open");
+        drop(ledger);
+        let ledger = open(&place);
+        assert_eq!(ledger.faults(9).unwrap(), []);
+        assert_eq!(ledger.integrity().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn no_question_of_a_pass_reads_what_is_done() {
+        let place = tempfile::tempdir().unwrap();
+        let ledger = open(&place);
+        let plan = |sql: &str| -> String {
+            let sql = format!("EXPLAIN QUERY PLAN {sql}");
+            let steps = all(&ledger.conn, &sql, [], |row| Ok(row.get::<_, String>(3)?));
+            steps.unwrap().join("; ")
+        };
+        let join = "SELECT b.name, d.temp FROM delivery d JOIN batch b ON b.number = d.batch";
+        let open = plan(&format!("{join} {OPEN}"));
+        assert!(open.contains("delivery_open") && !open.contains("SCAN b"), "{open}");
+        let totals = plan(&format!("{join} {IN_OPEN}"));
+        assert!(totals.contains("delivery_open") && !totals.contains("SCAN b"), "{totals}");
+        let faults = plan(&format!(
+            "SELECT {FAULT} FROM fault f JOIN extract e ON e.id = f.extract \
+             ORDER BY f.id DESC LIMIT 9"
+        ));
+        assert_eq!(faults, "SCAN f; SEARCH e USING INTEGER PRIMARY KEY (rowid=?)");
+    }
 }

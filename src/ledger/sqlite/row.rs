@@ -23,9 +23,9 @@ pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.renam
      d.failure, d.failure_stopped, d.failure_at, d.path, d.bytes, d.evidence, d.server, \
      d.host_key, d.delivered_at, d.seal";
 
-/// The columns of an extract.
+/// The columns of an extract, with its seal.
 pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.header, e.records, \
-     e.sent, e.filtered, e.error, e.duplicate, e.messages, e.notes, e.batch, e.taken_at";
+     e.sent, e.filtered, e.error, e.duplicate, e.messages, e.notes, e.batch, e.taken_at, e.seal";
 
 /// The columns of a fault and of its extract.
 pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.place, f.field, \
@@ -33,6 +33,7 @@ pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.pla
 
 const BATCH_END: usize = 7;
 const DELIVERY_END: usize = 23;
+const EXTRACT_END: usize = 15;
 
 /// Returns a number as SQL has it.
 pub(super) fn big(number: u64) -> Result<i64> {
@@ -203,6 +204,7 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
 
 /// Reads an extract from the columns [`EXTRACT`].
 pub(super) fn extract(row: &Row<'_>) -> Result<ExtractRow> {
+    check_seal(row, 0, EXTRACT_END)?;
     let word: String = row.get(3)?;
     let kind = ExtractKind::ALL.into_iter().find(|kind| kind.word() == word);
     let notes: String = row.get(12)?;
@@ -235,7 +237,7 @@ pub(super) fn insert_extract(conn: &Connection, row: &ExtractRow) -> Result<()> 
     let (extract, counts) = (&row.extract, &row.counts);
     let notes = serde_json::to_string(&row.notes.0)
         .map_err(|err| LedgerError::Failed(format!("the notes cannot be written: {err}")))?;
-    let values: Vec<Value> = vec![
+    let values = sealed(vec![
         row.id.0.into(),
         extract.digest.to_string().into(),
         extract.name.clone().into(),
@@ -251,11 +253,11 @@ pub(super) fn insert_extract(conn: &Connection, row: &ExtractRow) -> Result<()> 
         notes.into(),
         row.batch.map(big).transpose()?.into(),
         extract.taken_at.into(),
-    ];
+    ]);
     conn.prepare_cached(
         "INSERT INTO extract (id, digest, name, kind, bytes, header, records, sent, filtered, \
-         error, duplicate, messages, notes, batch, taken_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+         error, duplicate, messages, notes, batch, taken_at, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )?
     .execute(rusqlite::params_from_iter(values))?;
     Ok(())

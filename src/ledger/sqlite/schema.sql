@@ -4,8 +4,9 @@
 -- word for a BIGINT key without an index beside it), identities given by the
 -- program, times in unix seconds. A change here is a new SCHEMA in open.rs.
 --
--- `seal` closes a row whose flipped byte could send something wrong: it is the
--- beginning of the SHA-256 of the row's other values (sqlite/row.rs).
+-- `seal` is the beginning of the SHA-256 of a row's other values: what was
+-- changed from outside, be it one bit, is refused when it is read (sqlite/row.rs).
+-- Only faults have none: nothing is sent because of them.
 
 -- Whose ledger this is: `schema` and `owner` (interface/environment).
 CREATE TABLE meta (
@@ -56,7 +57,7 @@ CREATE TABLE delivery (
 );
 
 -- Finds the few that are not done among all that were.
-CREATE INDEX delivery_open ON delivery (batch) WHERE stage <> 'delivered';
+CREATE INDEX delivery_open ON delivery (batch, endpoint) WHERE stage <> 'delivered';
 
 -- A dropped file that was read, and what became of its rows.
 CREATE TABLE extract (
@@ -74,7 +75,8 @@ CREATE TABLE extract (
     messages  BIGINT NOT NULL,
     notes     TEXT NOT NULL,            -- JSON: how often each note was made
     batch     BIGINT REFERENCES batch (number),
-    taken_at  BIGINT NOT NULL
+    taken_at  BIGINT NOT NULL,
+    seal      TEXT NOT NULL
 );
 
 -- A record that waits for somebody. Written while its extract is read, which
