@@ -92,3 +92,116 @@ impl Contents {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::domain::{Counts, ExtractKind, Notes};
+    use crate::ledger::{NewExtract, Receipt};
+
+    fn batch(number: u64, first_control: u64) -> BatchRow {
+        BatchRow {
+            number,
+            name: format!("{number}.hl7"),
+            digest: Digest::of(b"batch"),
+            bytes: 900,
+            first_control,
+            messages: 10,
+            made_at: 0,
+        }
+    }
+
+    fn extract(id: i64, batch: u64) -> ExtractRow {
+        ExtractRow {
+            id: ExtractId(id),
+            extract: NewExtract {
+                digest: Digest::of(&id.to_be_bytes()),
+                name: "a.csv".into(),
+                kind: ExtractKind::Patients,
+                bytes: 9,
+                header: String::new(),
+                taken_at: 0,
+            },
+            counts: Counts { rows: 12, sent: 10, error: 2, messages: 10, ..Counts::default() },
+            notes: Notes::default(),
+            batch: Some(batch),
+        }
+    }
+
+    fn whole() -> Contents {
+        let receipt = Receipt {
+            path: "1.hl7".into(),
+            bytes: 900,
+            evidence: "seen".into(),
+            server: "/in".into(),
+            host_key: String::new(),
+            at: 0,
+        };
+        let (first, second) = (batch(1, 1), batch(2, 11));
+        let delivered = DeliveryRow {
+            stage: Stage::Delivered,
+            receipt: Some(receipt),
+            ..DeliveryRow::waiting(&first, "test")
+        };
+        Contents {
+            numbers: Numbers { control: 21, file: 3 },
+            extracts: vec![extract(1, 1), extract(2, 2)],
+            deliveries: vec![delivered, DeliveryRow::waiting(&second, "test")],
+            batches: vec![first, second],
+            faults: [(ExtractId(1), 2), (ExtractId(2), 2)].into(),
+        }
+    }
+
+    #[test]
+    fn each_thing_that_does_not_fit_has_its_sentence() {
+        type Break = fn(&mut Contents);
+        let breaks: &[(Break, &[&str])] = &[
+            (|_| {}, &[]),
+            (
+                |it| it.extracts[0].counts.rows = 13,
+                &["the rows of extract 1 are not all accounted for"],
+            ),
+            (|it| it.faults.retain(|id, _| id.0 != 2), &["extract 2 counts 2 errors and queued 0"]),
+            (
+                |it| it.faults.extend([(ExtractId(3), 1)]),
+                &["there are faults of extract 3, which is not there"],
+            ),
+            (
+                |it| it.extracts[1].batch = None,
+                &[
+                    "the messages of extract 2 are in no batch",
+                    "batch 2 holds 10 messages of 0 made",
+                ],
+            ),
+            (
+                |it| it.extracts[1].batch = Some(7),
+                &[
+                    "extract 2 went into batch 7, which is not there",
+                    "batch 2 holds 10 messages of 0 made",
+                ],
+            ),
+            (|it| it.batches[1].first_control = 10, &["numbers of batch 2 were given twice"]),
+            (|it| it.numbers.control = 20, &["the next numbers were given already"]),
+            (|it| it.numbers.file = 2, &["the next numbers were given already"]),
+            (|it| it.deliveries[0].receipt = None, &["batch 1 to test: receipt and stage differ"]),
+            (
+                |it| it.deliveries[1].stage = Stage::Sending,
+                &["batch 2 to test: its last try is not there"],
+            ),
+            (
+                |it| {
+                    let row = &mut it.deliveries[1];
+                    (row.stage, row.tries, row.temp) = (Stage::Verified, 1, Some("t".into()));
+                },
+                &["batch 2 to test: its last try is not there"],
+            ),
+            (|it| drop(it.deliveries.pop()), &["batch 2 goes to no endpoint"]),
+        ];
+        for (at, (break_it, problems)) in breaks.iter().enumerate() {
+            let mut contents = whole();
+            break_it(&mut contents);
+            assert_eq!(contents.problems(), *problems, "break {at}");
+        }
+    }
+}
