@@ -75,6 +75,9 @@ pub(super) fn peek(path: &Path, owner: &str, wait: Duration) -> Result<Option<Co
 /// Makes a whole ledger under a temporary name, so that one which is there is
 /// never half of one, and an empty file is known to be damaged.
 fn make(path: &Path, owner: &str) -> Result<()> {
+    for suffix in ["-wal", "-shm"] {
+        disk::remove(&with_suffix(path, suffix))?;
+    }
     disk::create(path)?.finish()?;
     let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO)?;
     // A crash throws the file away: it needs no journal beside it.
@@ -94,6 +97,9 @@ fn make(path: &Path, owner: &str) -> Result<()> {
     }
     crashpoint("ledger.make.before")?;
     making.commit()?;
+    // Now already: under its own name the switch would pass through a journal,
+    // and one that a crash left there stands in the way of who may only read.
+    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     crashpoint("ledger.make.after")?;
     conn.close().map_err(|(_, err)| err.into())
 }
