@@ -26,5 +26,5 @@ pub use fault::{Again, Fault, Position};
 pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, Endpoint, Environment, ExternalId, ExtractKind, InterfaceName, Login, MappingRow,
-    Method, OnDoubt, Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, Verify, Wire,
+    Method, OnDoubt, Pickup, ProviderIds, Protocol, Scope, Secret, Sftp, Target, Verify, Wire,
 };

@@ -60,7 +60,7 @@ impl Sqlite {
     /// is 0600, and what SQLite puts beside it takes the same mode.
     ///
     /// # Errors
-    /// [`LedgerError`], each variant.
+    /// [`LedgerError`](super::LedgerError), each variant.
     pub fn open(path: &Path, owner: &str) -> Result<Sqlite> {
         Sqlite::open_within(path, owner, Sqlite::WAIT)
     }
@@ -68,7 +68,7 @@ impl Sqlite {
     /// As [`Sqlite::open`]; `wait` is how long a lock is waited for, then and later.
     ///
     /// # Errors
-    /// [`LedgerError`], each variant.
+    /// [`LedgerError`](super::LedgerError), each variant.
     pub fn open_within(path: &Path, owner: &str, wait: Duration) -> Result<Sqlite> {
         Ok(Sqlite { conn: open::open(path, owner, wait)?, open: None })
     }
@@ -78,7 +78,7 @@ impl Sqlite {
     /// files beside it, which the next writer takes away.
     ///
     /// # Errors
-    /// [`LedgerError`], each variant but `Full`.
+    /// [`LedgerError`](super::LedgerError), each variant but `Full`.
     pub fn peek(path: &Path, owner: &str) -> Result<Option<Sqlite>> {
         let conn = open::peek(path, owner, Sqlite::WAIT)?;
         Ok(conn.map(|conn| Sqlite { conn, open: None }))
