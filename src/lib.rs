@@ -13,8 +13,13 @@ pub mod hl7;
 pub mod disk;
 // Floor 2: nouns.
 pub mod domain;
+<<<<<<< HEAD
 // Floor 3: pure verbs; they do not know each other.
 pub mod batch;
 pub mod config;
 pub mod convert;
 pub mod extract;
+=======
+// Floor 4: the world.
+pub mod ledger;
+>>>>>>> ledger

@@ -5,18 +5,30 @@
 //! after which a drop is promised, and [`Ledger::verified`] with
 //! [`Ledger::delivered`], between which a batch file gets its final name.
 //!
-//! Every implementation must pass [`conform`]. A ledger that returned an error
-//! is dropped and opened again; it is never asked a second time.
+//! The rules are written once and every store obeys them: what a drop must add
+//! up to in `open_drop.rs`, the way of a delivery in `steps.rs`, what must fit
+//! together at rest in `integrity.rs`. A store only keeps; to add one, write a
+//! file beside `memory`, and call [`conform`] from `tests/suite/ledger.rs`.
+//!
+//! A ledger that returned an error is dropped and opened again; it is never
+//! asked a second time, and a drop that was open in it is gone.
 
 pub mod conform;
 mod error;
+mod integrity;
+mod memory;
+mod open_drop;
 mod rows;
+mod sqlite;
+mod steps;
 
 pub use error::LedgerError;
+pub use memory::Memory;
 pub use rows::{
     BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, NewExtract, Numbers, Receipt,
     Stage, Totals,
 };
+pub use sqlite::Sqlite;
 
 use crate::digest::Digest;
 use crate::domain::{Counts, Fault, Notes};
@@ -33,17 +45,21 @@ pub trait Ledger {
     fn extract(&self, digest: &Digest) -> Result<Option<ExtractRow>>;
 
     /// Opens the transaction of one drop. Nothing of it is seen or kept before
-    /// [`Ledger::commit_drop`]; one that is open is abandoned first.
+    /// [`Ledger::commit_drop`]; one that is open is abandoned first. Until it is
+    /// committed or abandoned, no delivery can be moved on.
     fn begin_drop(&mut self) -> Result<()>;
 
-    /// Puts an extract into the open drop; what follows belongs to it.
+    /// Puts an extract into the open drop; what follows belongs to it. The one
+    /// before must have been ended, and its bytes must be new to the ledger.
     fn begin_extract(&mut self, extract: &NewExtract) -> Result<ExtractId>;
 
-    /// Queues a record of the extract that did not become a message.
-    /// `source` is the record's text as it was dropped.
+    /// Queues a record of the extract that did not become a message: one call
+    /// for each record. `source` is the record's text as it was dropped. The
+    /// fault is read back with the name of its extract.
     fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()>;
 
-    /// Ends an extract with its account.
+    /// Ends an extract with its account, which must balance and count as many
+    /// errors as were queued.
     fn end_extract(&mut self, extract: ExtractId, counts: &Counts, notes: &Notes) -> Result<()>;
 
     /// Takes the extract begun last out of the drop again, with its faults.
@@ -51,7 +67,8 @@ pub trait Ledger {
 
     /// **The commit point of intake**: the extracts, their faults, the batch (if
     /// there were messages) with one waiting delivery to each endpoint, and the
-    /// next free numbers, all at once and durable.
+    /// next free numbers, all at once and durable. The batch must hold exactly
+    /// the messages its extracts count, and numbers that were never given.
     fn commit_drop(
         &mut self,
         batch: Option<&BatchRow>,
@@ -74,7 +91,9 @@ pub trait Ledger {
     /// Returns every delivery that is not done, in batch number order.
     fn undelivered(&self) -> Result<Vec<DeliveryRow>>;
 
-    /// Commits that a try begins under a temporary name; counts the try.
+    /// Commits that a try begins under a temporary name; counts the try. Refused
+    /// once a rename may have been asked for: that is decided first, by
+    /// [`Ledger::delivered`] or by [`Ledger::failed`] with another stage.
     fn sending(&mut self, batch: u64, endpoint: &str, temp: &str) -> Result<()>;
 
     /// **Commits that the temporary file was verified** and that its rename
@@ -84,11 +103,12 @@ pub trait Ledger {
     /// **Commits that the endpoint has the batch**, with the evidence.
     fn delivered(&mut self, batch: u64, endpoint: &str, receipt: &Receipt) -> Result<()>;
 
-    /// Commits that a try failed, and whether trying again can help.
+    /// Commits that a try failed, and whether trying again can help. The failure
+    /// stays to be read until the batch is delivered.
     fn failed(&mut self, batch: u64, endpoint: &str, failure: &Failure) -> Result<()>;
 
-    /// Lets every stopped delivery be tried again: an operator asked for it.
-    /// A delivery in doubt stays in doubt. Returns how many there were.
+    /// Lets every stopped delivery be tried again: an operator asked for it. One
+    /// in [`Stage::Uncertain`] is left alone. Returns how many there were.
     fn retry_stopped(&mut self) -> Result<u64>;
 
     /// Returns messages by queue state, and the oldest that waits.
@@ -102,4 +122,8 @@ pub trait Ledger {
 
     /// Returns delivered batches with their receipts, newest first, at most `limit`.
     fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>>;
+
+    /// Returns what does not fit together, a sentence each; nothing if all is
+    /// well. Reads everything, changes nothing.
+    fn integrity(&self) -> Result<Vec<String>>;
 }

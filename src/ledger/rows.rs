@@ -27,7 +27,7 @@ impl Default for Numbers {
 pub struct ExtractId(pub i64);
 
 /// An extract that is being read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewExtract {
     /// SHA-256 of the bytes as dropped.
     pub digest: Digest,
@@ -44,7 +44,7 @@ pub struct NewExtract {
 }
 
 /// A committed extract and its account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtractRow {
     /// Its row.
     pub id: ExtractId,
@@ -54,7 +54,7 @@ pub struct ExtractRow {
     pub counts: Counts,
     /// What was noticed.
     pub notes: Notes,
-    /// The batch file its messages went into.
+    /// The batch file its messages went into, if it made any.
     pub batch: Option<u64>,
 }
 
@@ -155,6 +155,22 @@ pub struct DeliveryRow {
     pub receipt: Option<Receipt>,
 }
 
+impl DeliveryRow {
+    /// Returns a delivery that no try was made of.
+    pub fn waiting(batch: &BatchRow, endpoint: &str) -> DeliveryRow {
+        DeliveryRow {
+            batch: batch.clone(),
+            endpoint: endpoint.to_string(),
+            stage: Stage::Waiting,
+            temp: None,
+            rename_at: None,
+            tries: 0,
+            failure: None,
+            receipt: None,
+        }
+    }
+}
+
 /// Why a try failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -162,7 +178,7 @@ pub struct Failure {
     pub what: String,
     /// True where trying again cannot help until somebody acts.
     pub stopped: bool,
-    /// The stage to go to, where it is not the one the delivery has.
+    /// The stage to go to, where it is not the one the delivery has; not kept.
     #[serde(skip)]
     pub stage: Option<Stage>,
     /// Unix seconds.
@@ -201,13 +217,67 @@ pub struct FaultRow {
     pub at: i64,
 }
 
-/// Messages by queue state.
+/// Messages by queue state, derived: a message stands where its batch stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Count of each state that has any; faults count as one message each.
     pub states: std::collections::BTreeMap<QueueState, u64>,
     /// When the oldest batch that is not delivered was made, unix seconds.
     pub oldest_waiting: Option<i64>,
-    /// When the last drop was committed, unix seconds.
+    /// When the extract committed last was taken, unix seconds.
     pub last_drop: Option<i64>,
+}
+
+impl Totals {
+    /// Adds messages that are in a state.
+    pub(super) fn add(&mut self, state: QueueState, messages: u64) {
+        if messages > 0 {
+            *self.states.entry(state).or_default() += messages;
+        }
+    }
+
+    /// Adds the batches of deliveries that stand in batch order, each batch with
+    /// all of its deliveries.
+    pub(super) fn add_batches(&mut self, deliveries: &[DeliveryRow]) {
+        for same in deliveries.chunk_by(|one, next| one.batch.number == next.batch.number) {
+            let Some(DeliveryRow { batch, .. }) = same.first() else { continue };
+            let mut stages = same.iter().map(|delivery| delivery.stage);
+            let state = batch_state(&mut stages);
+            self.add(state, batch.messages);
+            if state != QueueState::Processed {
+                let oldest = self.oldest_waiting.unwrap_or(batch.made_at);
+                self.oldest_waiting = Some(oldest.min(batch.made_at));
+            }
+        }
+    }
+}
+
+/// Returns the queue state of the messages of a batch with deliveries at `stages`.
+fn batch_state(stages: &mut dyn Iterator<Item = Stage>) -> QueueState {
+    let together = |one, other| match (one, other) {
+        (one, other) if one == other => one,
+        (QueueState::Processed | QueueState::Distributed, _)
+        | (_, QueueState::Processed | QueueState::Distributed) => QueueState::Distributed,
+        _ => QueueState::Pending,
+    };
+    stages.map(Stage::queue_state).reduce(together).unwrap_or(QueueState::New)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_distributed_when_some_endpoints_have_it() {
+        use Stage::*;
+        let state = |stages: &[Stage]| batch_state(&mut stages.iter().copied());
+        assert_eq!(state(&[Waiting, Waiting]), QueueState::New);
+        assert_eq!(state(&[Waiting, Sending]), QueueState::Pending);
+        assert_eq!(state(&[Uncertain]), QueueState::Pending);
+        assert_eq!(state(&[Delivered, Delivered]), QueueState::Processed);
+        for other in [Waiting, Sending, Verified, Uncertain, Conflict] {
+            assert_eq!(state(&[other, Delivered]), QueueState::Distributed, "{other}");
+            assert_eq!(state(&[Delivered, Waiting, other]), QueueState::Distributed, "{other}");
+        }
+    }
 }

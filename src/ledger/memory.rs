@@ -1,0 +1,231 @@
+//! A ledger that forgets: for dry runs and tests, and to keep the trait honest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::integrity::Contents;
+use super::open_drop::{OpenDrop, seen_before, wrong_time};
+use super::steps::no_delivery;
+use super::{
+    BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, Ledger, NewExtract, Numbers,
+    Receipt, Result, Stage, Totals,
+};
+use crate::digest::Digest;
+use crate::domain::{Counts, Fault, Notes};
+
+/// A ledger in memory. Unlike the durable one it grows with every fault.
+#[derive(Default)]
+pub struct Memory {
+    numbers: Numbers,
+    extracts: Vec<ExtractRow>,
+    batches: BTreeMap<u64, BatchRow>,
+    deliveries: BTreeMap<(u64, String), DeliveryRow>,
+    faults: Vec<FaultRow>,
+    open: Option<Open>,
+}
+
+struct Open {
+    rules: OpenDrop,
+    faults: Vec<FaultRow>,
+    name: Arc<str>,
+    taken_at: i64,
+}
+
+impl Memory {
+    /// Does a step of the open drop; a step that fails ends the drop.
+    fn in_drop<T>(&mut self, step: impl FnOnce(&mut Open) -> Result<T>) -> Result<T> {
+        let done = step(self.open.as_mut().ok_or_else(|| wrong_time(false))?);
+        if done.is_err() {
+            self.open = None;
+        }
+        done
+    }
+
+    fn step(
+        &mut self,
+        batch: u64,
+        endpoint: &str,
+        step: impl FnOnce(DeliveryRow) -> Result<DeliveryRow>,
+    ) -> Result<()> {
+        if self.open.is_some() {
+            return Err(wrong_time(true));
+        }
+        let row = self.deliveries.get_mut(&(batch, endpoint.to_string()));
+        let row = row.ok_or_else(|| no_delivery(batch, endpoint))?;
+        *row = step(row.clone())?;
+        Ok(())
+    }
+}
+
+impl Ledger for Memory {
+    fn numbers(&self) -> Result<Numbers> {
+        Ok(self.numbers)
+    }
+
+    fn extract(&self, digest: &Digest) -> Result<Option<ExtractRow>> {
+        Ok(self.extracts.iter().find(|row| row.extract.digest == *digest).cloned())
+    }
+
+    fn begin_drop(&mut self) -> Result<()> {
+        let next = self.extracts.last().map_or(1, |row| row.id.0 + 1);
+        let (rules, faults, name) = (OpenDrop::new(next), Vec::new(), "".into());
+        self.open = Some(Open { rules, faults, name, taken_at: 0 });
+        Ok(())
+    }
+
+    fn begin_extract(&mut self, extract: &NewExtract) -> Result<ExtractId> {
+        let before = self.extract(&extract.digest)?;
+        self.in_drop(|open| match before {
+            Some(before) => Err(seen_before(&extract.name, &before.extract.name)),
+            None => {
+                open.name = extract.name.as_str().into();
+                open.taken_at = extract.taken_at;
+                open.rules.begin(extract)
+            }
+        })
+    }
+
+    fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()> {
+        let next = self.faults.len();
+        self.in_drop(|open| {
+            open.rules.fault(extract, fault)?;
+            let id = i64::try_from(next + open.faults.len() + 1).unwrap_or(i64::MAX);
+            let mut fault = fault.clone();
+            fault.at.extract = open.name.clone();
+            let (source, at) = (source.to_string(), open.taken_at);
+            open.faults.push(FaultRow { id, extract, fault, source, at });
+            Ok(())
+        })
+    }
+
+    fn end_extract(&mut self, extract: ExtractId, counts: &Counts, notes: &Notes) -> Result<()> {
+        self.in_drop(|open| open.rules.end(extract, counts, notes))
+    }
+
+    fn undo_extract(&mut self, extract: ExtractId) -> Result<()> {
+        self.in_drop(|open| {
+            open.rules.undo(extract)?;
+            open.faults.retain(|row| row.extract != extract);
+            Ok(())
+        })
+    }
+
+    fn commit_drop(
+        &mut self,
+        batch: Option<&BatchRow>,
+        endpoints: &[&str],
+        next: Numbers,
+    ) -> Result<()> {
+        let open = self.open.take().ok_or_else(|| wrong_time(false))?;
+        let closed = open.rules.close(batch, endpoints, self.numbers, next)?;
+        if let Some(batch) = batch {
+            if self.batches.values().any(|other| other.name == batch.name) {
+                return Err(super::LedgerError::Failed(format!("{} is taken", batch.name)));
+            }
+            self.batches.insert(batch.number, batch.clone());
+            for endpoint in endpoints {
+                let row = DeliveryRow::waiting(batch, endpoint);
+                self.deliveries.insert((batch.number, endpoint.to_string()), row);
+            }
+        }
+        self.extracts.extend(closed.extracts);
+        self.faults.extend(open.faults);
+        self.numbers = next;
+        Ok(())
+    }
+
+    fn abandon_drop(&mut self) -> Result<()> {
+        self.open = None;
+        Ok(())
+    }
+
+    fn batch(&self, name: &str) -> Result<Option<BatchRow>> {
+        Ok(self.batches.values().find(|batch| batch.name == name).cloned())
+    }
+
+    fn batches(&self) -> Result<Vec<BatchRow>> {
+        Ok(self.batches.values().cloned().collect())
+    }
+
+    fn delivery(&self, batch: u64, endpoint: &str) -> Result<Option<DeliveryRow>> {
+        Ok(self.deliveries.get(&(batch, endpoint.to_string())).cloned())
+    }
+
+    fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
+        let open = self.deliveries.values().filter(|row| row.stage != Stage::Delivered);
+        Ok(open.cloned().collect())
+    }
+
+    fn sending(&mut self, batch: u64, endpoint: &str, temp: &str) -> Result<()> {
+        self.step(batch, endpoint, |row| row.sending(temp))
+    }
+
+    fn verified(&mut self, batch: u64, endpoint: &str, at: i64) -> Result<()> {
+        self.step(batch, endpoint, |row| row.verified(at))
+    }
+
+    fn delivered(&mut self, batch: u64, endpoint: &str, receipt: &Receipt) -> Result<()> {
+        self.step(batch, endpoint, |row| row.delivered(receipt))
+    }
+
+    fn failed(&mut self, batch: u64, endpoint: &str, failure: &Failure) -> Result<()> {
+        self.step(batch, endpoint, |row| row.failed(failure))
+    }
+
+    fn retry_stopped(&mut self) -> Result<u64> {
+        if self.open.is_some() {
+            return Err(wrong_time(true));
+        }
+        let mut count = 0;
+        for row in self.deliveries.values_mut() {
+            if let Some(next) = row.clone().retry() {
+                *row = next;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    fn totals(&self) -> Result<Totals> {
+        let deliveries: Vec<DeliveryRow> = self.deliveries.values().cloned().collect();
+        let last_drop = self.extracts.last().map(|row| row.extract.taken_at);
+        let mut totals = Totals { last_drop, ..Totals::default() };
+        totals.add_batches(&deliveries);
+        for row in &self.faults {
+            totals.add(row.fault.code.owner().queue_state(), 1);
+        }
+        Ok(totals)
+    }
+
+    fn faults(&self, limit: u64) -> Result<Vec<FaultRow>> {
+        Ok(newest(self.faults.iter(), limit))
+    }
+
+    fn extracts(&self, limit: u64) -> Result<Vec<ExtractRow>> {
+        Ok(newest(self.extracts.iter(), limit))
+    }
+
+    fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>> {
+        let done = self.deliveries.values().filter(|row| row.stage == Stage::Delivered);
+        Ok(newest(done, limit))
+    }
+
+    fn integrity(&self) -> Result<Vec<String>> {
+        let mut faults = BTreeMap::new();
+        for row in &self.faults {
+            *faults.entry(row.extract).or_default() += 1;
+        }
+        let contents = Contents {
+            numbers: self.numbers,
+            extracts: self.extracts.clone(),
+            batches: self.batches()?,
+            deliveries: self.deliveries.values().cloned().collect(),
+            faults,
+        };
+        Ok(contents.problems())
+    }
+}
+
+fn newest<'a, T: Clone + 'a>(rows: impl DoubleEndedIterator<Item = &'a T>, limit: u64) -> Vec<T> {
+    rows.rev().take(usize::try_from(limit).unwrap_or(usize::MAX)).cloned().collect()
+}

@@ -1,0 +1,164 @@
+//! What a drop must add up to before it is promised, for every store.
+
+use std::collections::BTreeMap;
+
+use super::{BatchRow, ExtractId, ExtractRow, LedgerError, NewExtract, Numbers, Result};
+use crate::domain::{Counts, Fault, Notes, QueueState};
+
+/// A drop that is not committed yet: its extracts, but not its faults, of which
+/// there may be millions.
+pub(super) struct OpenDrop {
+    extracts: Vec<OpenExtract>,
+    next: i64,
+}
+
+struct OpenExtract {
+    id: ExtractId,
+    extract: NewExtract,
+    account: Option<(Counts, Notes)>,
+    faults: BTreeMap<QueueState, u64>,
+}
+
+/// A drop that adds up.
+pub(super) struct ClosedDrop {
+    /// The rows to keep.
+    pub extracts: Vec<ExtractRow>,
+    /// How many faults were queued in each state.
+    pub faults: BTreeMap<QueueState, u64>,
+}
+
+impl OpenDrop {
+    /// Opens a drop whose first extract gets the row `next`.
+    pub fn new(next: i64) -> OpenDrop {
+        OpenDrop { extracts: Vec::new(), next }
+    }
+
+    /// Takes an extract in; the store has looked that its bytes were never committed.
+    pub fn begin(&mut self, extract: &NewExtract) -> Result<ExtractId> {
+        if let Some(open) = self.extracts.iter().find(|open| open.account.is_none()) {
+            return Err(failed(format!("{} was not ended", open.extract.name)));
+        }
+        if let Some(same) = self.extracts.iter().find(|open| open.extract.digest == extract.digest)
+        {
+            return Err(seen_before(&extract.name, &same.extract.name));
+        }
+        let id = ExtractId(self.next);
+        self.next += 1;
+        let (account, faults) = (None, BTreeMap::new());
+        self.extracts.push(OpenExtract { id, extract: extract.clone(), account, faults });
+        Ok(id)
+    }
+
+    /// Counts a fault of the extract begun last.
+    pub fn fault(&mut self, id: ExtractId, fault: &Fault) -> Result<()> {
+        let open = self.last(id)?;
+        *open.faults.entry(fault.code.owner().queue_state()).or_default() += 1;
+        Ok(())
+    }
+
+    /// Ends the extract begun last.
+    pub fn end(&mut self, id: ExtractId, counts: &Counts, notes: &Notes) -> Result<()> {
+        let open = self.last(id)?;
+        let queued: u64 = open.faults.values().sum();
+        if !counts.balanced() || counts.error != queued {
+            return Err(failed(format!(
+                "{} does not add up: {} rows, {} sent, {} filtered, {} error ({queued} queued), \
+                 {} duplicate",
+                open.extract.name,
+                counts.rows,
+                counts.sent,
+                counts.filtered,
+                counts.error,
+                counts.duplicate
+            )));
+        }
+        open.account = Some((*counts, notes.clone()));
+        Ok(())
+    }
+
+    /// Takes the extract begun last out again; returns how many faults it had.
+    pub fn undo(&mut self, id: ExtractId) -> Result<u64> {
+        if self.extracts.last().is_none_or(|open| open.id != id) {
+            return Err(failed("only the extract begun last can be undone".into()));
+        }
+        // Its row is free again: nothing of it was ever seen.
+        self.next = id.0;
+        Ok(self.extracts.pop().map_or(0, |open| open.faults.values().sum()))
+    }
+
+    /// Ends the drop: everything is ended, the batch holds what the extracts made,
+    /// and `next` gives no number a second time that `now` says is given.
+    pub fn close(
+        self,
+        batch: Option<&BatchRow>,
+        endpoints: &[&str],
+        now: Numbers,
+        next: Numbers,
+    ) -> Result<ClosedDrop> {
+        let mut closed = ClosedDrop { extracts: Vec::new(), faults: BTreeMap::new() };
+        let mut made = 0;
+        for OpenExtract { id, extract, account, faults } in self.extracts {
+            let Some((counts, notes)) = account else {
+                return Err(failed(format!("{} was not ended", extract.name)));
+            };
+            made += counts.messages;
+            for (state, count) in faults {
+                *closed.faults.entry(state).or_default() += count;
+            }
+            let batch = batch.filter(|_| counts.messages > 0).map(|batch| batch.number);
+            closed.extracts.push(ExtractRow { id, extract, counts, notes, batch });
+        }
+        let held = batch.map_or(0, |batch| batch.messages);
+        if made != held {
+            return Err(failed(format!("{made} messages were made and the batch holds {held}")));
+        }
+        check_endpoints(batch, endpoints)?;
+        check_numbers(batch, now, next)?;
+        Ok(closed)
+    }
+
+    fn last(&mut self, id: ExtractId) -> Result<&mut OpenExtract> {
+        let open = self.extracts.last_mut().filter(|open| open.id == id && open.account.is_none());
+        open.ok_or_else(|| failed("no such extract is open".into()))
+    }
+}
+
+fn check_endpoints(batch: Option<&BatchRow>, endpoints: &[&str]) -> Result<()> {
+    if batch.is_some() && endpoints.is_empty() {
+        return Err(failed("a batch goes to at least one endpoint".into()));
+    }
+    let twice = |at: usize| endpoints[..at].contains(&endpoints[at]);
+    match (0..endpoints.len()).find(|&at| twice(at)) {
+        Some(at) => Err(failed(format!("the endpoint {} is there twice", endpoints[at]))),
+        None => Ok(()),
+    }
+}
+
+fn check_numbers(batch: Option<&BatchRow>, now: Numbers, next: Numbers) -> Result<()> {
+    let mut least = now;
+    if let Some(batch) = batch {
+        if batch.number < now.file || batch.first_control < now.control {
+            return Err(failed(format!("the numbers of batch {} were given before", batch.number)));
+        }
+        least.file = batch.number.saturating_add(1);
+        least.control = batch.first_control.saturating_add(batch.messages);
+    }
+    if next.file < least.file || next.control < least.control {
+        return Err(failed("the next numbers would be given a second time".into()));
+    }
+    Ok(())
+}
+
+/// Returns the error for bytes that the ledger has, under whatever name.
+pub(super) fn seen_before(name: &str, before: &str) -> LedgerError {
+    failed(format!("{name} holds the same bytes as {before}"))
+}
+
+/// Returns the error for a step of a drop where none is open, or the reverse.
+pub(super) fn wrong_time(open: bool) -> LedgerError {
+    failed(if open { "a drop is open" } else { "no drop is open" }.into())
+}
+
+fn failed(what: String) -> LedgerError {
+    LedgerError::Failed(what)
+}

@@ -1,0 +1,481 @@
+//! The durable ledger: one SQLite file, its log beside it.
+//!
+//! Each verb that commits is one transaction, durable when it returns. Between
+//! transactions the connection holds nothing; a drop is one long transaction, so
+//! that its faults go to disk as they come.
+
+mod error;
+mod open;
+mod row;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, Params, Row, TransactionBehavior};
+
+use super::integrity::Contents;
+use super::open_drop::{OpenDrop, seen_before, wrong_time};
+use super::steps::no_delivery;
+use super::{
+    BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, Ledger, NewExtract, Numbers,
+    Receipt, Result, Totals,
+};
+use crate::crashpoint::crashpoint;
+use crate::digest::Digest;
+use crate::domain::{Counts, Fault, Notes, QueueState};
+use row::{BATCH, DELIVERY, EXTRACT, FAULT};
+
+/// A ledger in a file.
+pub struct Sqlite {
+    conn: Connection,
+    open: Option<Open>,
+}
+
+struct Open {
+    rules: OpenDrop,
+    next_fault: i64,
+}
+
+/// Deliveries that are not done, in order; the index `delivery_open` has the same words.
+const OPEN: &str = "WHERE d.stage <> 'delivered' ORDER BY d.batch, d.endpoint";
+
+/// All deliveries of the batches that have one which is not done.
+const IN_OPEN: &str = "WHERE d.batch IN \
+     (SELECT o.batch FROM delivery o WHERE o.stage <> 'delivered') ORDER BY d.batch";
+
+/// The counter of all messages that were ever made.
+const MADE: &str = "messages";
+
+/// The states a fault can be in; the names of their counters.
+const FAULT_STATES: [QueueState; 3] =
+    [QueueState::Error, QueueState::CboError, QueueState::AthenaError];
+
+impl Sqlite {
+    /// How long a lock of another program is waited for.
+    pub const WAIT: Duration = Duration::from_secs(5);
+
+    /// Opens the ledger of `owner` (`interface/environment`), and makes it if
+    /// there is none. Its folder must be there and be private (0700); the file
+    /// is 0600, and what SQLite puts beside it takes the same mode.
+    ///
+    /// # Errors
+    /// [`LedgerError`](super::LedgerError), each variant.
+    pub fn open(path: &Path, owner: &str) -> Result<Sqlite> {
+        Sqlite::open_within(path, owner, Sqlite::WAIT)
+    }
+
+    /// As [`Sqlite::open`]; `wait` is how long a lock is waited for, then and later.
+    ///
+    /// # Errors
+    /// [`LedgerError`](super::LedgerError), each variant.
+    pub fn open_within(path: &Path, owner: &str, wait: Duration) -> Result<Sqlite> {
+        Ok(Sqlite { conn: open::open(path, owner, wait)?, open: None })
+    }
+
+    /// Opens the ledger to read only, even while another process writes; `None`
+    /// if there is none. Nothing in it changes, but SQLite may put its empty log
+    /// files beside it, which the next writer takes away.
+    ///
+    /// # Errors
+    /// [`LedgerError`](super::LedgerError), each variant but `Full`.
+    pub fn peek(path: &Path, owner: &str) -> Result<Option<Sqlite>> {
+        let conn = open::peek(path, owner, Sqlite::WAIT)?;
+        Ok(conn.map(|conn| Sqlite { conn, open: None }))
+    }
+
+    /// Does a verb that commits, outside a drop.
+    fn write<T>(&mut self, verb: &str, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if self.open.is_some() {
+            return Err(wrong_time(true));
+        }
+        let change = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = work(&change)?;
+        crashpoint(&format!("ledger.{verb}.before"))?;
+        change.commit()?;
+        crashpoint(&format!("ledger.{verb}.after"))?;
+        Ok(done)
+    }
+
+    /// Does a step of the open drop; a step that fails ends the drop.
+    fn in_drop<T>(&mut self, step: impl FnOnce(&Connection, &mut Open) -> Result<T>) -> Result<T> {
+        let open = self.open.as_mut().ok_or_else(|| wrong_time(false))?;
+        let done = step(&self.conn, open);
+        if done.is_err() {
+            // The step's own error is the one to tell.
+            let _ = self.abandon_drop();
+        }
+        done
+    }
+
+    fn step(
+        &mut self,
+        verb: &str,
+        batch: u64,
+        endpoint: &str,
+        step: impl FnOnce(DeliveryRow) -> Result<DeliveryRow>,
+    ) -> Result<()> {
+        self.write(verb, |conn| {
+            let row = delivery(conn, batch, endpoint)?;
+            let row = row.ok_or_else(|| no_delivery(batch, endpoint))?;
+            row::put_delivery(conn, &step(row)?)
+        })
+    }
+
+    /// Returns which counters are not what they count.
+    fn wrong_counters(&self, mut real: BTreeMap<String, u64>) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        for name in FAULT_STATES.map(|state| state.to_string()).into_iter().chain([MADE.into()]) {
+            let kept = row::counter(&self.conn, &name)?;
+            let real = real.remove(&name).unwrap_or(0);
+            if kept != real {
+                problems.push(format!("the counter {name} says {kept} and there are {real}"));
+            }
+        }
+        problems.extend(real.keys().map(|state| format!("faults are in the state {state}")));
+        Ok(problems)
+    }
+}
+
+impl Ledger for Sqlite {
+    fn numbers(&self) -> Result<Numbers> {
+        numbers(&self.conn)
+    }
+
+    fn extract(&self, digest: &Digest) -> Result<Option<ExtractRow>> {
+        extract(&self.conn, digest)
+    }
+
+    fn begin_drop(&mut self) -> Result<()> {
+        self.abandon_drop()?;
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        let begin = || -> Result<Open> {
+            let extract = row::value(&self.conn, "SELECT max(id) FROM extract")?.unwrap_or(0);
+            let fault = row::value(&self.conn, "SELECT max(id) FROM fault")?.unwrap_or(0);
+            Ok(Open { rules: OpenDrop::new(extract + 1), next_fault: fault + 1 })
+        };
+        match begin() {
+            Ok(open) => {
+                self.open = Some(open);
+                Ok(())
+            }
+            Err(err) => {
+                let _ = self.abandon_drop();
+                Err(err)
+            }
+        }
+    }
+
+    fn begin_extract(&mut self, extract: &NewExtract) -> Result<ExtractId> {
+        self.in_drop(|conn, open| match self::extract(conn, &extract.digest)? {
+            Some(before) => Err(seen_before(&extract.name, &before.extract.name)),
+            None => open.rules.begin(extract),
+        })
+    }
+
+    fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()> {
+        self.in_drop(|conn, open| {
+            open.rules.fault(extract, fault)?;
+            row::insert_fault(conn, open.next_fault, extract, fault, source)?;
+            open.next_fault += 1;
+            Ok(())
+        })
+    }
+
+    fn end_extract(&mut self, extract: ExtractId, counts: &Counts, notes: &Notes) -> Result<()> {
+        self.in_drop(|_, open| open.rules.end(extract, counts, notes))
+    }
+
+    fn undo_extract(&mut self, extract: ExtractId) -> Result<()> {
+        self.in_drop(|conn, open| {
+            // Faults are numbered as they come, so the last extract's are the last.
+            // A savepoint would do too, but keeps a copy of pages in a file of /tmp.
+            let first = row::big(open.rules.undo(extract)?).map(|count| open.next_fault - count)?;
+            conn.execute("DELETE FROM fault WHERE id >= $1", [first])?;
+            open.next_fault = first;
+            Ok(())
+        })
+    }
+
+    fn commit_drop(
+        &mut self,
+        batch: Option<&BatchRow>,
+        endpoints: &[&str],
+        next: Numbers,
+    ) -> Result<()> {
+        let open = self.open.take().ok_or_else(|| wrong_time(false))?;
+        let done = commit(&self.conn, open.rules, batch, endpoints, next);
+        if done.is_err() {
+            let _ = self.abandon_drop();
+        }
+        done
+    }
+
+    fn abandon_drop(&mut self) -> Result<()> {
+        self.open = None;
+        if !self.conn.is_autocommit() {
+            self.conn.execute_batch("ROLLBACK")?;
+        }
+        Ok(())
+    }
+
+    fn batch(&self, name: &str) -> Result<Option<BatchRow>> {
+        let sql = format!("SELECT {BATCH} FROM batch b WHERE b.name = $1");
+        one(&self.conn, &sql, [name], row::batch)
+    }
+
+    fn batches(&self) -> Result<Vec<BatchRow>> {
+        all(&self.conn, &format!("SELECT {BATCH} FROM batch b ORDER BY b.number"), [], row::batch)
+    }
+
+    fn delivery(&self, batch: u64, endpoint: &str) -> Result<Option<DeliveryRow>> {
+        delivery(&self.conn, batch, endpoint)
+    }
+
+    fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
+        deliveries(&self.conn, OPEN)
+    }
+
+    fn sending(&mut self, batch: u64, endpoint: &str, temp: &str) -> Result<()> {
+        self.step("sending", batch, endpoint, |row| row.sending(temp))
+    }
+
+    fn verified(&mut self, batch: u64, endpoint: &str, at: i64) -> Result<()> {
+        self.step("verified", batch, endpoint, |row| row.verified(at))
+    }
+
+    fn delivered(&mut self, batch: u64, endpoint: &str, receipt: &Receipt) -> Result<()> {
+        self.step("delivered", batch, endpoint, |row| row.delivered(receipt))
+    }
+
+    fn failed(&mut self, batch: u64, endpoint: &str, failure: &Failure) -> Result<()> {
+        self.step("failed", batch, endpoint, |row| row.failed(failure))
+    }
+
+    fn retry_stopped(&mut self) -> Result<u64> {
+        self.write("retry_stopped", |conn| {
+            let rows = deliveries(conn, OPEN)?.into_iter().filter_map(DeliveryRow::retry);
+            let mut count = 0;
+            for row in rows {
+                row::put_delivery(conn, &row)?;
+                count += 1;
+            }
+            Ok(count)
+        })
+    }
+
+    fn totals(&self) -> Result<Totals> {
+        let last = "SELECT taken_at FROM extract ORDER BY id DESC LIMIT 1";
+        let mut totals = Totals { last_drop: row::value(&self.conn, last)?, ..Totals::default() };
+        // Only batches that are not done are looked at; the rest is subtraction.
+        totals.add_batches(&deliveries(&self.conn, IN_OPEN)?);
+        let open: u64 = totals.states.values().sum();
+        let made = row::counter(&self.conn, MADE)?;
+        totals.add(QueueState::Processed, made.saturating_sub(open));
+        for state in FAULT_STATES {
+            totals.add(state, row::counter(&self.conn, &state.to_string())?);
+        }
+        Ok(totals)
+    }
+
+    fn faults(&self, limit: u64) -> Result<Vec<FaultRow>> {
+        let sql = format!(
+            "SELECT {FAULT} FROM fault f JOIN extract e ON e.id = f.extract \
+             ORDER BY f.id DESC LIMIT $1"
+        );
+        all(&self.conn, &sql, [at_most(limit)], row::fault)
+    }
+
+    fn extracts(&self, limit: u64) -> Result<Vec<ExtractRow>> {
+        let sql = format!("SELECT {EXTRACT} FROM extract e ORDER BY e.id DESC LIMIT $1");
+        all(&self.conn, &sql, [at_most(limit)], row::extract)
+    }
+
+    fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>> {
+        let limit = at_most(limit);
+        let done = "WHERE d.stage = 'delivered' ORDER BY d.batch DESC, d.endpoint DESC LIMIT";
+        deliveries(&self.conn, &format!("{done} {limit}"))
+    }
+
+    fn integrity(&self) -> Result<Vec<String>> {
+        // Ten are enough to know that a backup is needed.
+        let sql = "PRAGMA integrity_check(10)";
+        let mut problems: Vec<String> = all(&self.conn, sql, [], |row| Ok(row.get(0)?))?;
+        problems.retain(|problem| problem != "ok");
+        problems.extend(all(&self.conn, "PRAGMA foreign_key_check", [], |row| {
+            Ok(format!("a row of {} names one that is not there", row.get::<_, String>(0)?))
+        })?);
+        let (faults, mut counts) = count_faults(&self.conn)?;
+        let mut extracts = self.extracts(u64::MAX)?;
+        extracts.reverse();
+        let contents = Contents {
+            numbers: self.numbers()?,
+            extracts,
+            batches: self.batches()?,
+            deliveries: deliveries(&self.conn, "ORDER BY d.batch, d.endpoint")?,
+            faults,
+        };
+        problems.extend(contents.problems());
+        let made = contents.batches.iter().map(|batch| batch.messages).sum();
+        if made > 0 {
+            counts.insert(MADE.to_string(), made);
+        }
+        problems.extend(self.wrong_counters(counts)?);
+        Ok(problems)
+    }
+}
+
+fn commit(
+    conn: &Connection,
+    rules: OpenDrop,
+    batch: Option<&BatchRow>,
+    endpoints: &[&str],
+    next: Numbers,
+) -> Result<()> {
+    let closed = rules.close(batch, endpoints, numbers(conn)?, next)?;
+    if let Some(batch) = batch {
+        row::insert_batch(conn, batch)?;
+        let made = row::counter(conn, MADE)?;
+        row::set_counter(conn, MADE, made + batch.messages)?;
+        for endpoint in endpoints {
+            row::put_delivery(conn, &DeliveryRow::waiting(batch, endpoint))?;
+        }
+    }
+    closed.extracts.iter().try_for_each(|extract| row::insert_extract(conn, extract))?;
+    for (state, count) in &closed.faults {
+        let name = state.to_string();
+        row::set_counter(conn, &name, row::counter(conn, &name)? + count)?;
+    }
+    row::set_counter(conn, "control", next.control)?;
+    row::set_counter(conn, "file", next.file)?;
+    crashpoint("ledger.commit_drop.before")?;
+    conn.execute_batch("COMMIT")?;
+    crashpoint("ledger.commit_drop.after")?;
+    Ok(())
+}
+
+fn numbers(conn: &Connection) -> Result<Numbers> {
+    Ok(Numbers { control: row::counter(conn, "control")?, file: row::counter(conn, "file")? })
+}
+
+fn extract(conn: &Connection, digest: &Digest) -> Result<Option<ExtractRow>> {
+    let sql = format!("SELECT {EXTRACT} FROM extract e WHERE e.digest = $1");
+    one(conn, &sql, [digest.to_string()], row::extract)
+}
+
+fn delivery(conn: &Connection, batch: u64, endpoint: &str) -> Result<Option<DeliveryRow>> {
+    let sql = format!(
+        "SELECT {BATCH}, {DELIVERY} FROM delivery d JOIN batch b ON b.number = d.batch \
+         WHERE d.batch = $1 AND d.endpoint = $2"
+    );
+    one(conn, &sql, (row::big(batch)?, endpoint), row::delivery)
+}
+
+fn deliveries(conn: &Connection, which: &str) -> Result<Vec<DeliveryRow>> {
+    let sql = format!(
+        "SELECT {BATCH}, {DELIVERY} FROM delivery d JOIN batch b ON b.number = d.batch {which}"
+    );
+    all(conn, &sql, [], row::delivery)
+}
+
+/// Counts the faults of each extract and in each state, row by row: SQLite would
+/// sort them all in memory.
+fn count_faults(conn: &Connection) -> Result<(BTreeMap<ExtractId, u64>, BTreeMap<String, u64>)> {
+    let (mut extracts, mut states) = (BTreeMap::new(), BTreeMap::<String, u64>::new());
+    let mut query = conn.prepare("SELECT extract, state FROM fault ORDER BY id")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        *extracts.entry(ExtractId(row.get(0)?)).or_default() += 1;
+        let state = row.get_ref(1)?.as_str().map_err(|_| error::wrong_value("state"))?;
+        match states.get_mut(state) {
+            Some(count) => *count += 1,
+            None => {
+                states.insert(state.to_string(), 1);
+            }
+        }
+    }
+    Ok((extracts, states))
+}
+
+fn all<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    conn.prepare_cached(sql)?.query_and_then(params, read)?.collect()
+}
+
+fn one<T>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Option<T>> {
+    conn.prepare_cached(sql)?.query_and_then(params, read)?.next().transpose()
+}
+
+/// SQL counts up to a signed number.
+fn at_most(limit: u64) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Code, ExtractKind, Position};
+    use crate::ledger::LedgerError;
+
+    fn open(place: &tempfile::TempDir) -> Sqlite {
+        Sqlite::open(&place.path().join("ledger.db"), "ridge-hie/test").unwrap()
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_drop_and_keeps_the_rest() {
+        let place = tempfile::tempdir().unwrap();
+        let mut ledger = open(&place);
+        ledger.conn.pragma_update_and_check(None, "max_page_count", 40, |_| Ok(())).unwrap();
+        let extract = NewExtract {
+            digest: Digest::of(b"a"),
+            name: "a.csv".into(),
+            kind: ExtractKind::Patients,
+            bytes: 1,
+            header: String::new(),
+            taken_at: 1,
+        };
+        let at = Position { extract: "a.csv".into(), record: 1, line: 2 };
+        let fault = Fault { at, code: Code::M001, column: "".into(), field: None };
+        ledger.begin_drop().unwrap();
+        let id = ledger.begin_extract(&extract).unwrap();
+        let source = "x".repeat(1000);
+        let full = (0..1000).find_map(|_| ledger.queue_fault(id, &fault, &source).err()).unwrap();
+        assert!(matches!(full, LedgerError::Full), "{full}");
+        let gone = ledger.commit_drop(None, &[], Numbers::default()).unwrap_err();
+        assert_eq!(gone.to_string(), "the ledger failed: no drop is open");
+        drop(ledger);
+        let ledger = open(&place);
+        assert_eq!(ledger.faults(9).unwrap(), []);
+        assert_eq!(ledger.integrity().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn no_question_of_a_pass_reads_what_is_done() {
+        let place = tempfile::tempdir().unwrap();
+        let ledger = open(&place);
+        let plan = |sql: &str| -> String {
+            let sql = format!("EXPLAIN QUERY PLAN {sql}");
+            let steps = all(&ledger.conn, &sql, [], |row| Ok(row.get::<_, String>(3)?));
+            steps.unwrap().join("; ")
+        };
+        let join = "SELECT b.name, d.temp FROM delivery d JOIN batch b ON b.number = d.batch";
+        let open = plan(&format!("{join} {OPEN}"));
+        assert!(open.contains("delivery_open") && !open.contains("SCAN b"), "{open}");
+        let totals = plan(&format!("{join} {IN_OPEN}"));
+        assert!(totals.contains("delivery_open") && !totals.contains("SCAN b"), "{totals}");
+        let faults = plan(&format!(
+            "SELECT {FAULT} FROM fault f JOIN extract e ON e.id = f.extract \
+             ORDER BY f.id DESC LIMIT 9"
+        ));
+        assert_eq!(faults, "SCAN f; SEARCH e USING INTEGER PRIMARY KEY (rowid=?)");
+    }
+}

@@ -1,0 +1,326 @@
+//! Rows as SQLite keeps them: the columns, the seals, and the way back.
+
+use std::fmt::Write;
+use std::str::FromStr;
+
+use rusqlite::types::{FromSql, Value, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::error::wrong_value;
+use crate::digest::Digest;
+use crate::domain::{Code, Counts, ExtractKind, Fault, Position};
+use crate::ledger::{
+    BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, LedgerError, NewExtract,
+    Receipt, Result, Stage,
+};
+
+/// The columns of a batch, with its seal.
+pub(super) const BATCH: &str =
+    "b.number, b.name, b.digest, b.bytes, b.first_control, b.messages, b.made_at, b.seal";
+
+/// The columns of a delivery, with its seal; they stand behind [`BATCH`].
+pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.rename_at, d.tries, \
+     d.failure, d.failure_stopped, d.failure_at, d.path, d.bytes, d.evidence, d.server, \
+     d.host_key, d.delivered_at, d.seal";
+
+/// The columns of an extract, with its seal.
+pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.header, e.records, \
+     e.sent, e.filtered, e.error, e.duplicate, e.messages, e.notes, e.batch, e.taken_at, e.seal";
+
+/// The columns of a fault and of its extract.
+pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.place, f.field, \
+     f.source, e.name, e.taken_at";
+
+const BATCH_END: usize = 7;
+const DELIVERY_END: usize = 23;
+const EXTRACT_END: usize = 15;
+
+/// Returns a number as SQL has it.
+pub(super) fn big(number: u64) -> Result<i64> {
+    i64::try_from(number).map_err(|_| LedgerError::Failed(format!("{number} is too large")))
+}
+
+/// Closes the values of a row with their seal.
+pub(super) fn sealed(mut values: Vec<Value>) -> Vec<Value> {
+    let seal = seal(values.iter().map(ValueRef::from));
+    values.push(Value::Text(seal));
+    values
+}
+
+/// Refuses a row whose columns `from..end` are not those that column `end` seals.
+fn check_seal(row: &Row<'_>, from: usize, end: usize) -> Result<()> {
+    let values = (from..end).map(|at| row.get_ref(at)).collect::<rusqlite::Result<Vec<_>>>()?;
+    if seal(values.into_iter()) == row.get::<_, String>(end)? {
+        return Ok(());
+    }
+    let column = row.as_ref().column_name(from)?.to_string();
+    Err(LedgerError::Damaged(format!("the row of a {column} was changed from outside")))
+}
+
+fn seal<'a>(values: impl Iterator<Item = ValueRef<'a>>) -> String {
+    let mut text = String::new();
+    for value in values {
+        // Writing into a string cannot fail.
+        let _ = match value {
+            ValueRef::Integer(number) => write!(text, "{number};"),
+            ValueRef::Text(bytes) => {
+                write!(text, "{}:{};", bytes.len(), String::from_utf8_lossy(bytes))
+            }
+            _ => write!(text, "-;"),
+        };
+    }
+    let mut digest = Digest::of(text.as_bytes()).to_string();
+    digest.truncate(16);
+    digest
+}
+
+/// Reads a counter.
+pub(super) fn counter(conn: &Connection, name: &str) -> Result<u64> {
+    let mut query = conn.prepare_cached("SELECT name, value, seal FROM counter WHERE name = $1")?;
+    let mut found = query.query_and_then([name], |row| {
+        check_seal(row, 0, 2)?;
+        number(row, 1)
+    })?;
+    found.next().unwrap_or_else(|| Err(wrong_value("counter")))
+}
+
+/// Writes a counter, new or known.
+pub(super) fn set_counter(conn: &Connection, name: &str, value: u64) -> Result<()> {
+    let values = sealed(vec![name.to_string().into(), big(value)?.into()]);
+    conn.prepare_cached(
+        "INSERT INTO counter (name, value, seal) VALUES ($1, $2, $3) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value, seal = excluded.seal",
+    )?
+    .execute(rusqlite::params_from_iter(values))?;
+    Ok(())
+}
+
+/// Reads a batch from the columns [`BATCH`].
+pub(super) fn batch(row: &Row<'_>) -> Result<BatchRow> {
+    check_seal(row, 0, BATCH_END)?;
+    Ok(BatchRow {
+        number: number(row, 0)?,
+        name: row.get(1)?,
+        digest: parsed(row, 2)?,
+        bytes: number(row, 3)?,
+        first_control: number(row, 4)?,
+        messages: number(row, 5)?,
+        made_at: row.get(6)?,
+    })
+}
+
+/// Writes a new batch.
+pub(super) fn insert_batch(conn: &Connection, batch: &BatchRow) -> Result<()> {
+    let values = sealed(vec![
+        big(batch.number)?.into(),
+        batch.name.clone().into(),
+        batch.digest.to_string().into(),
+        big(batch.bytes)?.into(),
+        big(batch.first_control)?.into(),
+        big(batch.messages)?.into(),
+        batch.made_at.into(),
+    ]);
+    conn.prepare_cached(
+        "INSERT INTO batch (number, name, digest, bytes, first_control, messages, made_at, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )?
+    .execute(rusqlite::params_from_iter(values))?;
+    Ok(())
+}
+
+/// Reads a delivery from the columns [`BATCH`] and [`DELIVERY`].
+pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
+    let batch = batch(row)?;
+    check_seal(row, BATCH_END + 1, DELIVERY_END)?;
+    let word: String = row.get(10)?;
+    let stage = Stage::ALL.into_iter().find(|stage| stage.word() == word);
+    let failure = match row.get::<_, Option<String>>(14)? {
+        Some(what) => {
+            let (stopped, at) = (row.get::<_, i64>(15)? != 0, row.get(16)?);
+            Some(Failure { what, stopped, stage: None, at })
+        }
+        None => None,
+    };
+    let receipt = match row.get::<_, Option<String>>(17)? {
+        Some(path) => Some(Receipt {
+            path,
+            bytes: number(row, 18)?,
+            evidence: row.get(19)?,
+            server: row.get(20)?,
+            host_key: row.get(21)?,
+            at: row.get(22)?,
+        }),
+        None => None,
+    };
+    Ok(DeliveryRow {
+        batch,
+        endpoint: row.get(9)?,
+        stage: stage.ok_or_else(|| wrong_value("stage"))?,
+        temp: row.get(11)?,
+        rename_at: row.get(12)?,
+        tries: number(row, 13)?,
+        failure,
+        receipt,
+    })
+}
+
+/// Writes a delivery, new or known.
+pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
+    let failure = row.failure.as_ref();
+    let receipt = row.receipt.as_ref();
+    let text = |text: Option<&String>| Value::from(text.cloned());
+    let values = sealed(vec![
+        big(row.batch.number)?.into(),
+        row.endpoint.clone().into(),
+        row.stage.word().to_string().into(),
+        row.temp.clone().into(),
+        row.rename_at.into(),
+        big(row.tries)?.into(),
+        text(failure.map(|failure| &failure.what)),
+        failure.map(|failure| i64::from(failure.stopped)).into(),
+        failure.map(|failure| failure.at).into(),
+        text(receipt.map(|receipt| &receipt.path)),
+        receipt.map(|receipt| big(receipt.bytes)).transpose()?.into(),
+        text(receipt.map(|receipt| &receipt.evidence)),
+        text(receipt.map(|receipt| &receipt.server)),
+        text(receipt.map(|receipt| &receipt.host_key)),
+        receipt.map(|receipt| receipt.at).into(),
+    ]);
+    conn.prepare_cached(
+        "INSERT INTO delivery (batch, endpoint, stage, temp, rename_at, tries, failure, \
+         failure_stopped, failure_at, path, bytes, evidence, server, host_key, delivered_at, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         ON CONFLICT (batch, endpoint) DO UPDATE SET stage = excluded.stage, \
+         temp = excluded.temp, rename_at = excluded.rename_at, tries = excluded.tries, \
+         failure = excluded.failure, failure_stopped = excluded.failure_stopped, \
+         failure_at = excluded.failure_at, path = excluded.path, bytes = excluded.bytes, \
+         evidence = excluded.evidence, server = excluded.server, \
+         host_key = excluded.host_key, delivered_at = excluded.delivered_at, \
+         seal = excluded.seal",
+    )?
+    .execute(rusqlite::params_from_iter(values))?;
+    Ok(())
+}
+
+/// Reads an extract from the columns [`EXTRACT`].
+pub(super) fn extract(row: &Row<'_>) -> Result<ExtractRow> {
+    check_seal(row, 0, EXTRACT_END)?;
+    let word: String = row.get(3)?;
+    let kind = ExtractKind::ALL.into_iter().find(|kind| kind.word() == word);
+    let notes: String = row.get(12)?;
+    let notes = serde_json::from_str(&notes).map_err(|_| wrong_value("notes"))?;
+    Ok(ExtractRow {
+        id: ExtractId(row.get(0)?),
+        extract: NewExtract {
+            digest: parsed(row, 1)?,
+            name: row.get(2)?,
+            kind: kind.ok_or_else(|| wrong_value("kind"))?,
+            bytes: number(row, 4)?,
+            header: row.get(5)?,
+            taken_at: row.get(14)?,
+        },
+        counts: Counts {
+            rows: number(row, 6)?,
+            sent: number(row, 7)?,
+            filtered: number(row, 8)?,
+            error: number(row, 9)?,
+            duplicate: number(row, 10)?,
+            messages: number(row, 11)?,
+        },
+        notes: crate::domain::Notes(notes),
+        batch: row.get::<_, Option<i64>>(13)?.map(|_| number(row, 13)).transpose()?,
+    })
+}
+
+/// Writes a new extract.
+pub(super) fn insert_extract(conn: &Connection, row: &ExtractRow) -> Result<()> {
+    let (extract, counts) = (&row.extract, &row.counts);
+    let notes = serde_json::to_string(&row.notes.0)
+        .map_err(|err| LedgerError::Failed(format!("the notes cannot be written: {err}")))?;
+    let values = sealed(vec![
+        row.id.0.into(),
+        extract.digest.to_string().into(),
+        extract.name.clone().into(),
+        extract.kind.word().to_string().into(),
+        big(extract.bytes)?.into(),
+        extract.header.clone().into(),
+        big(counts.rows)?.into(),
+        big(counts.sent)?.into(),
+        big(counts.filtered)?.into(),
+        big(counts.error)?.into(),
+        big(counts.duplicate)?.into(),
+        big(counts.messages)?.into(),
+        notes.into(),
+        row.batch.map(big).transpose()?.into(),
+        extract.taken_at.into(),
+    ]);
+    conn.prepare_cached(
+        "INSERT INTO extract (id, digest, name, kind, bytes, header, records, sent, filtered, \
+         error, duplicate, messages, notes, batch, taken_at, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    )?
+    .execute(rusqlite::params_from_iter(values))?;
+    Ok(())
+}
+
+/// Reads a fault from the columns [`FAULT`].
+pub(super) fn fault(row: &Row<'_>) -> Result<FaultRow> {
+    let code: String = row.get(4)?;
+    let field: Option<String> = row.get(6)?;
+    let field = field.map(|field| field.parse().map_err(|_| wrong_value("field"))).transpose()?;
+    let name: String = row.get(8)?;
+    Ok(FaultRow {
+        id: row.get(0)?,
+        extract: ExtractId(row.get(1)?),
+        fault: Fault {
+            at: Position { extract: name.into(), record: number(row, 2)?, line: number(row, 3)? },
+            code: Code::of_id(&code).ok_or_else(|| wrong_value("code"))?,
+            column: row.get::<_, String>(5)?.into(),
+            field,
+        },
+        source: row.get(7)?,
+        at: row.get(9)?,
+    })
+}
+
+/// Writes a new fault. A drop may have millions: nothing but the field is copied.
+pub(super) fn insert_fault(
+    conn: &Connection,
+    id: i64,
+    extract: ExtractId,
+    fault: &Fault,
+    source: &str,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO fault (id, extract, record, line, code, state, place, field, source) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )?
+    .execute(rusqlite::params![
+        id,
+        extract.0,
+        big(fault.at.record)?,
+        big(fault.at.line)?,
+        fault.code.id(),
+        fault.code.owner().queue_state().to_string(),
+        fault.column,
+        fault.field.map(|field| field.to_string()),
+        source,
+    ])?;
+    Ok(())
+}
+
+/// Reads one value, if there is a row and it is not NULL.
+pub(super) fn value<T: FromSql>(conn: &Connection, sql: &str) -> Result<Option<T>> {
+    let found = conn.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+    Ok(found.flatten())
+}
+
+fn number(row: &Row<'_>, column: usize) -> Result<u64> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| wrong_value("a number"))
+}
+
+fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|_| wrong_value("digest"))
+}

@@ -1,0 +1,94 @@
+-- The ledger of one interface in one environment, schema 1.
+--
+-- Portable SQL: BIGINT and TEXT only (but INTEGER PRIMARY KEY, which is SQLite's
+-- word for a BIGINT key without an index beside it), identities given by the
+-- program, times in unix seconds. A change here is a new SCHEMA in open.rs.
+--
+-- `seal` is the beginning of the SHA-256 of a row's other values: what was
+-- changed from outside, be it one bit, is refused when it is read (sqlite/row.rs).
+-- Only faults have none: nothing is sent because of them.
+
+-- Whose ledger this is: `schema` and `owner` (interface/environment).
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- `control`, `file`: the next free numbers. `messages`: all that were ever made.
+-- `ERROR`, `CBOERROR`, `ATHENAERROR`: faults in that state, so that nobody has
+-- to count a million rows.
+CREATE TABLE counter (
+    name  TEXT PRIMARY KEY,
+    value BIGINT NOT NULL,
+    seal  TEXT NOT NULL
+);
+
+-- A batch file, frozen. Its messages have no rows: they stand where it stands.
+CREATE TABLE batch (
+    number        INTEGER PRIMARY KEY,  -- FHS-11
+    name          TEXT NOT NULL UNIQUE, -- the final file name
+    digest        TEXT NOT NULL,        -- SHA-256 of the file
+    bytes         BIGINT NOT NULL,
+    first_control BIGINT NOT NULL,      -- MSH-10 of its first message
+    messages      BIGINT NOT NULL,
+    made_at       BIGINT NOT NULL,
+    seal          TEXT NOT NULL
+);
+
+-- One batch on its way to one endpoint.
+CREATE TABLE delivery (
+    batch           BIGINT NOT NULL REFERENCES batch (number),
+    endpoint        TEXT NOT NULL,
+    stage           TEXT NOT NULL,      -- Stage::word
+    temp            TEXT,               -- the last temporary name
+    rename_at       BIGINT,             -- when its rename began
+    tries           BIGINT NOT NULL,
+    failure         TEXT,               -- the last one, until delivered
+    failure_stopped BIGINT,             -- 1 until somebody acts
+    failure_at      BIGINT,
+    path            TEXT,               -- from here on the receipt
+    bytes           BIGINT,
+    evidence        TEXT,
+    server          TEXT,
+    host_key        TEXT,
+    delivered_at    BIGINT,
+    seal            TEXT NOT NULL,
+    PRIMARY KEY (batch, endpoint)
+);
+
+-- Finds the few that are not done among all that were.
+CREATE INDEX delivery_open ON delivery (batch, endpoint) WHERE stage <> 'delivered';
+
+-- A dropped file that was read, and what became of its rows.
+CREATE TABLE extract (
+    id        INTEGER PRIMARY KEY,
+    digest    TEXT NOT NULL UNIQUE,     -- the same bytes are taken once
+    name      TEXT NOT NULL,
+    kind      TEXT NOT NULL,            -- ExtractKind::word
+    bytes     BIGINT NOT NULL,
+    header    TEXT NOT NULL,            -- to read a queued record again
+    records   BIGINT NOT NULL,          -- = sent + filtered + error + duplicate
+    sent      BIGINT NOT NULL,
+    filtered  BIGINT NOT NULL,
+    error     BIGINT NOT NULL,
+    duplicate BIGINT NOT NULL,
+    messages  BIGINT NOT NULL,
+    notes     TEXT NOT NULL,            -- JSON: how often each note was made
+    batch     BIGINT REFERENCES batch (number),
+    taken_at  BIGINT NOT NULL,
+    seal      TEXT NOT NULL
+);
+
+-- A record that waits for somebody. Written while its extract is read, which
+-- gets its own row last: hence no foreign key; the integrity check looks.
+CREATE TABLE fault (
+    id      INTEGER PRIMARY KEY,
+    extract BIGINT NOT NULL,
+    record  BIGINT NOT NULL,
+    line    BIGINT NOT NULL,
+    code    TEXT NOT NULL,              -- Code::id
+    state   TEXT NOT NULL,              -- QueueState
+    place   TEXT NOT NULL,              -- the column; empty for a whole row
+    field   TEXT,                       -- PID-10
+    source  TEXT NOT NULL               -- the record as dropped: patient data
+);

@@ -1,0 +1,163 @@
+//! The way of a delivery: which step may follow which, for every store.
+//!
+//! | step | from | to |
+//! |---|---|---|
+//! | `sending` | waiting, sending, uncertain, conflict | sending |
+//! | `verified` | sending, verified, uncertain, conflict, under a temporary name | verified |
+//! | `delivered` | any but delivered | delivered |
+//! | `failed` | any but delivered | the same, or any but verified and delivered |
+//! | `retry` | any but delivered and uncertain | the same |
+//!
+//! The row that guards the promise is the first: from *verified* no upload begins,
+//! since the rename may have happened (`delivery.md` section 3). Who wants to send
+//! the bytes again says so first, by a `failed` that names the stage to go to.
+
+use super::{DeliveryRow, Failure, LedgerError, Receipt, Result, Stage};
+
+impl DeliveryRow {
+    /// A try begins under a temporary name.
+    pub(super) fn sending(mut self, temp: &str) -> Result<DeliveryRow> {
+        use Stage::*;
+        self.guard("sending", &[Waiting, Sending, Uncertain, Conflict])?;
+        self.stage = Sending;
+        self.temp = Some(temp.to_string());
+        self.rename_at = None;
+        self.tries += 1;
+        self.failure = self.failure.map(|last| Failure { stopped: false, ..last });
+        Ok(self)
+    }
+
+    /// The temporary file is whole and its rename begins.
+    pub(super) fn verified(mut self, at: i64) -> Result<DeliveryRow> {
+        use Stage::*;
+        self.guard("verified", &[Sending, Verified, Uncertain, Conflict])?;
+        if self.temp.is_none() {
+            return Err(self.refused("cannot be verified: no file was uploaded"));
+        }
+        self.stage = Verified;
+        self.rename_at = Some(at);
+        Ok(self)
+    }
+
+    /// The endpoint has it.
+    pub(super) fn delivered(mut self, receipt: &Receipt) -> Result<DeliveryRow> {
+        use Stage::*;
+        self.guard("delivered", &[Waiting, Sending, Verified, Uncertain, Conflict])?;
+        self.stage = Delivered;
+        self.failure = None;
+        self.receipt = Some(receipt.clone());
+        Ok(self)
+    }
+
+    /// A try failed; the stage stays, or goes where the failure says.
+    pub(super) fn failed(mut self, failure: &Failure) -> Result<DeliveryRow> {
+        use Stage::*;
+        self.guard("failed", &[Waiting, Sending, Verified, Uncertain, Conflict])?;
+        let to = failure.stage.unwrap_or(self.stage);
+        if to != self.stage && matches!(to, Verified | Delivered) {
+            return Err(self.refused(&format!("cannot become {to} by a failure")));
+        }
+        if matches!(to, Waiting | Sending) {
+            self.rename_at = None;
+        }
+        self.stage = to;
+        self.failure = Some(Failure { stage: None, ..failure.clone() });
+        Ok(self)
+    }
+
+    /// An operator wants a stopped delivery tried again; `None` if it is not one.
+    pub(super) fn retry(mut self) -> Option<DeliveryRow> {
+        let failure = self.failure.as_mut()?;
+        if !failure.stopped || self.stage == Stage::Uncertain {
+            return None;
+        }
+        failure.stopped = false;
+        Some(self)
+    }
+
+    fn guard(&self, step: &str, from: &[Stage]) -> Result<()> {
+        if from.contains(&self.stage) {
+            return Ok(());
+        }
+        Err(self.refused(&format!("is {} and cannot become {step}", self.stage)))
+    }
+
+    fn refused(&self, what: &str) -> LedgerError {
+        let (number, endpoint) = (self.batch.number, &self.endpoint);
+        LedgerError::Failed(format!("batch {number} to {endpoint} {what}"))
+    }
+}
+
+/// Returns the error for a delivery that nobody promised.
+pub(super) fn no_delivery(batch: u64, endpoint: &str) -> LedgerError {
+    LedgerError::Failed(format!("there is no delivery of batch {batch} to {endpoint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::ledger::BatchRow;
+
+    fn at(stage: Stage) -> DeliveryRow {
+        let batch = BatchRow {
+            number: 7,
+            name: "seven.hl7".into(),
+            digest: Digest::of(b"seven"),
+            bytes: 5,
+            first_control: 1,
+            messages: 1,
+            made_at: 0,
+        };
+        let temp = (stage != Stage::Waiting).then(|| ".seven.part".to_string());
+        let rename_at = (stage == Stage::Verified).then_some(1);
+        DeliveryRow { stage, temp, rename_at, ..DeliveryRow::waiting(&batch, "test") }
+    }
+
+    fn failure(stage: Option<Stage>) -> Failure {
+        Failure { what: "the line was lost".into(), stopped: true, stage, at: 2 }
+    }
+
+    #[test]
+    fn the_table_above_is_what_the_code_does() {
+        use Stage::*;
+        let receipt = Receipt {
+            path: "in/seven.hl7".into(),
+            bytes: 5,
+            evidence: "renamed".into(),
+            server: "localhost:22".into(),
+            host_key: String::new(),
+            at: 3,
+        };
+        let allowed = |step: &dyn Fn(DeliveryRow) -> Result<DeliveryRow>| -> Vec<Stage> {
+            Stage::ALL.into_iter().filter(|&stage| step(at(stage)).is_ok()).collect()
+        };
+        assert_eq!(allowed(&|row| row.sending("t")), [Waiting, Sending, Uncertain, Conflict]);
+        assert_eq!(allowed(&|row| row.verified(1)), [Sending, Verified, Uncertain, Conflict]);
+        let not_delivered = [Waiting, Sending, Verified, Uncertain, Conflict];
+        assert_eq!(allowed(&|row| row.delivered(&receipt)), not_delivered);
+        assert_eq!(allowed(&|row| row.failed(&failure(None))), not_delivered);
+        for to in [Waiting, Sending, Uncertain, Conflict] {
+            assert_eq!(allowed(&|row| row.failed(&failure(Some(to)))), not_delivered, "{to}");
+        }
+        assert_eq!(allowed(&|row| row.failed(&failure(Some(Verified)))), [Verified]);
+        assert_eq!(allowed(&|row| row.failed(&failure(Some(Delivered)))), []);
+    }
+
+    #[test]
+    fn a_rename_is_remembered_until_it_is_known_not_to_have_happened() {
+        let lost = at(Stage::Verified).failed(&failure(Some(Stage::Uncertain))).unwrap();
+        assert_eq!(lost.rename_at, Some(1));
+        let again = lost.failed(&failure(Some(Stage::Sending))).unwrap();
+        assert_eq!(again.rename_at, None);
+    }
+
+    #[test]
+    fn a_refusal_names_the_batch_and_both_stages() {
+        let text = at(Stage::Verified).sending("t").unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "the ledger failed: batch 7 to test is verified and cannot become sending"
+        );
+    }
+}
