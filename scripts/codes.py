@@ -48,7 +48,8 @@ def languages(iso):
     result = []
     for code, text, others, names in sorted(table):
         words = [c for c in others if c and c != code]
-        words += [n for n in names[1:] if n != text and uses[n.lower()] == 1 and n.lower() not in codes]
+        words += [name for name in names[1:] if name != text
+                  and uses[name.lower()] == 1 and name.lower() not in codes]
         result.append((code, text, list(dict.fromkeys(words))))
     return result
 
