@@ -12,3 +12,5 @@ pub mod hl7;
 pub mod disk;
 // Floor 2: nouns.
 pub mod domain;
+// Floor 4: the world.
+pub mod delivery;
