@@ -10,9 +10,11 @@ mod announced;
 pub mod conform;
 mod error;
 mod folder;
+mod sftp;
 
 pub use error::DeliveryError;
 pub use folder::Folder;
+pub use sftp::{Limits, Sftp};
 
 use std::io::Read;
 
@@ -68,9 +70,6 @@ pub trait Delivery {
 pub fn open(endpoint: &Endpoint) -> Result<Box<dyn Delivery>> {
     Ok(match &endpoint.method {
         Method::Folder(path) => Box::new(Folder::open(path)?),
-        Method::Sftp(sftp) => {
-            let server = format!("{}:{}", sftp.host, sftp.port);
-            return Err(DeliveryError::Unsupported { server, step: "talk SFTP (not built yet)" });
-        }
+        Method::Sftp(sftp) => Box::new(Sftp::open(sftp, Limits::default())?),
     })
 }
