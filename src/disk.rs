@@ -64,23 +64,36 @@ pub fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Disk
     move |err| DiskError::Failed { what, path: path.to_path_buf(), err }
 }
 
-/// A new file of ours (mode 0600) that is being written; see [`create`].
+/// A new file that is being written; see [`create`].
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
     path: PathBuf,
 }
 
-/// Creates a file that must not exist yet.
+/// Creates a file of ours (mode 0600) that must not exist yet.
 ///
 /// # Errors
 /// [`DiskError::Failed`] if it exists or cannot be created.
 pub fn create(path: &Path) -> Result<NewFile> {
+    create_with(path, 0o600)
+}
+
+/// Creates a file that must not exist yet and that the folder's group may read
+/// (mode 0640, within the umask): others pick it up from there.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_shared(path: &Path) -> Result<NewFile> {
+    create_with(path, 0o640)
+}
+
+fn create_with(path: &Path, mode: u32) -> Result<NewFile> {
     crashpoint("disk.create").map_err(failed("create", path))?;
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(mode)
         .open(path)
         .map_err(failed("create", path))?;
     Ok(NewFile { file, path: path.to_path_buf() })

@@ -13,13 +13,14 @@ pub mod hl7;
 pub mod disk;
 // Floor 2: nouns.
 pub mod domain;
-<<<<<<< HEAD
 // Floor 3: pure verbs; they do not know each other.
 pub mod batch;
 pub mod config;
 pub mod convert;
 pub mod extract;
-=======
-// Floor 4: the world.
+// Floor 4: the world; its modules do not know each other.
+pub mod delivery;
 pub mod ledger;
->>>>>>> ledger
+pub mod spool;
+// Floor 5: the engine.
+pub mod engine;

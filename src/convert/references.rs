@@ -45,8 +45,6 @@ pub struct ProviderRow<'a> {
     pub first: &'a [u8],
     /// `LAST, FIRST`, as schedules show it.
     pub scheduling: &'a [u8],
-    /// One text with both names, where they do not stand apart.
-    pub full: &'a [u8],
 }
 
 impl References {
@@ -54,8 +52,7 @@ impl References {
     pub fn add_provider(&mut self, row: ProviderRow<'_>, ids: ProviderIds) {
         let (mut last, mut first) = (row.last, row.first);
         if last.is_empty() && first.is_empty() {
-            let name = if row.full.is_empty() { row.scheduling } else { row.full };
-            (last, first) = split_name(name);
+            (last, first) = split_name(row.scheduling);
         }
         let id = match ids {
             ProviderIds::Npi if is_npi(row.npi) => Ok((row.npi, &b"NPI"[..], &b"NPI"[..])),
@@ -252,7 +249,6 @@ mod tests {
         last: b"SEUSS",
         first: b"DOROTHY",
         scheduling: b"SEUSS, DOROTHY",
-        full: b"",
     };
 
     #[test]
@@ -275,7 +271,7 @@ mod tests {
     #[test]
     fn a_full_name_is_split_at_its_comma() {
         let row =
-            ProviderRow { last: b"", first: b"", scheduling: b"", full: b"KLEIN, JO", ..SEUSS };
+            ProviderRow { last: b"", first: b"", scheduling: b"KLEIN, JO", ..SEUSS };
         let (person, resource) = provider(row, ProviderIds::Npi);
         assert_eq!(person.unwrap(), "1234567893^KLEIN^JO^^^^^^NPI^^^^NPI");
         assert_eq!(resource, "1234567893^KLEIN, JO");

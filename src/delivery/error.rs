@@ -35,7 +35,9 @@ pub enum DeliveryError {
         what: String,
     },
     /// The server's key is in no known_hosts line.
-    #[error("the host key of {server} ({fingerprint}) is not known; compare it with the vendor's, then add this line to {known_hosts}:\n{line}")]
+    #[error(
+        "the host key of {server} ({fingerprint}) is not known; compare it with the vendor's, then add this line to {known_hosts}:\n{line}"
+    )]
     HostKeyUnknown {
         /// `host:port`.
         server: String,
@@ -47,7 +49,9 @@ pub enum DeliveryError {
         line: String,
     },
     /// The server shows another key than the one that is known.
-    #[error("the host key of {server} is {fingerprint}, not the one in {known_hosts}; ask the vendor whether they changed it before you change that file")]
+    #[error(
+        "the host key of {server} is {fingerprint}, not the one in {known_hosts}; ask the vendor whether they changed it before you change that file"
+    )]
     HostKeyChanged {
         /// `host:port`.
         server: String,
@@ -75,7 +79,9 @@ pub enum DeliveryError {
         what: String,
     },
     /// The endpoint's folder is not there.
-    #[error("there is no folder {path} at {server}; ask the vendor to make it, or correct `folder`")]
+    #[error(
+        "there is no folder {path} at {server}; ask the vendor to make it, or correct `folder`"
+    )]
     NoFolder {
         /// `host:port` or the folder.
         server: String,
@@ -156,9 +162,17 @@ impl DeliveryError {
             Unreachable { .. } | Lost { .. } | Refused { .. } | WrongSize { .. } | Source(_) => {
                 Again::Later
             }
-            Handshake { .. } | HostKeyUnknown { .. } | HostKeyChanged { .. }
-            | LoginRefused { .. } | Credentials { .. } | NoFolder { .. } | NotFound { .. }
-            | Exists { .. } | Denied { .. } | Unsupported { .. } | Full { .. } => Again::Never,
+            Handshake { .. }
+            | HostKeyUnknown { .. }
+            | HostKeyChanged { .. }
+            | LoginRefused { .. }
+            | Credentials { .. }
+            | NoFolder { .. }
+            | NotFound { .. }
+            | Exists { .. }
+            | Denied { .. }
+            | Unsupported { .. }
+            | Full { .. } => Again::Never,
         }
     }
 

@@ -3,18 +3,23 @@
 //! A [`Delivery`] is a handful of verbs on names; it knows no batch and no
 //! ledger. The order of the verbs, the commits between them and what to do
 //! after a crash are `engine/deliver.rs`. To add one: write a file beside
-//! `folder`, give it an arm in [`open`], and call [`conform`] from its test.
+//! `folder`, give it an arm in [`open`], and call [`conform::conform`] from its
+//! test (`examples/own_delivery.rs` does so from outside this crate).
 
+mod announced;
 pub mod conform;
 mod error;
 mod folder;
+mod sftp;
 
 pub use error::DeliveryError;
 pub use folder::Folder;
+pub use sftp::{Limits, Sftp};
 
 use std::io::Read;
 
 use crate::digest::Digest;
+use crate::domain::{Endpoint, Method};
 
 /// The result of a delivery operation.
 pub type Result<T> = std::result::Result<T, DeliveryError>;
@@ -56,4 +61,15 @@ pub trait Delivery {
 
     /// Removes a file if it is there.
     fn remove(&mut self, name: &str) -> Result<()>;
+}
+
+/// Opens the vendor's end: connects, checks the host key, logs in, looks for the folder.
+///
+/// # Errors
+/// [`DeliveryError`]; [`DeliveryError::again`] says whether to try again later.
+pub fn open(endpoint: &Endpoint) -> Result<Box<dyn Delivery>> {
+    Ok(match &endpoint.method {
+        Method::Folder(path) => Box::new(Folder::open(path)?),
+        Method::Sftp(sftp) => Box::new(Sftp::open(sftp, Limits::default())?),
+    })
 }

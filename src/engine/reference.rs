@@ -68,7 +68,6 @@ fn add(
         last: value("lastname"),
         first: value("firstname"),
         scheduling: value("schedulingname"),
-        full: value("providerfullname"),
     };
     references.add_provider(row, scope.provider_ids);
     Ok(())

@@ -1,0 +1,163 @@
+//! What every [`Delivery`] must hold to: one suite, run by each of them on an
+//! empty place, `folder` and `sftp` and those outside this crate.
+#![expect(clippy::unwrap_used, reason = "a test suite that other crates can run")]
+
+use std::io::{self, Read};
+
+use super::{Delivery, DeliveryError};
+use crate::digest::Digest;
+
+/// Runs the suite; `open` opens the same, at first empty, place again and again.
+///
+/// # Panics
+/// Where the delivery does not conform.
+pub fn conform(open: &mut dyn FnMut() -> Box<dyn Delivery>) {
+    an_absent_name_is_absent(&mut *open());
+    an_upload_is_whole(&mut *open());
+    an_empty_file_is_a_file(&mut *open());
+    a_large_file_survives(&mut *open());
+    a_taken_name_is_not_uploaded_to(&mut *open());
+    a_source_of_another_size_never_looks_whole(&mut *open());
+    a_source_that_fails_never_looks_whole(&mut *open());
+    a_rename_moves(&mut *open());
+    a_taken_name_is_not_renamed_to(&mut *open());
+    a_removal_can_be_repeated(&mut *open());
+    what_one_did_the_next_sees(open);
+}
+
+fn put(place: &mut dyn Delivery, name: &str, content: &[u8]) {
+    place.upload(name, &mut &content[..], content.len() as u64).unwrap();
+}
+
+fn holds(place: &mut dyn Delivery, name: &str, content: &[u8]) {
+    assert_eq!(place.size(name).unwrap(), Some(content.len() as u64), "size of {name}");
+    assert_eq!(place.digest(name).unwrap(), Digest::of(content), "content of {name}");
+}
+
+fn an_absent_name_is_absent(place: &mut dyn Delivery) {
+    assert_eq!(place.size("absent.hl7").unwrap(), None);
+    let err = place.digest("absent.hl7").unwrap_err();
+    assert!(matches!(err, DeliveryError::NotFound { .. }), "{err}");
+    let err = place.rename("absent.hl7", "renamed.hl7").unwrap_err();
+    assert!(matches!(err, DeliveryError::NotFound { .. }), "{err}");
+    assert_eq!(place.size("renamed.hl7").unwrap(), None);
+    assert!(place.path("absent.hl7").ends_with("absent.hl7"));
+    assert!(!place.server().address.is_empty());
+}
+
+fn an_upload_is_whole(place: &mut dyn Delivery) {
+    put(place, ".whole.hl7.part", b"FHS|^~\\&|\r");
+    holds(place, ".whole.hl7.part", b"FHS|^~\\&|\r");
+    assert_eq!(place.size("whole.hl7").unwrap(), None, "a temporary name is no final name");
+}
+
+fn an_empty_file_is_a_file(place: &mut dyn Delivery) {
+    put(place, "empty.hl7", b"");
+    holds(place, "empty.hl7", b"");
+}
+
+fn a_large_file_survives(place: &mut dyn Delivery) {
+    // Not a multiple of any block, and no two blocks are alike.
+    let bytes = (20 << 20) + 7;
+    let (digest, _) = Digest::of_reader(&mut Pattern::of(bytes)).unwrap();
+    place.upload("large.hl7", &mut Pattern::of(bytes), bytes).unwrap();
+    assert_eq!(place.size("large.hl7").unwrap(), Some(bytes));
+    assert_eq!(place.digest("large.hl7").unwrap(), digest);
+    place.remove("large.hl7").unwrap();
+}
+
+fn a_taken_name_is_not_uploaded_to(place: &mut dyn Delivery) {
+    put(place, "taken.hl7", b"old");
+    let err = place.upload("taken.hl7", &mut &b"newer"[..], 5).unwrap_err();
+    assert!(matches!(err, DeliveryError::Exists { .. }), "{err}");
+    holds(place, "taken.hl7", b"old");
+}
+
+fn a_source_of_another_size_never_looks_whole(place: &mut dyn Delivery) {
+    for (name, announced) in [("short.part", 9), ("long.part", 7), ("none.part", 0)] {
+        let err = place.upload(name, &mut &b"8 bytes!"[..], announced).unwrap_err();
+        let told = matches!(err, DeliveryError::Source(_) | DeliveryError::WrongSize { .. });
+        assert!(told, "{name}: {err}");
+        assert_ne!(place.size(name).unwrap(), Some(announced), "{name} looks whole");
+        place.remove(name).unwrap();
+    }
+}
+
+fn a_source_that_fails_never_looks_whole(place: &mut dyn Delivery) {
+    // Long enough that some of it has gone out when the source fails.
+    let bytes = 10 << 20;
+    let mut source = Pattern::of(bytes - 1).chain(Broken);
+    let err = place.upload("torn.hl7.part", &mut source, bytes).unwrap_err();
+    assert!(matches!(err, DeliveryError::Source(_)), "{err}");
+    assert_ne!(place.size("torn.hl7.part").unwrap(), Some(bytes));
+    assert_eq!(place.size("torn.hl7").unwrap(), None);
+    place.remove("torn.hl7.part").unwrap();
+    put(place, "torn.hl7.part", b"the next try");
+    holds(place, "torn.hl7.part", b"the next try");
+}
+
+fn a_rename_moves(place: &mut dyn Delivery) {
+    put(place, "moved.hl7.part", b"moved");
+    place.rename("moved.hl7.part", "moved.hl7").unwrap();
+    assert_eq!(place.size("moved.hl7.part").unwrap(), None);
+    holds(place, "moved.hl7", b"moved");
+}
+
+fn a_taken_name_is_not_renamed_to(place: &mut dyn Delivery) {
+    put(place, "first.hl7", b"first");
+    put(place, "second.hl7", b"the second");
+    let err = place.rename("second.hl7", "first.hl7").unwrap_err();
+    let told = matches!(err, DeliveryError::Exists { .. } | DeliveryError::Refused { .. });
+    assert!(told, "{err}");
+    holds(place, "first.hl7", b"first");
+    holds(place, "second.hl7", b"the second");
+}
+
+fn a_removal_can_be_repeated(place: &mut dyn Delivery) {
+    put(place, "gone.hl7", b"gone");
+    place.remove("gone.hl7").unwrap();
+    assert_eq!(place.size("gone.hl7").unwrap(), None);
+    place.remove("gone.hl7").unwrap();
+}
+
+fn what_one_did_the_next_sees(open: &mut dyn FnMut() -> Box<dyn Delivery>) {
+    put(&mut *open(), "kept.hl7.part", b"kept");
+    open().rename("kept.hl7.part", "kept.hl7").unwrap();
+    holds(&mut *open(), "kept.hl7", b"kept");
+}
+
+/// So many bytes of no period shorter than the file, the same each time.
+struct Pattern {
+    left: u64,
+    state: u64,
+}
+
+impl Pattern {
+    fn of(bytes: u64) -> Pattern {
+        Pattern { left: bytes, state: 0x9e37_79b9_7f4a_7c15 }
+    }
+}
+
+impl Read for Pattern {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.left.min(buffer.len() as u64) as usize;
+        for byte in &mut buffer[..count] {
+            // Xorshift (Marsaglia, 2003).
+            self.state ^= self.state << 13;
+            self.state ^= self.state >> 7;
+            self.state ^= self.state << 17;
+            *byte = self.state as u8;
+        }
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// A source on a disk that fails.
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("injected"))
+    }
+}

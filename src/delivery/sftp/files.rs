@@ -1,0 +1,331 @@
+//! The verbs of a delivery, over SFTP version 3 (draft-ietf-secsh-filexfer-02).
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use libssh2_sys as raw;
+use ssh2::{ErrorCode, File, OpenFlags, OpenType, RenameFlags};
+
+use super::Limits;
+use super::line::Line;
+use super::login::log_in;
+use crate::delivery::announced::Announced;
+use crate::delivery::{Delivery, DeliveryError, Result, Server};
+use crate::digest::Digest;
+use crate::domain;
+
+/// libssh2 has many requests under way only within one call, so blocks are
+/// large where the line is fast: at 50 ms a round trip, 8 KiB blocks give
+/// 0.15 MB/s and 4 MiB blocks 22 MB/s.
+const BLOCK_BYTES_MAX: usize = 4 << 20;
+/// Small enough to pass within a request's limit on the slowest line.
+const BLOCK_BYTES_MIN: usize = 256 << 10;
+/// The slowest line that a file's limit is made for.
+const BYTES_PER_SECOND_MIN: u64 = 64 << 10;
+const FILE_TIME_MIN: Duration = Duration::from_secs(60);
+
+/// A folder of an SFTP server, logged in.
+pub struct Sftp {
+    // The order counts: the line ends first, so that nothing waits for it.
+    line: Line,
+    sftp: ssh2::Sftp,
+    folder: String,
+}
+
+impl Sftp {
+    /// Connects, checks the host key, logs in, and looks for the folder.
+    ///
+    /// # Errors
+    /// [`DeliveryError`].
+    pub fn open(to: &domain::Sftp, limits: Limits) -> Result<Sftp> {
+        let line = Line::connect(to, limits)?;
+        log_in(&line, &to.user, &to.login)?;
+        let sftp = line.session.sftp().map_err(|err| match err.code() {
+            ErrorCode::Session(raw::LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) => {
+                DeliveryError::Unsupported {
+                    server: line.server.clone(),
+                    step: "open SFTP for this user",
+                }
+            }
+            _ => line.lost("open SFTP", err.message()),
+        })?;
+        let sftp = Sftp { line, sftp, folder: to.folder.clone() };
+        sftp.look_for_folder()?;
+        Ok(sftp)
+    }
+
+    /// A server may refuse to tell; then the first upload will.
+    fn look_for_folder(&self) -> Result<()> {
+        let path = if self.folder.is_empty() { "." } else { &self.folder };
+        match self.sftp.stat(Path::new(path)) {
+            Ok(found) if found.perm.is_some() && !found.is_dir() => Err(self.no_folder()),
+            Ok(_) => Ok(()),
+            Err(err) => match err.code() {
+                ErrorCode::SFTP(raw::LIBSSH2_FX_NO_SUCH_FILE | raw::LIBSSH2_FX_NO_SUCH_PATH) => {
+                    Err(self.no_folder())
+                }
+                ErrorCode::SFTP(_) => Ok(()),
+                ErrorCode::Session(_) => Err(self.line.lost("look at the folder", err.message())),
+            },
+        }
+    }
+
+    fn no_folder(&self) -> DeliveryError {
+        DeliveryError::NoFolder { server: self.line.server.clone(), path: self.folder.clone() }
+    }
+
+    fn failed(&self, step: &'static str, path: &str, err: &ssh2::Error) -> DeliveryError {
+        match err.code() {
+            ErrorCode::SFTP(status) => self.status(step, path, status),
+            ErrorCode::Session(_) => self.line.lost(step, err.message()),
+        }
+    }
+
+    /// Gives a status that the server answered with its class.
+    fn status(&self, step: &'static str, path: &str, status: i32) -> DeliveryError {
+        let (server, path) = (self.line.server.clone(), path.to_string());
+        match status {
+            raw::LIBSSH2_FX_NO_SUCH_FILE | raw::LIBSSH2_FX_NO_SUCH_PATH => {
+                DeliveryError::NotFound { path }
+            }
+            raw::LIBSSH2_FX_PERMISSION_DENIED | raw::LIBSSH2_FX_WRITE_PROTECT => {
+                DeliveryError::Denied { server, step, path }
+            }
+            raw::LIBSSH2_FX_OP_UNSUPPORTED => DeliveryError::Unsupported { server, step },
+            raw::LIBSSH2_FX_FILE_ALREADY_EXISTS => DeliveryError::Exists { path },
+            raw::LIBSSH2_FX_NO_SPACE_ON_FILESYSTEM | raw::LIBSSH2_FX_QUOTA_EXCEEDED => {
+                DeliveryError::Full { server, path }
+            }
+            // What is behind the server is gone; or it did not answer at all,
+            // and libssh2 made the error up.
+            raw::LIBSSH2_FX_NO_CONNECTION
+            | raw::LIBSSH2_FX_CONNECTION_LOST
+            | raw::LIBSSH2_FX_INVALID_HANDLE
+            | 0 => self.line.lost(step, format!("SFTP status {status}")),
+            _ => DeliveryError::Refused { server, step, path },
+        }
+    }
+
+    /// As [`Sftp::failed`], for what libssh2 passes through the standard library,
+    /// where the status survives only as the text that it is known by.
+    fn failed_io(&self, step: &'static str, path: &str, err: &io::Error) -> DeliveryError {
+        let text = err.to_string();
+        let named =
+            |status: &i32| ssh2::Error::from_errno(ErrorCode::SFTP(*status)).message() == text;
+        match (raw::LIBSSH2_FX_EOF..=raw::LIBSSH2_FX_LINK_LOOP).find(named) {
+            Some(status) => self.status(step, path, status),
+            None => self.line.lost(step, text),
+        }
+    }
+
+    fn stat(&self, path: &str) -> Result<Option<u64>> {
+        const STEP: &str = "tell the size of";
+        match self.sftp.stat(Path::new(path)) {
+            Ok(found) => match found.size {
+                Some(size) => Ok(Some(size)),
+                None => Err(self.status(STEP, path, raw::LIBSSH2_FX_OP_UNSUPPORTED)),
+            },
+            Err(err) => match self.failed(STEP, path, &err) {
+                DeliveryError::NotFound { .. } => Ok(None),
+                err => Err(err),
+            },
+        }
+    }
+
+    /// OpenSSH says of a taken name only that it failed (status 4).
+    fn if_taken(&self, path: &str, err: DeliveryError) -> DeliveryError {
+        if !matches!(err, DeliveryError::Refused { .. }) {
+            return err;
+        }
+        match self.stat(path) {
+            Ok(Some(_)) => DeliveryError::Exists { path: path.to_string() },
+            Err(lost) if lost.is_broken() => lost,
+            _ => err,
+        }
+    }
+
+    /// No append, no reading, no attributes set later: object stores behind
+    /// SFTP refuse them.
+    fn create(&self, path: &str) -> Result<File> {
+        const STEP: &str = "create";
+        self.line.point("sftp.open", STEP)?;
+        let flags = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
+        self.sftp.open_mode(path, flags, 0o644, OpenType::File).map_err(|err| {
+            match self.failed(STEP, path, &err) {
+                DeliveryError::NotFound { .. } => self.no_folder(),
+                err => self.if_taken(path, err),
+            }
+        })
+    }
+
+    fn write(&self, file: &mut File, path: &str, mut block: &[u8], end: Instant) -> Result<()> {
+        const STEP: &str = "write";
+        self.line.point("sftp.write", STEP)?;
+        while !block.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(self.line.lost(STEP, "the whole file took too long"));
+            }
+            self.line.limit(left.min(self.line.limits.request));
+            match file.write(block) {
+                Ok(count) => block = &block[count..],
+                Err(err) => return Err(self.failed_io(STEP, path, &err)),
+            }
+        }
+        self.line.limit(self.line.limits.request);
+        Ok(())
+    }
+
+    /// Lets the server sync the file, where it can.
+    fn sync(&self, file: &mut File, path: &str) -> Result<()> {
+        const STEP: &str = "sync";
+        self.line.point("sftp.fsync", STEP)?;
+        match file.fsync() {
+            Ok(()) => Ok(()),
+            Err(err) => match err.code() {
+                // What servers answer that do not know the extension or withhold it.
+                ErrorCode::SFTP(
+                    raw::LIBSSH2_FX_OP_UNSUPPORTED
+                    | raw::LIBSSH2_FX_BAD_MESSAGE
+                    | raw::LIBSSH2_FX_PERMISSION_DENIED,
+                ) => Ok(()),
+                _ => Err(self.failed(STEP, path, &err)),
+            },
+        }
+    }
+
+    /// Compares the size on the open handle, while no poller can have the file,
+    /// and closes it.
+    fn finish(&self, file: &mut File, path: &str, expected: u64) -> Result<()> {
+        const STEP: &str = "tell the size of";
+        self.line.point("sftp.fstat", STEP)?;
+        let found = file.stat().map_err(|err| self.failed(STEP, path, &err))?;
+        self.line.point("sftp.close", "close")?;
+        file.close().map_err(|err| self.failed("close", path, &err))?;
+        match found.size {
+            Some(found) if found == expected => Ok(()),
+            Some(found) => {
+                let (server, path) = (self.line.server.clone(), path.to_string());
+                Err(DeliveryError::WrongSize { server, path, expected, found })
+            }
+            None => Err(self.status(STEP, path, raw::LIBSSH2_FX_OP_UNSUPPORTED)),
+        }
+    }
+}
+
+impl Delivery for Sftp {
+    fn server(&self) -> Server {
+        Server { address: self.line.server.clone(), host_key: self.line.fingerprint.clone() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        match self.folder.as_str() {
+            "" => name.to_string(),
+            folder => format!("{}/{name}", folder.trim_end_matches('/')),
+        }
+    }
+
+    fn size(&mut self, name: &str) -> Result<Option<u64>> {
+        self.line.point("sftp.stat", "tell the size of")?;
+        self.stat(&self.path(name))
+    }
+
+    fn upload(&mut self, name: &str, from: &mut dyn Read, bytes: u64) -> Result<()> {
+        let path = self.path(name);
+        let mut source = Announced::new(from, bytes);
+        let mut block = vec![0; bytes.clamp(1, BLOCK_BYTES_MAX as u64) as usize];
+        let mut pace = block.len().min(BLOCK_BYTES_MIN);
+        let mut count = source.next(&mut block[..pace])?;
+        let end = Instant::now() + file_time(bytes);
+        let mut file = self.create(&path)?;
+        while count > 0 {
+            let began = Instant::now();
+            self.write(&mut file, &path, &block[..count], end)?;
+            pace = next_pace(pace, began.elapsed()).min(block.len());
+            count = source.next(&mut block[..pace])?;
+        }
+        self.sync(&mut file, &path)?;
+        self.finish(&mut file, &path, bytes)
+    }
+
+    fn digest(&mut self, name: &str) -> Result<Digest> {
+        const STEP: &str = "read";
+        let path = self.path(name);
+        self.line.point("sftp.read", STEP)?;
+        let mut file = self.sftp.open(&path).map_err(|err| self.failed(STEP, &path, &err))?;
+        let read = Digest::of_reader(&mut file);
+        read.map(|(digest, _)| digest).map_err(|err| self.failed_io(STEP, &path, &err))
+    }
+
+    /// Some servers overwrite in a rename, so the new name is looked at first.
+    fn rename(&mut self, from: &str, to: &str) -> Result<()> {
+        const STEP: &str = "rename";
+        let (from, to) = (self.path(from), self.path(to));
+        match self.stat(&to) {
+            Ok(Some(_)) => return Err(DeliveryError::Exists { path: to }),
+            Err(err) if err.is_broken() => return Err(err),
+            // A server that does not tell still refuses, or renames.
+            Ok(None) | Err(_) => {}
+        }
+        self.line.point("sftp.rename", STEP)?;
+        let renamed =
+            self.sftp.rename(Path::new(&from), Path::new(&to), Some(RenameFlags::empty()));
+        self.line.point("sftp.renamed", STEP)?;
+        renamed.map_err(|err| match self.failed(STEP, &from, &err) {
+            DeliveryError::Exists { .. } => DeliveryError::Exists { path: to },
+            err => self.if_taken(&to, err),
+        })
+    }
+
+    fn remove(&mut self, name: &str) -> Result<()> {
+        const STEP: &str = "remove";
+        let path = self.path(name);
+        self.line.point("sftp.remove", STEP)?;
+        match self.sftp.unlink(Path::new(&path)) {
+            Ok(()) => Ok(()),
+            Err(err) => match self.failed(STEP, &path, &err) {
+                DeliveryError::NotFound { .. } => Ok(()),
+                err => Err(err),
+            },
+        }
+    }
+}
+
+/// Returns how long a file of so many bytes may take.
+fn file_time(bytes: u64) -> Duration {
+    Duration::from_secs(bytes / BYTES_PER_SECOND_MIN).max(FILE_TIME_MIN)
+}
+
+/// Returns the size of the next block, from the last one and how long it took:
+/// large on a fast line, and on a slow one far from a request's limit.
+fn next_pace(last: usize, took: Duration) -> usize {
+    let next = match took.as_secs() {
+        0..2 => last * 2,
+        2..6 => last,
+        _ => last / 4,
+    };
+    next.clamp(BLOCK_BYTES_MIN, BLOCK_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_a_minute_and_what_a_slow_line_needs() {
+        assert_eq!(file_time(0), Duration::from_secs(60));
+        assert_eq!(file_time(64 << 20), Duration::from_secs(1024));
+    }
+
+    #[test]
+    fn blocks_grow_on_a_fast_line_and_shrink_on_a_slow_one() {
+        let (fast, fair, slow) =
+            (Duration::from_millis(9), Duration::from_secs(3), Duration::from_secs(9));
+        assert_eq!(next_pace(BLOCK_BYTES_MIN, fast), 512 << 10);
+        assert_eq!(next_pace(BLOCK_BYTES_MAX, fast), BLOCK_BYTES_MAX);
+        assert_eq!(next_pace(1 << 20, fair), 1 << 20);
+        assert_eq!(next_pace(BLOCK_BYTES_MAX, slow), 1 << 20);
+        assert_eq!(next_pace(BLOCK_BYTES_MIN, slow), BLOCK_BYTES_MIN);
+    }
+}

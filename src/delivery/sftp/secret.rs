@@ -1,0 +1,135 @@
+//! Passwords and passphrases, and the files they stand in.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::delivery::{DeliveryError, Result};
+use crate::domain::Secret;
+
+/// More than any key or password; a wrong path may lead to something huge.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Returns a secret.
+///
+/// # Errors
+/// [`DeliveryError::Credentials`], which never holds any of it.
+pub(super) fn read(secret: &Secret) -> Result<String> {
+    match secret {
+        Secret::File(path) => {
+            let file = File::read(path)?;
+            file.check_private()?;
+            match file.text.lines().next() {
+                Some(line) if !line.is_empty() => Ok(line.to_string()),
+                _ => Err(unusable(path, "its first line is empty; write the secret there")),
+            }
+        }
+        Secret::Env(name) => match std::env::var(name) {
+            Ok(secret) if !secret.is_empty() => Ok(secret),
+            _ => Err(unusable(Path::new(name), "this environment variable is not set")),
+        },
+    }
+}
+
+/// A small text file that should be nobody else's business.
+pub(super) struct File<'a> {
+    path: &'a Path,
+    pub(super) text: String,
+    mode: u32,
+}
+
+impl File<'_> {
+    /// Reads a file, whoever else can.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Credentials`].
+    pub(super) fn read(path: &Path) -> Result<File<'_>> {
+        let failed = |err: std::io::Error| match err.kind() {
+            ErrorKind::NotFound => unusable(path, "there is no such file"),
+            ErrorKind::PermissionDenied => unusable(path, "we are not allowed to read it"),
+            ErrorKind::InvalidData => unusable(path, "it is not a text file"),
+            _ => unusable(path, &format!("it cannot be read: {err}")),
+        };
+        // Before it is opened: a pipe would let us wait.
+        let found = fs::metadata(path).map_err(failed)?;
+        if !found.is_file() || found.len() > FILE_BYTES_MAX {
+            return Err(unusable(path, "it is not a small text file"));
+        }
+        let text = fs::read_to_string(path).map_err(failed)?;
+        Ok(File { path, text, mode: found.permissions().mode() })
+    }
+
+    /// # Errors
+    /// [`DeliveryError::Credentials`] if others than its owner can read the file.
+    pub(super) fn check_private(&self) -> Result<()> {
+        if self.mode & 0o077 == 0 {
+            return Ok(());
+        }
+        let what = format!("others can get at it; run: chmod 600 {}", self.path.display());
+        Err(unusable(self.path, &what))
+    }
+}
+
+/// Says what is wrong with a file or a variable.
+pub(super) fn unusable(path: &Path, what: &str) -> DeliveryError {
+    DeliveryError::Credentials { path: path.display().to_string(), what: what.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(text: &[u8], mode: u32) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text).unwrap();
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+        file
+    }
+
+    fn read_file(text: &[u8], mode: u32) -> std::result::Result<String, String> {
+        let file = file(text, mode);
+        let name = file.path().display().to_string();
+        read(&Secret::File(file.path().to_path_buf()))
+            .map_err(|err| err.to_string().replace(&name, "FILE"))
+    }
+
+    #[test]
+    fn a_secret_is_the_first_line_of_its_file() {
+        for text in ["pass word", "pass word\n", "pass word\r\n", "pass word\n# since May\n"] {
+            assert_eq!(read_file(text.as_bytes(), 0o600).unwrap(), "pass word");
+        }
+        assert_eq!(read_file(b" blanks count \n", 0o400).unwrap(), " blanks count ");
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_none() {
+        for mode in [0o640, 0o604, 0o660] {
+            let said = "FILE: others can get at it; run: chmod 600 FILE";
+            assert_eq!(read_file(b"secret", mode).unwrap_err(), said);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_secret_is_told() {
+        let said = |text: &[u8]| read_file(text, 0o600).unwrap_err();
+        assert_eq!(said(b""), "FILE: its first line is empty; write the secret there");
+        assert_eq!(said(b"\nsecret"), "FILE: its first line is empty; write the secret there");
+        assert_eq!(said(b"\xff\xfe"), "FILE: it is not a text file");
+        let absent = Secret::File("/nonexistent/password".into());
+        let said = read(&absent).unwrap_err().to_string();
+        assert_eq!(said, "/nonexistent/password: there is no such file");
+        let said = read(&Secret::File("/dev/zero".into())).unwrap_err().to_string();
+        assert_eq!(said, "/dev/zero: it is not a small text file");
+        let said = read(&Secret::Env("HL7DROP_NOT_SET".into())).unwrap_err().to_string();
+        assert_eq!(said, "HL7DROP_NOT_SET: this environment variable is not set");
+    }
+
+    #[test]
+    fn a_variable_holds_a_secret() {
+        let path = std::env::var("PATH").unwrap();
+        assert_eq!(read(&Secret::Env("PATH".into())).unwrap(), path);
+    }
+}

@@ -1,0 +1,24 @@
+//! The engine: the only place where the world meets the verbs.
+//!
+//! Read `pass.rs` first: it is the whole story in forty lines.
+
+mod agreement;
+mod deliver;
+mod doubles;
+mod drop;
+mod error;
+mod intake;
+mod pass;
+mod patients;
+mod pipeline;
+mod recover;
+mod reference;
+mod render;
+mod source;
+mod writer;
+
+pub use agreement::{Agreement, Programs};
+pub use drop::{Account, Accounts, Conversion, Journal};
+pub use error::EngineError;
+pub use source::{Progress, Silent, Source, open_regular};
+pub use writer::{Savepoint, Writer, Written};

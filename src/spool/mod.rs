@@ -1,0 +1,164 @@
+//! The folders of one interface in one environment: they own the files.
+//!
+//! Only we write below `processing`, `outbox`, `sent`, `archive`, `error`; others
+//! write into `inbox`, and there we only take away. Every move is one rename.
+
+mod claim;
+mod inbox;
+mod shelf;
+
+pub use claim::clean_name;
+pub use inbox::{Seen, looked, settled};
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::disk::{self, failed};
+
+/// The folders, and the lock.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    /// All of it.
+    pub root: PathBuf,
+    /// Others write here.
+    pub inbox: PathBuf,
+    /// Claimed, being converted.
+    pub processing: PathBuf,
+    /// Promised, on its way.
+    pub outbox: PathBuf,
+    /// Written, not yet promised.
+    pub staged: PathBuf,
+    /// Delivered batch files, by day.
+    pub sent: PathBuf,
+    /// Extracts that were converted, by day.
+    pub archive: PathBuf,
+    /// Extracts that could not be read, each with its why-file.
+    pub error: PathBuf,
+    /// The reference extracts in force.
+    pub reference: PathBuf,
+}
+
+/// The lock of a spool; it is gone with its owner.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl Spool {
+    /// Names the folders under `root`; makes none.
+    pub fn at(root: &Path) -> Spool {
+        Spool {
+            root: root.to_path_buf(),
+            inbox: root.join("inbox"),
+            processing: root.join("processing"),
+            outbox: root.join("outbox"),
+            staged: root.join("outbox/.staged"),
+            sent: root.join("sent"),
+            archive: root.join("archive"),
+            error: root.join("error"),
+            reference: root.join("reference"),
+        }
+    }
+
+    /// Every folder, outer ones first.
+    pub fn folders(&self) -> [&Path; 9] {
+        [
+            &self.root,
+            &self.inbox,
+            &self.processing,
+            &self.outbox,
+            &self.staged,
+            &self.sent,
+            &self.archive,
+            &self.error,
+            &self.reference,
+        ]
+    }
+
+    /// Makes the folders that are not there, mode 0700.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn make(&self) -> disk::Result<()> {
+        self.folders().into_iter().try_for_each(disk::folder)
+    }
+
+    /// Returns the ledger's file.
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger.db")
+    }
+
+    /// Returns the lock's file.
+    pub fn lock_file(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    /// Takes the lock, or returns `None` if another process has it.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn lock(&self) -> disk::Result<Option<Lock>> {
+        let path = self.lock_file();
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(err)) => return Err(failed("lock", &path)(err)),
+        }
+        // Whose lock it is, for people; the lock itself is the kernel's.
+        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        written.map_err(failed("write", &path))?;
+        Ok(Some(Lock(file)))
+    }
+
+    /// Lists the regular files of a folder by name, without those that begin with a dot.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn list(folder: &Path) -> disk::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder).map_err(failed("list", folder))? {
+            let entry = entry.map_err(failed("list", folder))?;
+            let is_file = entry.file_type().map_err(failed("look at", &entry.path()))?.is_file();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if is_file && !name.starts_with('.') {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Lists the files of a shelf (`sent`, `archive`): those of its days' folders.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn list_shelf(shelf: &Path) -> disk::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(shelf).map_err(failed("list", shelf))? {
+            let day = entry.map_err(failed("list", shelf))?.path();
+            if day.is_dir() {
+                found.extend(Spool::list(&day)?.into_iter().map(|name| day.join(name)));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// Returns `folder/name`, or with a number before its extension the first that is free.
+fn free_name(folder: &Path, name: &str) -> PathBuf {
+    let (stem, extension) = match name.find('.').filter(|at| *at > 0) {
+        Some(dot) => name.split_at(dot),
+        None => (name, ""),
+    };
+    let numbered = (2_u32..).map(|count| folder.join(format!("{stem}-{count}{extension}")));
+    let mut names = std::iter::once(folder.join(name)).chain(numbered);
+    names.find(|path| path.symlink_metadata().is_err()).unwrap_or_else(|| folder.join(name))
+}
