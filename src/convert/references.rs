@@ -270,8 +270,7 @@ mod tests {
 
     #[test]
     fn a_full_name_is_split_at_its_comma() {
-        let row =
-            ProviderRow { last: b"", first: b"", scheduling: b"KLEIN, JO", ..SEUSS };
+        let row = ProviderRow { last: b"", first: b"", scheduling: b"KLEIN, JO", ..SEUSS };
         let (person, resource) = provider(row, ProviderIds::Npi);
         assert_eq!(person.unwrap(), "1234567893^KLEIN^JO^^^^^^NPI^^^^NPI");
         assert_eq!(resource, "1234567893^KLEIN, JO");

@@ -26,7 +26,7 @@ use crate::domain::{Counts, ExtractKind, Fault, Kind, Layout, Notes, Position};
 use crate::extract::ExtractError;
 
 /// Name of the plain copy of a compressed patients extract.
-const PLAIN: &str = ".patients.plain";
+pub(super) const PLAIN: &str = ".patients.plain";
 
 /// Takes down what becomes of each extract.
 pub trait Journal {
@@ -217,9 +217,7 @@ impl Conversion<'_> {
             .map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
         let (kind, bound) = match layout.kind {
-            ExtractKind::Appointments => {
-                (Kind::Appointment, Bound::Appointment(&layout, None))
-            }
+            ExtractKind::Appointments => (Kind::Appointment, Bound::Appointment(&layout, None)),
             _ => (Kind::Patient, Bound::Patient(&layout)),
         };
         let programs = self.agreement.programs(bound, self.clock)?;
@@ -312,7 +310,10 @@ fn settle<T>(read: Result<T, EngineError>) -> Result<Result<T, ExtractError>, En
 
 /// Keeps a patients extract at hand for the appointments of its drop. The file is
 /// opened before a plain copy's name goes away, and stays readable.
-fn patient_file(source: &Source, read: Read) -> Result<(Account, PatientFile, Vec<Key>), EngineError> {
+fn patient_file(
+    source: &Source,
+    read: Read,
+) -> Result<(Account, PatientFile, Vec<Key>), EngineError> {
     let (path, base) = match &read.plain {
         Some(plain) => (&plain.path, plain.base.unwrap_or(0)),
         None => (&source.path, 0),

@@ -33,15 +33,40 @@ pub enum EngineError {
     #[error("a worker ended without a result; this is a bug, report it")]
     Worker,
     /// Bytes on the disk are not those that were promised.
-    #[error("{file} does not have the digest that the ledger promised; it is not sent. Restore it from a backup, or ask for help before anything is changed")]
+    #[error(
+        "{file} does not have the digest that the ledger promised; it is not sent. Restore it from a backup, or ask for help before anything is changed"
+    )]
     Altered {
         /// The file.
         file: String,
     },
     /// A batch that was promised is in no folder.
-    #[error("batch file {file} is promised in the ledger and in no folder; restore it from a backup")]
+    #[error(
+        "batch file {file} is promised in the ledger and not in outbox/; put it back from a backup"
+    )]
     Lost {
         /// The file's name.
         file: String,
     },
+    /// The outbox holds a file that no ledger promised.
+    #[error(
+        "outbox/ holds {file}, which the ledger does not know; it is not sent. Was the ledger restored from an older backup? Restore the newest one, or take the file away"
+    )]
+    Unpromised {
+        /// The file's name.
+        file: String,
+    },
+    /// There are files of earlier runs, and no ledger.
+    #[error(
+        "{folder} holds files of earlier runs, but {ledger} is not there; restore it from a backup: a new one would give the same control IDs again"
+    )]
+    NoLedger {
+        /// Where the files are.
+        folder: String,
+        /// Where the ledger should be.
+        ledger: String,
+    },
+    /// The workers could not be started.
+    #[error("cannot start the worker threads: {0}")]
+    Threads(String),
 }

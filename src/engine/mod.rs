@@ -18,7 +18,10 @@ mod source;
 mod writer;
 
 pub use agreement::{Agreement, Programs};
+pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Journal};
 pub use error::EngineError;
+pub use intake::Taken;
+pub use pass::{Engine, Summary, root_of};
 pub use source::{Progress, Silent, Source, open_regular};
 pub use writer::{Savepoint, Writer, Written};

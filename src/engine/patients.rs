@@ -64,14 +64,12 @@ impl PatientIndex {
     pub fn find(&self, id: &[u8]) -> Option<Found> {
         let hash = hash(id);
         let end = self.keys.partition_point(|(key, _)| key.hash <= hash);
-        self.keys[..end]
-            .iter()
-            .rev()
-            .take_while(|(key, _)| key.hash == hash)
-            .find_map(|&(key, file)| {
+        self.keys[..end].iter().rev().take_while(|(key, _)| key.hash == hash).find_map(
+            |&(key, file)| {
                 let record = self.files.get(file)?.read(key.offset, id)?;
                 Some(Found { record, file })
-            })
+            },
+        )
     }
 }
 

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::agreement::Programs;
 use super::patients::PatientIndex;
-use crate::convert::{Finding, Input, Output, Refusal, References, date_time};
+use crate::convert::{Finding, Input, Output, References, Refusal, date_time};
 use crate::domain::{Code, Counts, Event, ExtractKind, Layout};
 use crate::extract::{Block, Row, Rows};
 
@@ -197,6 +197,7 @@ fn stamp((date, time): (jiff::civil::Date, Option<jiff::civil::Time>)) -> u64 {
         (100, i64::from(at.minute())),
         (100, i64::from(at.second())),
     ];
-    let stamp = parts.iter().fold(i64::from(at.year()), |stamp, (places, part)| stamp * places + part);
+    let stamp =
+        parts.iter().fold(i64::from(at.year()), |stamp, (places, part)| stamp * places + part);
     u64::try_from(stamp).unwrap_or(0)
 }

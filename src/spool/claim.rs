@@ -1,9 +1,11 @@
 //! Taking a file out of the inbox.
 
+use std::fs;
 use std::path::PathBuf;
 
 use super::{Seen, Spool, free_name};
-use crate::disk;
+use crate::disk::{self, failed};
+use crate::domain::ExtractKind;
 
 /// Returns a name that is safe in a folder, a log line and a shell: what is neither
 /// letter, digit, `-`, `_` nor `.` becomes `_`.
@@ -17,19 +19,41 @@ pub fn clean_name(name: &str) -> String {
 }
 
 impl Spool {
-    /// Claims a file with one rename; from then on it is ours alone.
+    /// Claims a file with one rename; from then on it is ours alone. It waits in the
+    /// folder of its kind, since its cleaned name may match no pattern any more.
     ///
     /// # Errors
     /// [`disk::DiskError`].
-    pub fn claim(&self, seen: &Seen) -> disk::Result<PathBuf> {
+    pub fn claim(&self, seen: &Seen, kind: ExtractKind) -> disk::Result<PathBuf> {
+        let folder = self.processing.join(kind.word());
+        disk::folder(&folder)?;
         let from = self.inbox.join(&seen.name);
-        let to = free_name(&self.processing, &clean_name(&seen.name));
+        let to = free_name(&folder, &clean_name(&seen.name));
         disk::shift(&from, &to)?;
         if let Err(err) = disk::make_private(&to) {
             // Another user's file: the folder around it is private all the same.
             log::debug!("{err}");
         }
         Ok(to)
+    }
+
+    /// Returns the claimed files of a kind, oldest first, then by name.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn claimed(&self, kind: ExtractKind) -> disk::Result<Vec<PathBuf>> {
+        let folder = self.processing.join(kind.word());
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for name in Spool::list(&folder)? {
+            let path = folder.join(name);
+            let modified = fs::symlink_metadata(&path).and_then(|metadata| metadata.modified());
+            found.push((modified.map_err(failed("look at", &path))?, path));
+        }
+        found.sort();
+        Ok(found.into_iter().map(|(_, path)| path).collect())
     }
 }
 

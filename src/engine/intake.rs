@@ -1,0 +1,292 @@
+//! From `inbox` to `outbox`: one drop becomes one promised batch file.
+//!
+//! Claim, convert into `.staged`, sync, **commit**, publish, shelve. Before the commit
+//! nothing was promised and all of it can be done again; after it everything else can.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use super::drop::{Account, Accounts, Conversion, Journal};
+use super::error::EngineError;
+use super::pass::Engine;
+use super::source::Source;
+use super::writer::{Writer, Written};
+use crate::batch::Envelope;
+use crate::digest::Digest;
+use crate::disk;
+use crate::domain::{Counts, ExtractKind, Fault, Notes};
+use crate::extract::ExtractError;
+use crate::ledger::{BatchRow, ExtractId, Ledger, NewExtract, Numbers};
+use crate::spool::{Seen, settled};
+
+/// What was taken in.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Extracts that were read, with their accounts.
+    pub accounts: Vec<(Source, Account)>,
+    /// Extracts that went to `error/`: name, what is wrong, what to do.
+    pub refused: Vec<(String, String, String)>,
+    /// Extracts whose bytes were taken in before.
+    pub duplicates: Vec<String>,
+    /// Files in the inbox that match no pattern of the interface.
+    pub strangers: Vec<String>,
+    /// Files that are still being written.
+    pub unsettled: Vec<String>,
+    /// The batch file that was promised.
+    pub batch: Option<BatchRow>,
+}
+
+impl Taken {
+    /// True if a file was taken.
+    pub fn found_something(&self) -> bool {
+        !(self.accounts.is_empty() && self.refused.is_empty() && self.duplicates.is_empty())
+    }
+}
+
+/// Takes in what has settled.
+///
+/// # Errors
+/// What ends a pass.
+pub fn intake(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Taken, EngineError> {
+    let mut taken = Taken::default();
+    claim(engine, &mut taken)?;
+    let sources = sources(engine, ledger, &mut taken)?;
+    if sources.is_empty() {
+        return Ok(taken);
+    }
+    let numbers = ledger.numbers()?;
+    let clock = engine.clock.civil(&engine.agreement.scope.timezone);
+    let envelope = Envelope::new(&engine.agreement.scope, numbers.file, clock);
+    let name = envelope.file_name().to_string();
+    let staged = engine.spool.staged.join(&name);
+    disk::remove(&staged)?;
+    ledger.begin_drop()?;
+    let mut writer = Writer::create(&staged, envelope, numbers.control)?;
+    let mut journal = LedgerJournal { ledger, current: None, now: engine.clock.unix() };
+    let accounts = Conversion {
+        agreement: &engine.agreement,
+        pool: &engine.pool,
+        clock,
+        writer: &mut writer,
+        journal: &mut journal,
+        progress: engine.progress.clone(),
+        scratch: &engine.spool.processing,
+    }
+    .run(sources, &|kind| saved(engine, kind))?;
+    let written = writer.finish(wants_empty(engine, &accounts))?;
+    promise(engine, ledger, &accounts, written, &name, numbers, &mut taken)?;
+    shelve(engine, accounts, &mut taken)?;
+    Ok(taken)
+}
+
+/// Claims what has settled; what is left is told.
+fn claim(engine: &Engine, taken: &mut Taken) -> Result<(), EngineError> {
+    let scope = &engine.agreement.scope;
+    let settle = Duration::from_millis(scope.pickup.settle_ms);
+    let (ready, mut moving) = settled(&engine.spool.inbox, settle)?;
+    let mut found = Vec::new();
+    for seen in ready {
+        match kind_of(engine, &seen.name) {
+            None => taken.strangers.push(seen.name),
+            Some(_) if is_fresh_and_empty(engine, &seen) => moving.push(seen),
+            Some(kind) => found.push((kind, seen)),
+        }
+    }
+    // Appointments wait for the patients that are still being written beside them.
+    let before: Vec<ExtractKind> =
+        moving.iter().filter_map(|seen| kind_of(engine, &seen.name)).collect();
+    found.sort_by_key(|(kind, _)| *kind);
+    for (kind, seen) in found {
+        if before.iter().any(|earlier| *earlier < kind) {
+            moving.push(seen);
+            continue;
+        }
+        engine.spool.claim(&seen, kind)?;
+    }
+    for name in &taken.strangers {
+        log::warn!("inbox/{name} matches no pattern of this interface and is left there");
+    }
+    taken.unsettled = moving.into_iter().map(|seen| seen.name).collect();
+    Ok(())
+}
+
+fn kind_of(engine: &Engine, name: &str) -> Option<ExtractKind> {
+    let files = &engine.agreement.scope.files;
+    let found = files.iter().find(|(_, patterns)| patterns.iter().any(|one| one.matches(name)));
+    found.map(|(kind, _)| *kind)
+}
+
+/// Exporters make a file first and write it later.
+fn is_fresh_and_empty(engine: &Engine, seen: &Seen) -> bool {
+    let wait = i128::from(engine.agreement.scope.pickup.empty_wait_s);
+    let age = i128::from(engine.clock.unix()) - seen.modified / 1_000_000_000;
+    seen.bytes == 0 && age < wait
+}
+
+/// Looks at every claimed file: what was taken in before goes to the archive, what
+/// cannot be read to `error/`.
+fn sources(
+    engine: &Engine,
+    ledger: &dyn Ledger,
+    taken: &mut Taken,
+) -> Result<Vec<Source>, EngineError> {
+    let mut sources = Vec::new();
+    let mut seen: HashSet<Digest> = HashSet::new();
+    for kind in ExtractKind::ALL {
+        for path in engine.spool.claimed(kind)? {
+            let name =
+                path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+            match Source::of(&path, &name, kind, false) {
+                Err(err) => refuse(engine, &path, &name, &ExtractError::Read(err), taken)?,
+                Ok(source)
+                    if ledger.extract(&source.digest)?.is_some()
+                        || !seen.insert(source.digest) && source.bytes > 0 =>
+                {
+                    engine.spool.shelve_archive(&path, &engine.day())?;
+                    taken.duplicates.push(name);
+                }
+                Ok(source) => sources.push(source),
+            }
+        }
+    }
+    Ok(sources)
+}
+
+fn refuse(
+    engine: &Engine,
+    path: &Path,
+    name: &str,
+    err: &ExtractError,
+    taken: &mut Taken,
+) -> Result<(), EngineError> {
+    let (what, hint) = (err.to_string(), err.hint().to_string());
+    let at = engine.clock.civil(&engine.agreement.scope.timezone).to_string();
+    let why = toml::Table::from_iter([
+        ("file".to_string(), name.into()),
+        ("at".to_string(), at.into()),
+        ("what".to_string(), what.clone().into()),
+        ("what_to_do".to_string(), hint.clone().into()),
+    ]);
+    engine.spool.shelve_error(path, &why.to_string())?;
+    log::error!("{name} went to error/: {what}; {hint}");
+    taken.refused.push((name.to_string(), what, hint));
+    Ok(())
+}
+
+/// Returns the reference extract in force.
+fn saved(engine: &Engine, kind: ExtractKind) -> Option<Source> {
+    let path = engine.spool.reference.join(kind.word());
+    Source::of(&path, kind.word(), kind, false).ok()
+}
+
+fn wants_empty(engine: &Engine, accounts: &Accounts) -> bool {
+    engine.agreement.scope.batching.send_empty
+        && accounts.iter().any(|(source, account)| account.is_ok() && source.kind.makes_messages())
+}
+
+/// The commit point, and the one move after it that makes the batch visible.
+fn promise(
+    engine: &Engine,
+    ledger: &mut dyn Ledger,
+    accounts: &Accounts,
+    written: Option<Written>,
+    name: &str,
+    numbers: Numbers,
+    taken: &mut Taken,
+) -> Result<(), EngineError> {
+    if accounts.iter().all(|(_, account)| account.is_err()) {
+        return Ok(ledger.abandon_drop()?);
+    }
+    for (source, account) in accounts {
+        if account.is_ok() && !source.kind.makes_messages() {
+            keep_reference(engine, source)?;
+        }
+    }
+    let Some(written) = written else {
+        return Ok(ledger.commit_drop(None, &[], numbers)?);
+    };
+    let batch = BatchRow {
+        number: numbers.file,
+        name: name.to_string(),
+        digest: written.digest,
+        bytes: written.bytes,
+        first_control: numbers.control,
+        messages: written.messages,
+        made_at: engine.clock.unix(),
+    };
+    let next = Numbers { control: written.next_control, file: numbers.file + 1 };
+    ledger.commit_drop(Some(&batch), &[&engine.agreement.scope.endpoint.name], next)?;
+    disk::shift(&engine.spool.staged.join(name), &engine.spool.outbox.join(name))?;
+    log::info!("{name}: {} messages promised", batch.messages);
+    taken.batch = Some(batch);
+    Ok(())
+}
+
+/// A reference extract stays in force until the next one of its kind.
+fn keep_reference(engine: &Engine, source: &Source) -> Result<(), EngineError> {
+    let bytes = std::fs::read(&source.path).map_err(disk::failed("read", &source.path))?;
+    let path = engine.spool.reference.join(source.kind.word());
+    let fresh = path.with_extension("new");
+    disk::write(&fresh, &bytes)?;
+    Ok(disk::shift(&fresh, &path)?)
+}
+
+fn shelve(engine: &Engine, accounts: Accounts, taken: &mut Taken) -> Result<(), EngineError> {
+    for (source, account) in accounts {
+        match account {
+            Ok(account) => {
+                engine.spool.shelve_archive(&source.path, &engine.day())?;
+                for name in &account.unknown {
+                    log::warn!("{}: column `{name}` is not known and not used", source.name);
+                }
+                taken.accounts.push((source, account));
+            }
+            Err(err) => refuse(engine, &source.path, &source.name.clone(), &err, taken)?,
+        }
+    }
+    Ok(())
+}
+
+/// Takes an extract down in the open drop of the ledger.
+struct LedgerJournal<'a> {
+    ledger: &'a mut dyn Ledger,
+    current: Option<ExtractId>,
+    now: i64,
+}
+
+impl Journal for LedgerJournal<'_> {
+    fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError> {
+        let extract = NewExtract {
+            digest: source.digest,
+            name: source.name.to_string(),
+            kind: source.kind,
+            bytes: source.bytes,
+            header: header.to_string(),
+            taken_at: self.now,
+        };
+        self.current = Some(self.ledger.begin_extract(&extract)?);
+        Ok(())
+    }
+
+    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError> {
+        match self.current {
+            Some(extract) => Ok(self.ledger.queue_fault(extract, fault, text)?),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError> {
+        match self.current.take() {
+            Some(extract) => Ok(self.ledger.end_extract(extract, counts, notes)?),
+            None => Ok(()),
+        }
+    }
+
+    fn undo(&mut self) -> Result<(), EngineError> {
+        match self.current.take() {
+            Some(extract) => Ok(self.ledger.undo_extract(extract)?),
+            None => Ok(()),
+        }
+    }
+}

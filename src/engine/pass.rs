@@ -1,0 +1,132 @@
+//! One pass of one interface: lock, recover, take in, deliver; again until nothing
+//! new is found. Every step may be run again after a crash at any point.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::agreement::Agreement;
+use super::deliver::{self, Delivered};
+use super::error::EngineError;
+use super::intake::{self, Taken};
+use super::recover::recover;
+use super::source::Progress;
+use crate::clock::Clock;
+use crate::domain::Scope;
+use crate::ledger::{Ledger, Sqlite, Totals};
+use crate::spool::Spool;
+
+/// One interface, opened: everything a pass needs, nothing global.
+pub struct Engine {
+    /// What was agreed.
+    pub agreement: Agreement,
+    /// Its folders.
+    pub spool: Spool,
+    /// The time.
+    pub clock: Clock,
+    /// The workers.
+    pub pool: ThreadPool,
+    /// Is told how far work is.
+    pub progress: Arc<dyn Progress + Send>,
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Each drop that was taken in.
+    pub drops: Vec<Taken>,
+    /// Each batch that was on its way, and what became of it.
+    pub deliveries: Vec<Delivered>,
+    /// Where all messages stand now.
+    pub totals: Totals,
+}
+
+impl Engine {
+    /// Opens an interface whose folders are, or will be, below `spool_root`. `workers`
+    /// is the number of threads that convert, 0 one for each core.
+    ///
+    /// # Errors
+    /// A mapping that cannot be compiled; threads that cannot be started.
+    pub fn open(
+        scope: Scope,
+        spool_root: &Path,
+        workers: usize,
+        progress: Arc<dyn Progress + Send>,
+    ) -> Result<Engine, EngineError> {
+        let spool = Spool::at(&root_of(&scope, spool_root));
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(workers)
+            .build()
+            .map_err(|err| EngineError::Threads(err.to_string()))?;
+        let agreement = Agreement::new(scope)?;
+        Ok(Engine { agreement, spool, clock: Clock::System, pool, progress })
+    }
+
+    /// Returns `interface/environment`: whose ledger it is.
+    pub fn owner(&self) -> String {
+        let scope = &self.agreement.scope;
+        format!("{}/{}", scope.interface.as_str(), scope.environment.word())
+    }
+
+    /// Runs passes until nothing new is found. With `retry`, deliveries that stopped
+    /// for a person are tried again.
+    ///
+    /// # Errors
+    /// What ends a pass. Nothing is lost by it: the next run goes on where it ended.
+    pub fn run(&self, retry: bool) -> Result<Summary, EngineError> {
+        self.spool.make()?;
+        let Some(_lock) = self.spool.lock()? else {
+            let lock = self.spool.lock_file().display().to_string();
+            return Err(EngineError::Busy { interface: self.owner(), lock });
+        };
+        let mut ledger = self.ledger()?;
+        if retry {
+            ledger.retry_stopped()?;
+        }
+        let mut summary = Summary::default();
+        loop {
+            recover(self, &ledger)?;
+            let taken = intake::intake(self, &mut ledger)?;
+            let found = taken.found_something();
+            if found {
+                summary.drops.push(taken);
+            } else if !summary.drops.is_empty() {
+                break;
+            }
+            summary.deliveries.extend(deliver::deliver(self, &mut ledger)?);
+            if !found {
+                break;
+            }
+        }
+        summary.totals = ledger.totals()?;
+        Ok(summary)
+    }
+
+    /// Opens the ledger, and refuses to begin a new one beside the files of an old one.
+    fn ledger(&self) -> Result<Sqlite, EngineError> {
+        let path = self.spool.ledger();
+        if !path.exists() {
+            let outbox = Spool::list(&self.spool.outbox)?;
+            let sent = Spool::list_shelf(&self.spool.sent)?;
+            if !outbox.is_empty() || !sent.is_empty() {
+                return Err(EngineError::NoLedger {
+                    folder: self.spool.root.display().to_string(),
+                    ledger: path.display().to_string(),
+                });
+            }
+        }
+        Ok(Sqlite::open(&path, &self.owner())?)
+    }
+
+    /// Returns today's date at the practice, as the shelves are named: `2026-05-20`.
+    pub fn day(&self) -> String {
+        self.clock.civil(&self.agreement.scope.timezone).date().to_string()
+    }
+}
+
+/// Returns where an interface has its folders: test and production apart, so that
+/// neither can see the other's extracts, numbers or batches (`interface.md` 8.19).
+pub fn root_of(scope: &Scope, spool_root: &Path) -> std::path::PathBuf {
+    spool_root.join(scope.interface.as_str()).join(scope.environment.word())
+}

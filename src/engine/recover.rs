@@ -1,0 +1,64 @@
+//! What a crash can leave behind, and the way on from each of it.
+//!
+//! | found | means | done |
+//! |---|---|---|
+//! | in `processing`, digest not in the ledger | claimed, not promised | converted again by the intake |
+//! | in `processing`, digest in the ledger | promised, not shelved | to `archive` |
+//! | in `.staged`, not in the ledger | never promised | removed |
+//! | in `.staged`, in the ledger | promised, not published | to `outbox` |
+//! | in `outbox`, delivered | told, not shelved | to `sent` |
+//! | in `outbox`, not delivered | to send, or sent and not yet told | `deliver.rs` |
+//! | in `outbox`, not in the ledger | not ours to send | the pass ends |
+//! | in the ledger, not delivered, no file | lost by others | the pass ends |
+//! | `.patients.plain` | a copy for one drop | removed |
+
+use super::error::EngineError;
+use super::pass::Engine;
+use crate::digest::Digest;
+use crate::disk;
+use crate::domain::ExtractKind;
+use crate::ledger::{Ledger, Stage};
+use crate::spool::Spool;
+
+/// Brings folders and ledger together again.
+///
+/// # Errors
+/// What ends a pass.
+pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> {
+    let spool = &engine.spool;
+    disk::remove(&spool.processing.join(super::drop::PLAIN))?;
+    for name in Spool::list(&spool.staged)? {
+        let staged = spool.staged.join(&name);
+        if ledger.batch(&name)?.is_some() {
+            log::info!("{name}: was promised, now in outbox/");
+            disk::shift(&staged, &spool.outbox.join(&name))?;
+        } else {
+            disk::remove(&staged)?;
+        }
+    }
+    for kind in ExtractKind::ALL {
+        for path in spool.claimed(kind)? {
+            let Ok(mut file) = super::source::open_regular(&path, false) else { continue };
+            let Ok((digest, _)) = Digest::of_reader(&mut file) else { continue };
+            if ledger.extract(&digest)?.is_some() {
+                spool.shelve_archive(&path, &engine.day())?;
+            }
+        }
+    }
+    for name in Spool::list(&spool.outbox)? {
+        let Some(batch) = ledger.batch(&name)? else {
+            return Err(EngineError::Unpromised { file: name });
+        };
+        let endpoint = &engine.agreement.scope.endpoint.name;
+        let delivery = ledger.delivery(batch.number, endpoint)?;
+        if delivery.is_some_and(|delivery| delivery.stage == Stage::Delivered) {
+            spool.shelve_sent(&spool.outbox.join(&name), &engine.day())?;
+        }
+    }
+    for delivery in ledger.undelivered()? {
+        if !spool.outbox.join(&delivery.batch.name).exists() {
+            return Err(EngineError::Lost { file: delivery.batch.name });
+        }
+    }
+    Ok(())
+}
