@@ -24,3 +24,5 @@ pub mod ledger;
 pub mod spool;
 // Floor 5: the engine.
 pub mod engine;
+// Floor 6: faces.
+pub mod cli;

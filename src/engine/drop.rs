@@ -20,10 +20,10 @@ use super::reference;
 use super::render::{Key, Renderer};
 use super::source::{Progress, Source};
 use super::writer::Writer;
-use crate::convert::{Bound, References};
+use crate::convert::{Bound, Explained, References, Refusal};
 use crate::disk::{self, NewFile};
-use crate::domain::{Counts, ExtractKind, Fault, Kind, Layout, Notes, Position};
-use crate::extract::ExtractError;
+use crate::domain::{Counts, Event, ExtractKind, Fault, Kind, Layout, Notes, Position};
+use crate::extract::{Blocks, ExtractError, Rows};
 
 /// Name of the plain copy of a compressed patients extract.
 pub(super) const PLAIN: &str = ".patients.plain";
@@ -68,7 +68,23 @@ pub struct Conversion<'a> {
     pub progress: Arc<dyn Progress + Send>,
     /// Where a plain copy of a compressed patients extract may lie for a while.
     pub scratch: &'a Path,
+    /// A record to explain on the way.
+    pub wanted: Option<&'a mut Wanted>,
 }
+
+/// A record whose fields are to be explained, for `convert --explain`.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Its extract.
+    pub path: PathBuf,
+    /// The record, counted from 1.
+    pub record: u64,
+    /// What was found; none if there is no such record.
+    pub found: Option<Explanation>,
+}
+
+/// The messages of a record, each field with its rule; or why there is none.
+pub type Explanation = Result<Vec<(Event, Vec<Explained>)>, Fault>;
 
 /// What became of one extract.
 #[derive(Debug)]
@@ -238,6 +254,11 @@ impl Conversion<'_> {
             older,
             keys: joined || !events,
         };
+        if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
+            let (_, blocks) =
+                source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
+            explain(source, blocks, &renderer, wanted)?;
+        }
         let (mut counts, mut notes, mut keys) = (Counts::default(), Notes::default(), Vec::new());
         let (writer, journal) = (&mut *self.writer, &mut *self.journal);
         let ended = ordered(
@@ -250,18 +271,8 @@ impl Conversion<'_> {
             },
             &mut |rendered| {
                 for refused in &rendered.faults {
-                    let at = Position {
-                        extract: source.name.clone(),
-                        record: counts.rows + refused.number,
-                        line: refused.line,
-                    };
-                    let refusal = &refused.refusal;
-                    let fault = Fault {
-                        at,
-                        code: refusal.code,
-                        column: refusal.column.clone(),
-                        field: refusal.field,
-                    };
+                    let record = counts.rows + refused.number;
+                    let fault = fault(source, record, refused.line, &refused.refusal);
                     journal.fault(&fault, &refused.source)?;
                 }
                 counts.add(&rendered.counts);
@@ -297,6 +308,34 @@ impl Conversion<'_> {
         }
         read
     }
+}
+
+fn fault(source: &Source, record: u64, line: u64, refusal: &Refusal) -> Fault {
+    let at = Position { extract: source.name.clone(), record, line };
+    Fault { at, code: refusal.code, column: refusal.column.clone(), field: refusal.field }
+}
+
+fn explain(
+    source: &Source,
+    mut blocks: Blocks,
+    renderer: &Renderer<'_>,
+    wanted: &mut Wanted,
+) -> Result<(), EngineError> {
+    let mut before = 0;
+    while let Some(block) = blocks.next().map_err(EngineError::Extract)? {
+        let mut rows = Rows::new(&block, renderer.layout);
+        let mut last = 0;
+        while let Some(row) = rows.next() {
+            last = row.number;
+            if before + row.number == wanted.record {
+                let refused = |refusal| fault(source, wanted.record, row.line, &refusal);
+                wanted.found = Some(renderer.explain(&row).map_err(refused));
+                return Ok(());
+            }
+        }
+        before += last;
+    }
+    Ok(())
 }
 
 /// Sets an extract that cannot be read apart from what ends a pass.

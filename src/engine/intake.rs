@@ -72,6 +72,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Taken, EngineE
         journal: &mut journal,
         progress: engine.progress.clone(),
         scratch: &engine.spool.processing,
+        wanted: None,
     }
     .run(sources, &|kind| saved(engine, kind))?;
     let written = writer.finish(wants_empty(engine, &accounts))?;

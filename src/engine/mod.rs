@@ -3,6 +3,7 @@
 //! Read `pass.rs` first: it is the whole story in forty lines.
 
 mod agreement;
+pub mod check;
 mod deliver;
 mod doubles;
 mod drop;
@@ -19,7 +20,7 @@ mod writer;
 
 pub use agreement::{Agreement, Programs};
 pub use deliver::Delivered;
-pub use drop::{Account, Accounts, Conversion, Journal};
+pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
 pub use error::EngineError;
 pub use intake::Taken;
 pub use pass::{Engine, Summary, root_of};

@@ -4,9 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::agreement::Programs;
 use super::patients::PatientIndex;
-use crate::convert::{Finding, Input, Output, References, Refusal, date_time};
+use crate::convert::{Explained, Finding, Input, Output, References, Refusal, date_time};
 use crate::domain::{Code, Counts, Event, ExtractKind, Layout};
 use crate::extract::{Block, Row, Rows};
+use crate::hl7::Path;
 
 /// One header's records, ready to be rendered block by block by any worker.
 pub struct Renderer<'a> {
@@ -121,39 +122,69 @@ impl Renderer<'_> {
     }
 
     fn tell(&self, event: Event, input: Input<'_>, out: &mut Output) -> Result<(), Refusal> {
-        if self.layout.kind == ExtractKind::Appointments {
-            let id = first_value(self.layout.cells("patientid"), input.own);
-            if let Some((patients, programs)) = self.patients
-                && let Some(found) = patients.find(id)
-                && let Some(programs) = programs.get(found.file)
-            {
-                let input = Input { own: input.own, patient: Some(&found.record) };
-                return run(programs, event, input, self.references, out);
-            }
-            let named = self.layout.names_patients()
-                && ["lastname", "firstname"].iter().all(|column| {
-                    !first_value(self.layout.patient_cells(column), input.own).is_empty()
-                });
-            if !named {
-                let column = "patientid".into();
-                return Err(Refusal { code: Code::A001, column, field: "PID-3".parse().ok() });
-            }
+        self.with_patient(input, |programs, input| match programs.of(event) {
+            Some(program) => program.run(input, self.references, out),
+            None => Err(no_program()),
+        })
+    }
+
+    /// Says which rule makes which field of a record, message by message.
+    ///
+    /// # Errors
+    /// [`Refusal`] where the record tells nothing that could be explained.
+    pub fn explain(&self, row: &Row<'_>) -> Result<Vec<(Event, Vec<Explained>)>, Refusal> {
+        if let Some(fault) = &row.fault {
+            let column = fault.column.clone().into();
+            return Err(Refusal { code: fault.code, column, field: None });
         }
-        run(self.programs, event, input, self.references, out)
+        let input = Input { own: row.values, patient: None };
+        let Finding::Tell(events) = self.programs.detector.find(input)? else {
+            return Ok(Vec::new());
+        };
+        let enabled = events.iter().filter(|event| self.programs.detector.is_enabled(**event));
+        enabled
+            .map(|&event| {
+                let fields =
+                    self.with_patient(input, |programs, input| match programs.of(event) {
+                        Some(program) => program.explain(input, self.references),
+                        None => Err(no_program()),
+                    })?;
+                Ok((event, fields))
+            })
+            .collect()
+    }
+
+    /// Finds the patient of an appointment, in the drop or in its own columns.
+    fn with_patient<T>(
+        &self,
+        input: Input<'_>,
+        then: impl FnOnce(&Programs, Input<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        if self.layout.kind != ExtractKind::Appointments {
+            return then(self.programs, input);
+        }
+        let id = first_value(self.layout.cells("patientid"), input.own);
+        if let Some((patients, programs)) = self.patients
+            && let Some(found) = patients.find(id)
+            && let Some(programs) = programs.get(found.file)
+        {
+            return then(programs, Input { own: input.own, patient: Some(&found.record) });
+        }
+        let named = self.layout.names_patients()
+            && ["lastname", "firstname"].iter().all(|column| {
+                !first_value(self.layout.patient_cells(column), input.own).is_empty()
+            });
+        if named {
+            return then(self.programs, input);
+        }
+        let field = Some(Path::of_field(*b"PID", 3));
+        Err(Refusal { code: Code::A001, column: "patientid".into(), field })
     }
 }
 
-fn run(
-    programs: &Programs,
-    event: Event,
-    input: Input<'_>,
-    references: &References,
-    out: &mut Output,
-) -> Result<(), Refusal> {
-    match programs.of(event) {
-        Some(program) => program.run(input, references, out),
-        None => Err(Refusal { code: Code::E001, column: "event".into(), field: None }),
-    }
+/// A kind of extract has a program for each of its events.
+fn no_program() -> Refusal {
+    Refusal { code: Code::E001, column: "event".into(), field: None }
 }
 
 /// Returns the first of the cells that has a value, trimmed.

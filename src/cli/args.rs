@@ -1,0 +1,133 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::civil::DateTime;
+
+use super::exit;
+
+/// Drop an extract, get a delivered, verified HL7 v2 batch file.
+///
+/// Extracts of patients and appointments (CSV, plain or gzip) that are dropped into
+/// an interface's inbox become one HL7 batch file, which is delivered to the vendor.
+/// Start with `hl7drop init NAME`, then `hl7drop check`, then `hl7drop run`.
+#[derive(Debug, Parser)]
+#[command(name = "hl7drop", version, after_help = exit::help(), disable_help_subcommand = true)]
+pub struct Cli {
+    /// The program's file [default: $HL7DROP_CONFIG, ./hl7drop.toml, /etc/hl7drop/hl7drop.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Take in what was dropped, convert it, deliver it; until nothing is left
+    Run(Run),
+    /// Convert extracts to one batch file on standard output; no ledger, no folders
+    Convert(Convert),
+    /// Look at settings, folders, ledger and the vendor's end, and say what to do
+    Check(Check),
+    /// Show where everything stands
+    Status(Named),
+    /// List the records that wait for a person, with their reasons
+    Queue(Queue),
+    /// Write a commented interface file and make its folders
+    Init(Init),
+}
+
+/// Interfaces by name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Interfaces; none: all of them
+    #[arg(value_name = "INTERFACE")]
+    pub interfaces: Vec<String>,
+    /// Write JSON for machines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Run {
+    /// Interfaces and output
+    #[command(flatten)]
+    pub named: Named,
+    /// Try deliveries again that stopped for a person: the cause is mended
+    #[arg(long)]
+    pub retry: bool,
+}
+
+/// `convert`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Convert {
+    /// The interface file with the agreed settings
+    #[arg(long, value_name = "FILE")]
+    pub interface: PathBuf,
+    /// Civil time of the run, for example 2026-05-20T11:00:00 [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub clock: Option<DateTime>,
+    /// The number in the first MSH-10
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub first_control_id: u64,
+    /// The file number, in FHS-9 and FHS-11
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub file_number: u64,
+    /// Bad rows as JSON lines on standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Show instead which rule made which field of this record of the last extract;
+    /// shows patient data
+    #[arg(long, value_name = "RECORD")]
+    pub explain: Option<u64>,
+    /// Threads that convert; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub workers: usize,
+    /// Write to a file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Extracts; what each holds is told by the patterns of the interface file
+    #[arg(required = true, value_name = "EXTRACT")]
+    pub extracts: Vec<PathBuf>,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Check {
+    /// Interfaces and output
+    #[command(flatten)]
+    pub named: Named,
+    /// Do not go to the vendor's end
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// `queue`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Queue {
+    /// Interfaces and output
+    #[command(flatten)]
+    pub named: Named,
+    /// How many records to show at most, newest first
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u64,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Init {
+    /// The interface's name: letters, digits and `-`
+    pub name: String,
+    /// Where hl7drop.toml is, or is to be [default: this folder]
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+}

@@ -1,0 +1,98 @@
+//! The command line: verbs to functions, outcomes to exit codes.
+
+mod args;
+mod check;
+mod convert;
+mod exit;
+mod init;
+mod output;
+mod queue;
+mod run;
+mod setup;
+mod status;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+use exit::Exit;
+
+use crate::engine::EngineError;
+
+/// What a verb ends with.
+type Outcome = Result<Exit, Failure>;
+
+/// Why a verb could not be done: an exit code, and a text for people.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    text: String,
+}
+
+impl Failure {
+    fn usage(text: impl Into<String>) -> Failure {
+        Failure { exit: Exit::USAGE, text: text.into() }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(err: EngineError) -> Failure {
+        use crate::disk::DiskError;
+        let exit = match &err {
+            EngineError::Busy { .. } => Exit::BUSY,
+            EngineError::Map(_) | EngineError::Extract(_) => Exit::USAGE,
+            EngineError::Disk(DiskError::NotDurable { .. }) => Exit::NOT_DURABLE,
+            EngineError::Worker => Exit::BUG,
+            _ => Exit::LOCAL,
+        };
+        Failure { exit, text: err.to_string() }
+    }
+}
+
+impl From<crate::disk::DiskError> for Failure {
+    fn from(err: crate::disk::DiskError) -> Failure {
+        EngineError::Disk(err).into()
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    /// Of writing to the terminal or the pipe; a reader that went away is the end.
+    fn from(err: std::io::Error) -> Failure {
+        let exit = match err.kind() {
+            std::io::ErrorKind::BrokenPipe => Exit::DONE,
+            _ => Exit::LOCAL,
+        };
+        Failure { exit, text: format!("cannot write the output: {err}") }
+    }
+}
+
+/// Runs the program; returns what to exit with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(err) => {
+            let _ = err.print();
+            return ExitCode::from(if err.use_stderr() { Exit::USAGE.0 } else { Exit::DONE.0 });
+        }
+    };
+    // A terminal shows a bar and the summary; a log shows what happened.
+    let level = if std::io::stderr().is_terminal() { "warn" } else { "info" };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
+    let outcome = match &cli.verb {
+        Verb::Run(args) => run::run(&cli, args),
+        Verb::Convert(args) => convert::convert(args),
+        Verb::Check(args) => check::check(&cli, args),
+        Verb::Status(args) => status::status(&cli, args),
+        Verb::Queue(args) => queue::queue(&cli, args),
+        Verb::Init(args) => init::init(args),
+    };
+    let exit = outcome.unwrap_or_else(|failure| {
+        if failure.exit != Exit::DONE {
+            eprintln!("hl7drop: {}", failure.text);
+        }
+        failure.exit
+    });
+    ExitCode::from(exit.0)
+}

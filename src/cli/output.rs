@@ -1,0 +1,86 @@
+//! Bars on a terminal, numbers and times for people.
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::engine::{Progress, Silent};
+
+/// A bar for the work at hand.
+struct Bar(Mutex<Option<ProgressBar>>);
+
+/// Returns what shows progress: a bar where standard error is a terminal.
+pub fn progress() -> Arc<dyn Progress + Send> {
+    if std::io::stderr().is_terminal() { Arc::new(Bar(Mutex::new(None))) } else { Arc::new(Silent) }
+}
+
+impl Progress for Bar {
+    fn begin(&self, what: &str, total: u64) {
+        let style = "{msg:30!} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        let bar = ProgressBar::new(total).with_message(what.to_string());
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        if let Ok(mut current) = self.0.lock() {
+            *current = Some(bar);
+        }
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Ok(current) = self.0.lock()
+            && let Some(bar) = current.as_ref()
+        {
+            bar.inc(bytes);
+        }
+    }
+
+    fn end(&self) {
+        if let Ok(mut current) = self.0.lock()
+            && let Some(bar) = current.take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Returns a number with commas: `1,234`.
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Returns `1 record`, `2 records`.
+pub fn count(value: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(value), if value == 1 { one } else { many })
+}
+
+/// Returns a time at the practice, `2026-05-20 11:00:00`.
+pub fn time(unix: i64, zone: &TimeZone) -> String {
+    match Timestamp::from_second(unix) {
+        Ok(stamp) => zone.to_datetime(stamp).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => unix.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_are_for_people() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(count(1, "record", "records"), "1 record");
+        let zone = TimeZone::get("America/New_York").unwrap();
+        assert_eq!(time(1_779_274_800, &zone), "2026-05-20 07:00:00");
+    }
+}

@@ -1,0 +1,200 @@
+//! `run`: passes until nothing is left, then a summary.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+
+use super::Outcome;
+use super::args::{Cli, Run};
+use super::exit::Exit;
+use super::output::{count, number};
+use super::setup::{name, setup};
+use crate::domain::QueueState;
+use crate::engine::{Delivered, Engine, Summary, Taken};
+
+/// Runs every interface that was asked for; one that fails does not stop the others.
+pub fn run(cli: &Cli, args: &Run) -> Outcome {
+    let setup = setup(cli, &args.named.interfaces)?;
+    let mut exit = Exit::DONE;
+    let mut results = Vec::new();
+    for path in &setup.interfaces {
+        let run = setup.open(path).and_then(|engine| {
+            let summary = engine.run(args.retry)?;
+            Ok((engine, summary))
+        });
+        let mut out = io::stdout().lock();
+        match run {
+            Ok((engine, summary)) => {
+                exit = exit.graver(exit_of(&summary));
+                if args.named.json {
+                    results.push(to_json(&engine, &summary));
+                } else {
+                    write_summary(&engine, &summary, &mut out)?;
+                }
+            }
+            Err(failure) => {
+                exit = exit.graver(failure.exit);
+                eprintln!("hl7drop: {}: {}", name(path), failure.text);
+                let error = failure.text;
+                results.push(json!({ "interface": name(path), "error": error }));
+            }
+        }
+    }
+    if args.named.json {
+        writeln!(io::stdout().lock(), "{}", Value::Array(results))?;
+    }
+    Ok(exit)
+}
+
+fn exit_of(summary: &Summary) -> Exit {
+    let waits = summary.totals.states.iter().any(|(state, count)| state.is_error() && *count > 0);
+    let refused = summary.drops.iter().any(|taken| !taken.refused.is_empty());
+    let mut exit = if waits || refused { Exit::WAITING } else { Exit::DONE };
+    if summary.deliveries.iter().any(|delivered| delivered.outcome.is_err()) {
+        exit = exit.graver(Exit::DELIVERY);
+    }
+    exit
+}
+
+fn write_summary(engine: &Engine, summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", engine.owner())?;
+    for taken in &summary.drops {
+        write_taken(taken, out)?;
+    }
+    for delivered in &summary.deliveries {
+        write_delivered(delivered, out)?;
+    }
+    if summary.drops.is_empty() && summary.deliveries.is_empty() {
+        writeln!(out, "  nothing to do")?;
+    }
+    let waiting: Vec<String> = summary
+        .totals
+        .states
+        .iter()
+        .filter(|(state, count)| state.is_error() && **count > 0)
+        .map(|(state, count)| format!("{} {}", number(*count), whose(*state)))
+        .collect();
+    if !waiting.is_empty() {
+        let interface = engine.agreement.scope.interface.as_str();
+        writeln!(out, "  waiting for a person: {}", waiting.join(", "))?;
+        writeln!(out, "  their reasons: hl7drop queue {interface}")?;
+    }
+    Ok(())
+}
+
+fn whose(state: QueueState) -> String {
+    let owner = match state {
+        QueueState::Error => "the practice",
+        QueueState::CboError => "billing",
+        _ => "the operator",
+    };
+    format!("{state} ({owner})")
+}
+
+fn write_taken(taken: &Taken, out: &mut dyn Write) -> io::Result<()> {
+    for (source, account) in &taken.accounts {
+        let counts = &account.counts;
+        let made = if source.kind.makes_messages() {
+            format!(" -> {}", count(counts.messages, "message", "messages"))
+        } else {
+            String::new()
+        };
+        writeln!(
+            out,
+            "  {}: {} = {} sent + {} filtered + {} error + {} duplicate{made}",
+            source.name,
+            count(counts.rows, "row", "rows"),
+            number(counts.sent),
+            number(counts.filtered),
+            number(counts.error),
+            number(counts.duplicate),
+        )?;
+        for (note, times) in &account.notes.0 {
+            writeln!(out, "    {} {}", number(*times), note.text())?;
+        }
+        if !account.unknown.is_empty() {
+            writeln!(out, "    columns not known and not used: {}", account.unknown.join(", "))?;
+        }
+    }
+    for name in &taken.duplicates {
+        writeln!(out, "  {name}: the same bytes were taken in before; archived, not sent again")?;
+    }
+    for (name, what, hint) in &taken.refused {
+        writeln!(out, "  {name}: now in error/, nothing of it was sent: {what}")?;
+        writeln!(out, "    what to do: {hint}")?;
+    }
+    for name in &taken.strangers {
+        writeln!(out, "  {name}: left in the inbox, it matches no pattern of [extract]")?;
+    }
+    for name in &taken.unsettled {
+        writeln!(out, "  {name}: left in the inbox until it is written, or what it waits for is")?;
+    }
+    Ok(())
+}
+
+fn write_delivered(delivered: &Delivered, out: &mut dyn Write) -> io::Result<()> {
+    let messages = count(delivered.messages, "message", "messages");
+    match &delivered.outcome {
+        Ok(receipt) => writeln!(
+            out,
+            "  {}: {messages} delivered to {} at {} ({})",
+            delivered.file, receipt.path, receipt.server, receipt.evidence
+        ),
+        Err(failure) => {
+            writeln!(out, "  {}: {messages} NOT delivered: {}", delivered.file, failure.what)?;
+            let next = if failure.stopped {
+                "it waits; once that is mended: hl7drop run --retry"
+            } else {
+                "the next run tries again"
+            };
+            writeln!(out, "    {next}")
+        }
+    }
+}
+
+fn to_json(engine: &Engine, summary: &Summary) -> Value {
+    let taken = |taken: &Taken| {
+        let extracts: Vec<Value> = taken
+            .accounts
+            .iter()
+            .map(|(source, account)| {
+                json!({
+                    "file": &*source.name,
+                    "kind": source.kind.word(),
+                    "sha256": source.digest.to_string(),
+                    "counts": account.counts,
+                    "notes": account.notes.0,
+                    "unknown_columns": account.unknown,
+                })
+            })
+            .collect();
+        let refused: Vec<Value> = taken
+            .refused
+            .iter()
+            .map(|(file, what, hint)| json!({ "file": file, "what": what, "what_to_do": hint }))
+            .collect();
+        let left: Vec<&String> = taken.strangers.iter().chain(&taken.unsettled).collect();
+        json!({
+            "extracts": extracts,
+            "refused": refused,
+            "duplicates": taken.duplicates,
+            "left_in_inbox": left,
+            "batch": taken.batch.as_ref().map(|batch| batch.name.clone()),
+        })
+    };
+    let delivered = |delivered: &Delivered| {
+        json!({
+            "batch": delivered.file,
+            "messages": delivered.messages,
+            "receipt": delivered.outcome.as_ref().ok(),
+            "failure": delivered.outcome.as_ref().err(),
+        })
+    };
+    json!({
+        "interface": engine.agreement.scope.interface.as_str(),
+        "environment": engine.agreement.scope.environment.word(),
+        "drops": summary.drops.iter().map(taken).collect::<Vec<_>>(),
+        "deliveries": summary.deliveries.iter().map(delivered).collect::<Vec<_>>(),
+        "states": super::status::states(&summary.totals),
+    })
+}

@@ -1,0 +1,206 @@
+//! `status`: where everything stands, for people and for monitors.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::args::{Cli, Named};
+use super::exit::Exit;
+use super::output::{count, number, time};
+use super::setup::{name, setup};
+use super::{Failure, Outcome};
+use crate::domain::QueueState;
+use crate::engine::{Engine, EngineError};
+use crate::ledger::{DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
+use crate::spool::Spool;
+
+/// How many extracts and receipts are shown.
+const SHOWN: u64 = 10;
+
+/// What stands where in one interface.
+struct Standing {
+    totals: Totals,
+    extracts: Vec<ExtractRow>,
+    receipts: Vec<DeliveryRow>,
+    undelivered: Vec<DeliveryRow>,
+    folders: Vec<(&'static str, usize)>,
+}
+
+/// Shows every interface that was asked for.
+pub fn status(cli: &Cli, args: &Named) -> Outcome {
+    let setup = setup(cli, &args.interfaces)?;
+    let mut exit = Exit::DONE;
+    let mut all = Vec::new();
+    for path in &setup.interfaces {
+        let looked = setup.open(path).and_then(|engine| {
+            let standing = look(&engine).map_err(Failure::from)?;
+            Ok((engine, standing))
+        });
+        match looked {
+            Ok((engine, standing)) => {
+                exit = exit.graver(exit_of(&standing));
+                if args.json {
+                    all.push(to_json(&engine, &standing));
+                } else {
+                    write(&engine, &standing, &mut io::stdout().lock())?;
+                }
+            }
+            Err(failure) => {
+                exit = exit.graver(failure.exit);
+                eprintln!("hl7drop: {}: {}", name(path), failure.text);
+                all.push(json!({ "interface": name(path), "error": failure.text }));
+            }
+        }
+    }
+    if args.json {
+        writeln!(io::stdout().lock(), "{}", Value::Array(all))?;
+    }
+    Ok(exit)
+}
+
+fn look(engine: &Engine) -> Result<Standing, EngineError> {
+    let spool = &engine.spool;
+    let mut standing = Standing {
+        totals: Totals::default(),
+        extracts: Vec::new(),
+        receipts: Vec::new(),
+        undelivered: Vec::new(),
+        folders: Vec::new(),
+    };
+    if spool.root.is_dir() {
+        let refused = Spool::list(&spool.error)?;
+        let refused = refused.iter().filter(|name| !name.ends_with(".why.toml")).count();
+        standing.folders = vec![
+            ("inbox", crate::spool::looked(&spool.inbox)?.len()),
+            ("outbox", Spool::list(&spool.outbox)?.len()),
+            ("error", refused),
+        ];
+    }
+    if let Some(ledger) = Sqlite::peek(&spool.ledger(), &engine.owner())? {
+        standing.totals = ledger.totals()?;
+        standing.extracts = ledger.extracts(SHOWN)?;
+        standing.receipts = ledger.receipts(SHOWN)?;
+        standing.undelivered = ledger.undelivered()?;
+    }
+    Ok(standing)
+}
+
+fn exit_of(standing: &Standing) -> Exit {
+    let waits = standing.totals.states.iter().any(|(state, count)| state.is_error() && *count > 0);
+    let refused = standing.folders.iter().any(|(folder, count)| *folder == "error" && *count > 0);
+    let failed = standing.undelivered.iter().any(|delivery| delivery.failure.is_some());
+    let exit = if waits || refused { Exit::WAITING } else { Exit::DONE };
+    if failed { exit.graver(Exit::DELIVERY) } else { exit }
+}
+
+/// Returns the messages by queue state, with the words of the scope package.
+pub fn states(totals: &Totals) -> Value {
+    let states: Map<String, Value> = totals
+        .states
+        .iter()
+        .map(|(state, count)| (state.to_string(), Value::from(*count)))
+        .collect();
+    Value::Object(states)
+}
+
+fn write(engine: &Engine, standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
+    let zone = &engine.agreement.scope.timezone;
+    writeln!(out, "{}", engine.owner())?;
+    match standing.totals.last_drop {
+        Some(at) => writeln!(out, "  last drop    {}", time(at, zone))?,
+        None => writeln!(
+            out,
+            "  nothing was taken in yet; drop extracts into {}",
+            engine.spool.inbox.display()
+        )?,
+    }
+    for (state, messages) in &standing.totals.states {
+        writeln!(out, "  {:<12} {:>12}  {}", state.to_string(), number(*messages), words(*state))?;
+    }
+    for (folder, files) in standing.folders.iter().filter(|(_, files)| *files > 0) {
+        writeln!(out, "  {:<12} {}", format!("{folder}/"), count(*files as u64, "file", "files"))?;
+    }
+    for delivery in &standing.undelivered {
+        let batch = &delivery.batch;
+        let since = time(batch.made_at, zone);
+        let messages = count(batch.messages, "message", "messages");
+        writeln!(out, "  not delivered: {} ({messages}, since {since})", batch.name)?;
+        if let Some(failure) = &delivery.failure {
+            writeln!(out, "    {}, try {}: {}", delivery.stage, delivery.tries, failure.what)?;
+        }
+    }
+    for row in &standing.extracts {
+        let counts = &row.counts;
+        writeln!(
+            out,
+            "  {}  {}: {} = {} sent + {} filtered + {} error + {} duplicate",
+            time(row.extract.taken_at, zone),
+            row.extract.name,
+            count(counts.rows, "row", "rows"),
+            number(counts.sent),
+            number(counts.filtered),
+            number(counts.error),
+            number(counts.duplicate),
+        )?;
+    }
+    Ok(())
+}
+
+fn words(state: QueueState) -> &'static str {
+    match state {
+        QueueState::Scheduled => "held, or waiting for their time",
+        QueueState::New => "promised, not yet sent",
+        QueueState::Distributed => "some endpoints have them",
+        QueueState::Pending => "on their way",
+        QueueState::Processed => "delivered",
+        QueueState::Error => "records that wait for the practice: hl7drop queue",
+        QueueState::CboError => "records that wait for billing: hl7drop queue",
+        QueueState::AthenaError => "records that wait for the operator: hl7drop queue",
+        QueueState::Deleted => "given up",
+    }
+}
+
+fn to_json(engine: &Engine, standing: &Standing) -> Value {
+    let extract = |row: &ExtractRow| {
+        json!({
+            "file": row.extract.name,
+            "kind": row.extract.kind.word(),
+            "sha256": row.extract.digest.to_string(),
+            "taken_at": row.extract.taken_at,
+            "counts": row.counts,
+            "notes": row.notes.0,
+            "batch_number": row.batch,
+        })
+    };
+    let delivery = |row: &DeliveryRow| {
+        json!({
+            "batch": row.batch.name,
+            "sha256": row.batch.digest.to_string(),
+            "bytes": row.batch.bytes,
+            "messages": row.batch.messages,
+            "made_at": row.batch.made_at,
+            "endpoint": row.endpoint,
+            "stage": row.stage,
+            "state": row.stage.queue_state().to_string(),
+            "tries": row.tries,
+            "failure": row.failure,
+            "receipt": row.receipt,
+        })
+    };
+    let folders: Map<String, Value> = standing
+        .folders
+        .iter()
+        .map(|(folder, count)| ((*folder).to_string(), Value::from(*count)))
+        .collect();
+    json!({
+        "interface": engine.agreement.scope.interface.as_str(),
+        "environment": engine.agreement.scope.environment.word(),
+        "last_drop": standing.totals.last_drop,
+        "oldest_waiting": standing.totals.oldest_waiting,
+        "states": states(&standing.totals),
+        "folders": folders,
+        "undelivered": standing.undelivered.iter().map(delivery).collect::<Vec<_>>(),
+        "delivered": standing.receipts.iter().map(delivery).collect::<Vec<_>>(),
+        "extracts": standing.extracts.iter().map(extract).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,159 @@
+//! Every invariant of an interface's folders and ledger, looked at and never mended.
+//!
+//! A checker that repairs hides what it should show. `hl7drop check` and the fault
+//! sweep both call this.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use super::error::EngineError;
+use super::pass::Engine;
+use crate::delivery::{self, DeliveryError};
+use crate::digest::Digest;
+use crate::disk::failed;
+use crate::ledger::{Ledger, Sqlite, Stage};
+use crate::spool::Spool;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// What was looked at.
+    pub what: String,
+    /// What is wrong with it, and what to do; none if nothing is.
+    pub wrong: Option<String>,
+}
+
+impl Checked {
+    fn good(what: impl Into<String>) -> Checked {
+        Checked { what: what.into(), wrong: None }
+    }
+
+    fn wrong(what: impl Into<String>, wrong: impl Into<String>) -> Checked {
+        Checked { what: what.into(), wrong: Some(wrong.into()) }
+    }
+}
+
+/// Looks at the folders: that they are there, and nobody else's to read.
+pub fn folders(engine: &Engine) -> Vec<Checked> {
+    let spool = &engine.spool;
+    if !spool.root.is_dir() {
+        let what = format!("folders below {}", spool.root.display());
+        return vec![Checked::good(format!("{what}: none yet, the first run makes them"))];
+    }
+    let mut checked = Vec::new();
+    for folder in spool.folders() {
+        let what = format!("folder {}", folder.display());
+        match fs::metadata(folder) {
+            Err(err) => checked.push(Checked::wrong(what, format!("{err}; a run makes it again"))),
+            // The inbox belongs to the exporter too, if the site wants it so.
+            Ok(found) if found.permissions().mode() & 0o077 != 0 && folder != spool.inbox => {
+                let todo = "others may look into it, and it holds patient data: chmod 700";
+                checked.push(Checked::wrong(what, todo));
+            }
+            Ok(_) => {}
+        }
+    }
+    if checked.is_empty() {
+        checked.push(Checked::good(format!("folders below {}", spool.root.display())));
+    }
+    checked
+}
+
+/// Looks at the ledger, and at it and the folders together.
+///
+/// # Errors
+/// What keeps it from looking.
+pub fn state(engine: &Engine) -> Result<Vec<Checked>, EngineError> {
+    let path = engine.spool.ledger();
+    let what = format!("ledger {}", path.display());
+    let Some(ledger) = Sqlite::peek(&path, &engine.owner())? else {
+        return Ok(vec![Checked::good(format!("{what}: none yet, the first run makes it"))]);
+    };
+    let mut checked: Vec<Checked> =
+        ledger.integrity()?.into_iter().map(|wrong| Checked::wrong(&what, wrong)).collect();
+    checked.extend(batches(engine, &ledger)?);
+    if checked.is_empty() {
+        checked.push(Checked::good(what));
+    }
+    Ok(checked)
+}
+
+/// Each batch is in exactly one folder with the bytes that were promised, and no
+/// folder holds a batch that was not.
+fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineError> {
+    let spool = &engine.spool;
+    let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    let mut found: Vec<PathBuf> = Spool::list_shelf(&spool.sent)?;
+    for folder in [&spool.outbox, &spool.staged] {
+        found.extend(Spool::list(folder)?.into_iter().map(|name| folder.join(name)));
+    }
+    for path in found {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+        places.entry(name).or_default().push(path);
+    }
+    let mut wrong = Vec::new();
+    for batch in ledger.batches()? {
+        let files = places.remove(&batch.name).unwrap_or_default();
+        let what = format!("batch {}", batch.name);
+        let [file] = files.as_slice() else {
+            let count = files.len();
+            wrong.push(Checked::wrong(what, format!("is in {count} folders instead of one")));
+            continue;
+        };
+        let (digest, _) = File::open(file)
+            .and_then(|mut opened| Digest::of_reader(&mut opened))
+            .map_err(failed("read", file))?;
+        if digest != batch.digest {
+            let todo = "its bytes are not those that were promised: restore it from a backup";
+            wrong.push(Checked::wrong(&what, todo));
+        }
+        let delivery = ledger.delivery(batch.number, &engine.agreement.scope.endpoint.name)?;
+        let delivered = delivery.is_some_and(|delivery| delivery.stage == Stage::Delivered);
+        if file.starts_with(&spool.sent) && !delivered {
+            wrong.push(Checked::wrong(&what, "is in sent/ and was not delivered"));
+        }
+    }
+    for (name, files) in places {
+        // A staged file without a promise is what a crash may leave; a run removes it.
+        if files.iter().any(|file| !file.starts_with(&spool.staged)) {
+            wrong.push(Checked::wrong(format!("batch {name}"), "is in no ledger"));
+        }
+    }
+    Ok(wrong)
+}
+
+/// Goes to the vendor's end: logs in, writes a probe file, renames and removes it.
+pub fn partner(engine: &Engine) -> Checked {
+    let endpoint = &engine.agreement.scope.endpoint;
+    let what = format!("endpoint {}", endpoint.name);
+    match probe(engine) {
+        Ok(path) => {
+            Checked::good(format!("{what}: a probe file was written to {path} and removed"))
+        }
+        Err(err) => Checked::wrong(what, err.to_string()),
+    }
+}
+
+fn probe(engine: &Engine) -> Result<String, DeliveryError> {
+    let endpoint = &engine.agreement.scope.endpoint;
+    let name = format!("hl7drop-probe-{}-{}", std::process::id(), engine.clock.unix());
+    let temp = endpoint.protocol.temp_name.replace("{name}", &name).replace("{try}", "1");
+    let text = b"A probe by hl7drop check; it may be removed.\n";
+    let mut there = delivery::open(endpoint)?;
+    let path = there.path(&name);
+    there.upload(&temp, &mut &text[..], text.len() as u64)?;
+    let renamed = there.rename(&temp, &name);
+    there.remove(&temp)?;
+    renamed?;
+    match there.size(&name) {
+        Ok(None) if !endpoint.protocol.pickup_immediate => {
+            return Err(DeliveryError::NotFound { path });
+        }
+        Ok(_) | Err(DeliveryError::Denied { .. }) => {}
+        Err(err) => return Err(err),
+    }
+    there.remove(&name)?;
+    Ok(path)
+}
