@@ -172,7 +172,7 @@ start() {
     return 0
   fi
   # Where sshd drops its privileges.
-  [[ $EUID -ne 0 ]] || mkdir -p -m 0755 /run/sshd
+  [[ $EUID -ne 0 || -d /run/sshd ]] || mkdir -m 0755 /run/sshd 2>/dev/null || true
   [[ "$port" -ne 0 ]] || port=$(free_port) || fail 1 "found no free port"
   make_keys "$dir"
   write_config "$dir" "$port" "$sshd"

@@ -14,7 +14,7 @@ use hl7drop::delivery::{self, Delivery, DeliveryError, Limits, Sftp, conform::co
 use hl7drop::domain::{self, Again, Endpoint, Method, OnDoubt, Protocol, Secret, Verify};
 use tempfile::TempDir;
 
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Way};
 use crate::sftpd::{Server, server};
 
 #[path = "../../examples/own_delivery.rs"]
@@ -71,8 +71,32 @@ fn admit(key: &Path) {
 /// Runs `what` apart, so that a test that hangs fails.
 fn without_hanging<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::channel();
-    thread::spawn(move || done.send(what()));
-    result.recv_timeout(Duration::from_secs(25)).expect("it hangs")
+    let apart = thread::spawn(move || done.send(what()));
+    match result.recv_timeout(Duration::from_secs(25)) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            std::panic::resume_unwind(apart.join().unwrap_err())
+        }
+    }
+}
+
+/// Gives zeros for ever, and does something on the way.
+struct Midway<F: FnMut()> {
+    after: u64,
+    what: F,
+}
+
+impl<F: FnMut()> Read for Midway<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let before = self.after;
+        self.after = before.saturating_sub(buffer.len() as u64);
+        if before > 0 && self.after == 0 {
+            (self.what)();
+        }
+        buffer.fill(0);
+        Ok(buffer.len())
+    }
 }
 
 fn we_are_root() -> bool {
@@ -112,6 +136,28 @@ mod conformance {
     #[test]
     fn the_example_of_a_delivery_of_ones_own_conforms() {
         own_delivery::main();
+    }
+}
+
+mod uploads {
+    use super::*;
+
+    #[test]
+    fn a_file_that_came_to_another_size_there_is_an_error() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = server().new_folder();
+        let methods =
+            [Method::Folder(place.path().to_path_buf()), Method::Sftp(server().settings(&folder))];
+        for (method, folder) in methods.into_iter().zip([place.path(), Path::new(&folder)]) {
+            let bytes = 1 << 20;
+            let file = folder.join("a.part");
+            let grow = || fs::File::options().write(true).open(&file).unwrap().set_len(bytes + 5);
+            let mut source = Midway { after: 600 << 10, what: || grow().unwrap() }.take(bytes);
+            let mut place = delivery::open(&endpoint(method)).unwrap();
+            let err = place.upload("a.part", &mut source, bytes).unwrap_err();
+            let DeliveryError::WrongSize { expected, found, .. } = err else { panic!("{err}") };
+            assert_eq!((expected, found), (bytes, bytes + 5));
+        }
     }
 }
 
@@ -478,11 +524,16 @@ mod servers {
         if !command.status().unwrap().success() {
             return cannot_run("this machine does not let us mount a small disk");
         }
+        let mut local = delivery::Folder::open(Path::new(&folder)).unwrap();
+        let locally = put(&mut local, "a.part", &[b'A'; 1 << 20]);
+        local.remove("a.part").unwrap();
         let mut place = open(&own.settings(&folder)).unwrap();
         let failed = put(&mut place, "a.part", &[b'A'; 1 << 20]);
         let small = place.remove("a.part").and_then(|()| put(&mut place, "b.part", b"FHS"));
         let seen = place.size("a.part");
         assert!(Command::new("umount").arg(&folder).status().unwrap().success());
+        let err = locally.unwrap_err();
+        assert!(matches!(err, DeliveryError::Full { .. }), "{err}");
         let err = failed.unwrap_err();
         let told = matches!(
             err,
@@ -496,24 +547,6 @@ mod servers {
 
 mod lines {
     use super::*;
-
-    /// Gives zeros for ever, and does something on the way.
-    struct Midway<F: FnMut()> {
-        after: u64,
-        what: F,
-    }
-
-    impl<F: FnMut()> Read for Midway<F> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let before = self.after;
-            self.after = before.saturating_sub(buffer.len() as u64);
-            if before > 0 && self.after == 0 {
-                (self.what)();
-            }
-            buffer.fill(0);
-            Ok(buffer.len())
-        }
-    }
 
     /// Settings that go through a proxy, and limits that tests can wait for.
     fn by_way_of(proxy: &Proxy, place: &TempDir) -> (domain::Sftp, Limits) {
@@ -544,6 +577,40 @@ mod lines {
             assert_ne!(place.size("a.part").unwrap(), Some(BYTES));
             place.remove("a.part").unwrap();
             put(&mut place, "a.part", b"the next try").unwrap();
+        });
+    }
+
+    /// Everything that one file takes, and whether it is there then.
+    fn deliver(settings: &domain::Sftp, limits: Limits) -> delivery::Result<Option<u64>> {
+        let mut place = Sftp::open(settings, limits)?;
+        place.remove("a.part")?;
+        put(&mut place, "a.part", &[b'A'; 3000])?;
+        place.rename("a.part", "a.hl7")?;
+        place.size("a.hl7")
+    }
+
+    #[test]
+    fn a_line_that_is_cut_anywhere_is_no_more_than_that() {
+        without_hanging(|| {
+            let (proxy, files) = (Proxy::to(server().port), tempfile::tempdir().unwrap());
+            for way in [Way::ToServer, Way::ToClient] {
+                let mut cut_at = 0;
+                loop {
+                    let (settings, limits) = by_way_of(&proxy, &files);
+                    proxy.cut_after(cut_at, way);
+                    match deliver(&settings, limits) {
+                        Ok(found) => break assert_eq!(found, Some(3000)),
+                        Err(err) => assert!(
+                            err.is_broken() && err.again() == Again::Later,
+                            "cut after {cut_at} bytes {way:?}: {err}"
+                        ),
+                    }
+                    // Odd, so that all kinds of places are met.
+                    cut_at += 283;
+                }
+                assert!(cut_at > 3000, "few places were met: {cut_at}");
+                proxy.cut_after(u64::MAX, way);
+            }
         });
     }
 

@@ -2,10 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    ToServer,
+    ToClient,
+}
 
 /// Passes bytes on until it is told otherwise.
 #[derive(Clone)]
@@ -16,6 +23,8 @@ pub struct Proxy {
 
 struct State {
     stalled: AtomicBool,
+    /// Bytes that may still pass, by [`Way`]; the next one cuts.
+    left: [AtomicU64; 2],
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -24,8 +33,11 @@ impl Proxy {
     pub fn to(port: u16) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
-        let state =
-            Arc::new(State { stalled: AtomicBool::new(false), streams: Mutex::new(Vec::new()) });
+        let state = Arc::new(State {
+            stalled: AtomicBool::new(false),
+            left: [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)],
+            streams: Mutex::new(Vec::new()),
+        });
         let proxy = Proxy { port: own, state };
         let accepting = proxy.clone();
         thread::spawn(move || {
@@ -43,32 +55,54 @@ impl Proxy {
 
     /// Ends every connection.
     pub fn cut(&self) {
-        for stream in self.state.streams.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        self.state.cut();
+    }
+
+    /// Ends every connection once so many more bytes went one way; connections
+    /// made after that are left alone.
+    pub fn cut_after(&self, bytes: u64, way: Way) {
+        self.state.left[way as usize].store(bytes, Ordering::SeqCst);
     }
 
     fn join(&self, client: TcpStream, server: TcpStream) {
         let copy = |stream: &TcpStream| stream.try_clone().unwrap();
         self.state.streams.lock().unwrap().extend([copy(&client), copy(&server)]);
-        for (from, to) in [(copy(&client), copy(&server)), (server, client)] {
+        let there = (copy(&client), copy(&server), Way::ToServer);
+        for (from, to, way) in [there, (server, client, Way::ToClient)] {
             let state = self.state.clone();
-            thread::spawn(move || state.pass_on(from, to));
+            thread::spawn(move || state.pass_on(from, to, way));
         }
     }
 }
 
 impl State {
-    fn pass_on(&self, mut from: TcpStream, mut to: TcpStream) {
+    fn pass_on(&self, mut from: TcpStream, mut to: TcpStream, way: Way) {
         let mut buffer = [0; 16 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             while self.stalled.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(20));
             }
-            if to.write_all(&buffer[..count]).is_err() {
+            let left = &self.left[way as usize];
+            let may = left.load(Ordering::SeqCst);
+            let pass = may.min(count as u64) as usize;
+            if to.write_all(&buffer[..pass]).is_err() {
                 break;
+            }
+            if pass < count {
+                left.store(u64::MAX, Ordering::SeqCst);
+                self.cut();
+                break;
+            }
+            if may < u64::MAX {
+                left.store(may - pass as u64, Ordering::SeqCst);
             }
         }
         let _ = to.shutdown(Shutdown::Both);
+    }
+
+    fn cut(&self) {
+        for stream in self.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
