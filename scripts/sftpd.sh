@@ -55,6 +55,10 @@ ensure_sshd() {
   export DEBIAN_FRONTEND=noninteractive
   { apt-get update -q && apt-get install -qy --no-install-recommends openssh-server; } >&2 ||
     fail 2 "could not install the Debian package openssh-server"
+  # Only the program is wanted: the machine does not open its port 22 for that.
+  if command -v systemctl >/dev/null; then
+    systemctl disable --now ssh.service >&2 || true
+  fi
 }
 
 # Prints the server's process ID if it runs.
@@ -114,9 +118,9 @@ write_config() {
 ${SFTPD_CONFIG:-}
 ListenAddress 127.0.0.1
 Port $port
-HostKey $dir/host_key
-PidFile $dir/sshd.pid
-AuthorizedKeysFile $dir/authorized_keys
+HostKey "$dir/host_key"
+PidFile "$dir/sshd.pid"
+AuthorizedKeysFile "$dir/authorized_keys"
 AllowUsers $(id -un)
 PubkeyAuthentication yes
 PasswordAuthentication no
@@ -168,7 +172,7 @@ start() {
     return 0
   fi
   # Where sshd drops its privileges.
-  [[ $EUID -ne 0 ]] || mkdir -p -m 0755 /run/sshd
+  [[ $EUID -ne 0 || -d /run/sshd ]] || mkdir -m 0755 /run/sshd 2>/dev/null || true
   [[ "$port" -ne 0 ]] || port=$(free_port) || fail 1 "found no free port"
   make_keys "$dir"
   write_config "$dir" "$port" "$sshd"

@@ -159,6 +159,16 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_we_may_not_write_to_denies_by_name() {
+        // Not even root makes files there.
+        let mut folder = Folder::open(Path::new("/sys")).unwrap();
+        let err = folder.upload("a.hl7", &mut io::empty(), 0).unwrap_err();
+        let said =
+            "/sys does not allow us to create /sys/a.hl7; ask the vendor for that permission";
+        assert_eq!(err.to_string(), said);
+    }
+
+    #[test]
     fn a_file_in_place_of_the_folder_is_no_folder() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let err = Folder::open(file.path()).unwrap_err();

@@ -1,6 +1,16 @@
-//! The one test binary; every area is a module, and `tidy` sees that none is forgotten.
+//! The one test binary: one link, one server. Every area is a module, and `tidy`
+//! sees that no file is forgotten.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test may panic, and writes its own files"
+)]
 
 mod config;
+mod delivery;
 mod ledger;
+mod proxy;
+mod sftpd;

@@ -109,6 +109,10 @@ impl Attempt<'_> {
     }
 
     fn methods(&self) -> Result<Methods> {
+        // A server that is content does not answer the question any more.
+        if self.line.session.authenticated() {
+            return Ok(None);
+        }
         match self.line.session.auth_methods(self.user) {
             _ if self.line.session.authenticated() => Ok(None),
             Ok(methods) => Ok(Some(methods.to_string())),
