@@ -121,7 +121,7 @@ pub struct Output {
 }
 
 /// A place in an [`Output`] to come back to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     bytes: usize,
     slots: usize,
@@ -316,7 +316,7 @@ impl FieldProgram {
 
 impl RepetitionProgram {
     fn write(&self, path: Path, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Refusal> {
-        let begin = out.bytes.len();
+        let begin = out.mark();
         let mut gave = self.constant;
         // `^` is owed until something follows it: empty components at the end are
         // not written (3.4).
@@ -351,7 +351,8 @@ impl RepetitionProgram {
                 out.reset(before);
             }
         }
-        Ok(gave && out.bytes.len() > begin)
+        // A control number's place is a value, though it is still empty.
+        Ok(gave && out.mark() != begin)
     }
 }
 
