@@ -10,6 +10,7 @@
 )]
 
 mod config;
+mod crash;
 mod delivery;
 mod ledger;
 mod proxy;
