@@ -9,7 +9,6 @@ use std::fs;
 use std::io::Write;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -322,51 +321,96 @@ fn places(make: &dyn Fn() -> Site, strike: Strike) -> Vec<String> {
     places.map(str::to_string).collect()
 }
 
+/// Works `what` off in parallel, for 1, 2, 3 ... until it says false.
+fn until_false(what: impl Fn(u32) -> bool + Sync) {
+    let next = AtomicU32::new(1);
+    let work = || while what(next.fetch_add(1, Ordering::Relaxed)) {};
+    let workers = std::thread::available_parallelism().map_or(2, NonZero::get) * 2;
+    std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
+}
+
 /// Sweeps one fault over every place that is `wanted`; goes on until none is met.
 fn sweep(title: &str, make: &(dyn Fn() -> Site + Sync), strike: Strike, wanted: fn(&str) -> bool) {
     let (began, expected, places) = (Instant::now(), without_fault(), places(make, strike));
-    let (next, met) = (AtomicU32::new(1), Mutex::new(Vec::new()));
-    let work = || {
-        loop {
-            let nth = next.fetch_add(1, Ordering::Relaxed);
-            let known = places.get(nth as usize - 1);
-            if known.is_some_and(|place| !wanted(place)) {
-                continue;
-            }
-            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                once(make, strike, nth, &expected)
-            }));
-            match caught {
-                Ok(Some(place)) => met.lock().unwrap().push(place),
-                Ok(None) => break assert!(known.is_none(), "place {nth} was not met"),
-                Err(_) => panic!("{title}, {}:{nth} at {known:?}", strike.kind),
-            }
+    let count = AtomicU32::new(0);
+    until_false(|nth| {
+        let place = places.get(nth as usize - 1);
+        if place.is_some_and(|place| !wanted(place)) {
+            return true;
         }
-    };
-    let workers = std::thread::available_parallelism().map_or(2, NonZero::get) * 2;
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let failed = workers.into_iter().filter_map(|worker| worker.join().err()).count();
-        assert_eq!(failed, 0, "{title}: see the places above");
+        let met = blamed(&format!("{title}, place {nth} {place:?}"), || {
+            once(make, strike, nth, &expected)
+        });
+        assert_eq!(met.as_ref(), place, "the places are not the same in every run");
+        count.fetch_add(u32::from(met.is_some()), Ordering::Relaxed);
+        met.is_some()
     });
-    let count = met.into_inner().unwrap().len();
-    assert_eq!(count, places.iter().filter(|place| wanted(place)).count(), "places come and go");
+    let count = count.into_inner();
     assert!(count > 10, "{title}: {count} places are no sweep");
     println!("{title}: {count} places, {:.0?}", began.elapsed());
+}
+
+/// Sweeps one fault over the places that are `wanted`, and after each a second one
+/// over every place of the run that comes next.
+fn sweep_pairs(
+    title: &str,
+    make: &(dyn Fn() -> Site + Sync),
+    strike: Strike,
+    wanted: fn(&str) -> bool,
+) {
+    let (began, expected, places) = (Instant::now(), without_fault(), places(make, strike));
+    let pairs = AtomicU32::new(0);
+    until_false(|first| {
+        let Some(place) = places.get(first as usize - 1) else { return false };
+        for second in (1..).take_while(|_| wanted(place)) {
+            let site = dropped(make());
+            let extracts = extracts(&site);
+            let met = blamed(&format!("{title}, {place} {first}, then {second}"), || {
+                assert_eq!(struck(&site, strike, first).as_ref(), Some(place));
+                let met = struck(&site, strike, second);
+                always(&site, &extracts);
+                assert_eq!(settle(&site), expected);
+                always(&site, &extracts);
+                met
+            });
+            if met.is_none() {
+                break;
+            }
+            pairs.fetch_add(1, Ordering::Relaxed);
+        }
+        true
+    });
+    let pairs = pairs.into_inner();
+    assert!(pairs > 100, "{title}: {pairs} pairs are no sweep");
+    println!("{title}: {pairs} pairs, {:.0?}", began.elapsed());
+}
+
+/// Says which run it was, if `work` panics.
+fn blamed<T>(which: &str, work: impl FnOnce() -> T) -> T {
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    done.unwrap_or_else(|_| panic!("{which}: see above"))
 }
 
 fn all(_: &str) -> bool {
     true
 }
 
-/// The long form takes every place; the quick one those that the folder has not.
-fn of_the_server(place: &str) -> bool {
-    let long = std::env::var_os("HL7DROP_SWEEP").is_some_and(|form| form == "long");
-    long || place.starts_with("sftp.") || place.starts_with("ledger.")
+/// The places at the other end, and the commits between them.
+fn of_the_line(place: &str) -> bool {
+    place.starts_with("sftp.") || place.starts_with("ledger.")
 }
 
+/// The quick form leaves to the folder's sweep what is the same there.
+fn of_the_server(place: &str) -> bool {
+    of_the_line(place) || std::env::var_os("HL7DROP_SWEEP").is_some_and(|form| form == "long")
+}
+
+/// A site whose files are read back before they get their names.
 fn over_sftp() -> Site {
-    Site::over_sftp(sftpd::server())
+    let site = Site::over_sftp(sftpd::server());
+    let mut settings = fs::File::options().append(true).open(site.interface_file()).unwrap();
+    writeln!(settings, "verify = \"hash\"").unwrap();
+    site
 }
 
 #[test]
@@ -402,4 +446,22 @@ fn line_lost_once_over_sftp() {
 #[test]
 fn line_lost_once_over_sftp_and_the_process_goes_on() {
     sweep("sftp, error and on", &over_sftp, ERROR_GO_ON, of_the_server);
+}
+
+#[test]
+#[ignore = "takes long: scripts/sweep.sh"]
+fn power_lost_twice() {
+    sweep_pairs("folder, abort twice", &Site::new, ABORT, all);
+}
+
+#[test]
+#[ignore = "takes long: scripts/sweep.sh"]
+fn power_lost_twice_over_sftp() {
+    sweep_pairs("sftp, abort twice", &over_sftp, ABORT, of_the_line);
+}
+
+#[test]
+#[ignore = "takes long: scripts/sweep.sh"]
+fn line_lost_twice_over_sftp() {
+    sweep_pairs("sftp, error twice", &over_sftp, ERROR, of_the_line);
 }
