@@ -83,7 +83,7 @@ struct Settled {
 
 /// Returns the site as it is before the fault: all extracts in the inbox, one
 /// second apart, since the older of two comes first.
-fn dropped(site: Site) -> Site {
+pub fn dropped(site: Site) -> Site {
     let extracts = [
         ("providers.csv", PROVIDERS.as_bytes()),
         ("departments.csv", DEPARTMENTS.as_bytes()),

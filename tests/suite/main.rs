@@ -9,6 +9,7 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod audit;
 mod config;
 mod crash;
 mod delivery;
