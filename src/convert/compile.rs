@@ -150,11 +150,11 @@ impl Binder<'_> {
                 when => Some(columns(when).map_err(wrong)?),
             },
             unless: columns(&rule.unless).map_err(wrong)?,
-            lone: match &rule.lone {
-                Some(code) => Some((
-                    code_of(code).map_err(wrong)?,
-                    columns(&rule.lone_columns).map_err(wrong)?,
-                )),
+            lone: self.guard_fault(rule.lone.as_deref(), &rule.lone_columns).map_err(wrong)?,
+            after: match self.before() {
+                Some(before) => {
+                    before.guard_fault(rule.after.as_deref(), &rule.when).map_err(wrong)?
+                }
                 None => None,
             },
         };
@@ -168,6 +168,22 @@ impl Binder<'_> {
             .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
             .collect::<Result<_, _>>()?;
         Ok(SegmentProgram { name: rule.name, guard, fields })
+    }
+
+    fn guard_fault(
+        &self,
+        code: Option<&str>,
+        names: &[String],
+    ) -> Result<Option<(Code, Vec<Column>)>, String> {
+        let Some(code) = code else { return Ok(None) };
+        let columns = names.iter().map(|name| self.column(name)).collect::<Result<_, _>>()?;
+        Ok(Some((code_of(code)?, columns)))
+    }
+
+    /// Returns the binder of the segment before this one in its count.
+    fn before(&self) -> Option<Binder<'_>> {
+        let count: u32 = self.count.as_ref()?.parse().ok()?;
+        (count > 1).then(|| Binder { count: Some((count - 1).to_string()), ..*self })
     }
 
     fn field(&self, path: Path, number: u8, rule: &FieldRule) -> Result<FieldProgram, MapError> {

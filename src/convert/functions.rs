@@ -121,20 +121,10 @@ impl Function {
                     text(first, Text::Line, out);
                 }
             }
-            Function::Provider => {
-                scene.references.write_provider(value, scene.ids, &mut out.bytes)?;
-            }
-            Function::Resource => {
-                scene.references.write_resource(value, scene.ids, &mut out.bytes)?;
-            }
-            Function::Place { name } => {
-                let name = name.value(scene.input);
-                scene.references.write_department(value, name, true, &mut out.bytes)?;
-            }
-            Function::Department { name } => {
-                let name = name.value(scene.input);
-                scene.references.write_department(value, name, false, &mut out.bytes)?;
-            }
+            Function::Provider
+            | Function::Resource
+            | Function::Place { .. }
+            | Function::Department { .. } => self.look_up(value, scene, out)?,
             Function::Zip { state } => {
                 if values::zip_lost_its_zero(value, state.value(scene.input)) {
                     out.bytes.push(b'0');
@@ -159,6 +149,21 @@ impl Function {
             Function::Person(_) | Function::Nothing => return Ok(false),
         }
         Ok(out.bytes.len() > before)
+    }
+
+    /// Writes what the reference extracts say about an ID.
+    fn look_up(&self, id: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
+        let (references, ids, out) = (scene.references, scene.ids, &mut out.bytes);
+        match self {
+            Function::Resource => references.write_resource(id, ids, out),
+            Function::Place { name } => {
+                references.write_department(id, name.value(scene.input), true, out)
+            }
+            Function::Department { name } => {
+                references.write_department(id, name.value(scene.input), false, out)
+            }
+            _ => references.write_provider(id, ids, out),
+        }
     }
 
     /// Writes what is said where no source has a value.

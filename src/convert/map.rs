@@ -34,6 +34,8 @@ pub struct SegmentRule {
     pub lone: Option<String>,
     /// See `lone`.
     pub lone_columns: Vec<String>,
+    /// Fault if it is written, but the one before it in its count is not.
+    pub after: Option<String>,
     /// How often it is tried, with `#` counting.
     pub times: u32,
     /// Its fields, ascending.
@@ -89,6 +91,7 @@ struct RawSegment {
     lone: Option<String>,
     #[serde(default)]
     lone_columns: Vec<String>,
+    after: Option<String>,
     times: Option<u32>,
     fields: BTreeMap<String, toml::Value>,
     #[serde(default)]
@@ -222,6 +225,7 @@ fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
         unless: raw.unless,
         lone: raw.lone,
         lone_columns: raw.lone_columns,
+        after: raw.after,
         times: raw.times.unwrap_or(1),
         fields: fields(name, raw.fields)?,
         only: raw

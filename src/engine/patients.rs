@@ -93,7 +93,7 @@ impl PatientFile {
             bytes.truncate(filled);
             let block = Block { bytes, first_line: 1, offset: 0 };
             let mut rows = Rows::new(&block, &self.layout);
-            let row = rows.next()?;
+            let row = rows.next_row()?;
             // A record that ends with the bytes read may go on behind them.
             if row.range.end == block.bytes.len() && !at_end && size < READ_MAX {
                 size *= 8;

@@ -23,6 +23,7 @@ pub struct Writer {
     suffix: Vec<u8>,
     buffer: Vec<u8>,
     state: State,
+    durable: bool,
 }
 
 /// All that a savepoint has to bring back.
@@ -70,7 +71,13 @@ impl Writer {
         let file = disk::create(path)?;
         let mut buffer = Vec::with_capacity(BUFFER * 2);
         envelope.open_file(&mut buffer);
-        Ok(Writer { file, path: path.to_path_buf(), envelope, suffix, buffer, state })
+        let path = path.to_path_buf();
+        Ok(Writer { file, path, envelope, suffix, buffer, state, durable: true })
+    }
+
+    /// Says that the file is copied on and thrown away: it need not be durable.
+    pub fn is_scratch(&mut self) {
+        self.durable = false;
     }
 
     /// Appends messages of one kind.
@@ -165,8 +172,10 @@ impl Writer {
             self.envelope.close_file(batches, messages, &mut self.buffer);
         }
         self.flush()?;
-        let Writer { file, state, .. } = self;
-        file.finish()?;
+        let Writer { file, state, durable, .. } = self;
+        if durable {
+            file.finish()?;
+        }
         Ok(Some(Written {
             digest: state.digest.finish(),
             bytes: state.written,
