@@ -77,8 +77,13 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if err.use_stderr() { Exit::USAGE.0 } else { Exit::DONE.0 });
         }
     };
-    // A terminal shows a bar and the summary; a log shows what happened.
-    let level = if std::io::stderr().is_terminal() { "warn" } else { "info" };
+    // A terminal shows a bar and the summary; a log shows what happened. The standard
+    // error of `convert` belongs to the bad rows.
+    let level = match cli.verb {
+        Verb::Convert(_) => "off",
+        _ if std::io::stderr().is_terminal() => "warn",
+        _ => "info",
+    };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
     let outcome = match &cli.verb {
         Verb::Run(args) => run::run(&cli, args),
