@@ -4,7 +4,7 @@
 //! Settings a template can name: `@sending_application`, `@context_id`, `@practice`,
 //! `@receiving_application`, `@receiving_facility`, `@default_operator`,
 //! `@hl7_version`, `@processing_id`, `@clock`; of the event: `@message`, `@trigger`,
-//! `@status`, `@reason_code`, `@reason_text`, `@action`; of the record:
+//! `@structure`, `@status`, `@reason_code`, `@reason_text`, `@action`; of the record:
 //! `@control_id`, `@set`, `@start`, `@end`, `@charset`.
 
 use std::borrow::Cow;
@@ -115,6 +115,7 @@ impl<'a> Compiler<'a> {
             ("@clock", String::from_utf8_lossy(&clock).into_owned()),
             ("@message", telling.message.to_string()),
             ("@trigger", telling.trigger.to_string()),
+            ("@structure", telling.structure.to_string()),
             ("@status", status.to_string()),
             ("@reason_code", telling.reason.0.to_string()),
             ("@reason_text", telling.reason.1.to_string()),

@@ -42,7 +42,12 @@ pub struct SegmentRule {
     pub fields: BTreeMap<u8, FieldRule>,
     /// Fields that are different for a trigger event.
     pub only: BTreeMap<String, BTreeMap<u8, FieldRule>>,
+    /// Fields that are different from an HL7 version on, oldest first.
+    since: Vec<(usize, BTreeMap<u8, FieldRule>)>,
 }
+
+/// The HL7 versions that are spoken, oldest first.
+const VERSIONS: &[&str] = &["2.3.1", "2.4", "2.5", "2.5.1"];
 
 /// One field: its templates, the first that gives a value wins.
 #[derive(Clone, Debug)]
@@ -96,6 +101,8 @@ struct RawSegment {
     fields: BTreeMap<String, toml::Value>,
     #[serde(default)]
     only: BTreeMap<String, BTreeMap<String, toml::Value>>,
+    #[serde(default)]
+    since: BTreeMap<String, BTreeMap<String, toml::Value>>,
 }
 
 impl Map {
@@ -119,6 +126,7 @@ impl Map {
     /// A row of `[[mapping]]` that is no template, or for a segment we do not send.
     pub fn agreed(scope: &Scope) -> Result<Map, MapError> {
         let mut map = Map::read(include_str!("../../config/mapping.toml"))?;
+        map.speak(&scope.wire.hl7_version);
         for id in &scope.patient_ids {
             map.put_external_id(id, true)?;
         }
@@ -129,6 +137,18 @@ impl Map {
             map.put_row(row)?;
         }
         Ok(map)
+    }
+
+    /// Takes the fields of every version up to the one that is spoken.
+    fn speak(&mut self, version: &str) {
+        let spoken = VERSIONS.iter().position(|known| *known == version).unwrap_or_default();
+        for segment in &mut self.segments {
+            for (since, fields) in std::mem::take(&mut segment.since) {
+                if since <= spoken {
+                    segment.fields.extend(fields);
+                }
+            }
+        }
     }
 
     /// Puts an external ID into its field (`interface.md` 8.4, 8.5): in PID-3 after
@@ -217,8 +237,16 @@ fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
             other => Err(wrong(format!("`{other}` is neither ADT nor SIU"))),
         })
         .collect::<Result<_, _>>()?;
+    let mut since = Vec::new();
+    for (version, raw) in raw.since {
+        let at = VERSIONS.iter().position(|known| *known == version);
+        let at = at.ok_or_else(|| wrong(format!("`{version}` is no HL7 version of ours")))?;
+        since.push((at, fields(name, raw)?));
+    }
+    since.sort_by_key(|(at, _)| *at);
     Ok(SegmentRule {
         name,
+        since,
         kinds,
         patient: raw.patient,
         when: raw.when,

@@ -14,3 +14,4 @@ mod delivery;
 mod ledger;
 mod proxy;
 mod sftpd;
+mod versions;
