@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod convert;
 mod exit;
+mod explain;
 mod init;
 mod output;
 mod queue;
@@ -91,6 +92,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
+        Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
     };
     let exit = outcome.unwrap_or_else(|failure| {
