@@ -9,8 +9,10 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod cases;
 mod config;
 mod delivery;
 mod ledger;
 mod proxy;
 mod sftpd;
+mod site;
