@@ -21,7 +21,7 @@
 //! | `{a:yes}` | `Y`, unless the value is a no |
 //! | `{a:width N}` | an ID that must have at least N characters |
 
-use super::program::{Column, Output, Scene};
+use super::program::{Column, Input, Output, Scene};
 use super::references::{is_npi, split_name, write_person};
 use super::values;
 use crate::codes::{Found, Table, cdc_check_digit, is_private_language};
@@ -175,6 +175,11 @@ impl Function {
 }
 
 impl PersonColumns {
+    /// Returns the column to look at for a fault.
+    pub fn blamed(&self, input: Input<'_>) -> &Column {
+        if self.npi.value(input).is_empty() { &self.id } else { &self.npi }
+    }
+
     fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
         let value = |column: &Column| column.value(scene.input);
         let (id, npi) = (value(&self.id), value(&self.npi));

@@ -348,7 +348,7 @@ impl RepetitionProgram {
                 Step::Value(value) => {
                     let wrote = value.write(scene, out).map_err(|code| Refusal {
                         code,
-                        column: value.name.clone(),
+                        column: value.blamed(scene.input),
                         field: Some(path),
                     })?;
                     gave |= wrote;
@@ -367,6 +367,24 @@ impl RepetitionProgram {
 }
 
 impl Value {
+    /// Returns the column to look at for a fault: the one that gave the value, else the
+    /// first that the extract has.
+    fn blamed(&self, input: Input<'_>) -> Cow<'static, str> {
+        if let Function::Person(columns) = &self.function {
+            return columns.blamed(input).name.clone();
+        }
+        let columns = || {
+            self.sources.iter().filter_map(|source| match source {
+                Source::Column(column) => Some(column),
+                _ => None,
+            })
+        };
+        columns()
+            .find(|column| !column.value(input).is_empty())
+            .or_else(|| columns().find(|column| !column.cells.is_empty()))
+            .map_or_else(|| self.name.clone(), |column| column.name.clone())
+    }
+
     fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
         for source in &self.sources {
             match source {
