@@ -4,7 +4,7 @@
 //! Settings a template can name: `@sending_application`, `@context_id`, `@practice`,
 //! `@receiving_application`, `@receiving_facility`, `@default_operator`,
 //! `@hl7_version`, `@processing_id`, `@clock`; of the event: `@message`, `@trigger`,
-//! `@status`, `@reason_code`, `@reason_text`, `@action`; of the record:
+//! `@structure`, `@status`, `@reason_code`, `@reason_text`, `@action`; of the record:
 //! `@control_id`, `@set`, `@start`, `@end`, `@charset`.
 
 use std::borrow::Cow;
@@ -115,6 +115,7 @@ impl<'a> Compiler<'a> {
             ("@clock", String::from_utf8_lossy(&clock).into_owned()),
             ("@message", telling.message.to_string()),
             ("@trigger", telling.trigger.to_string()),
+            ("@structure", telling.structure.to_string()),
             ("@status", status.to_string()),
             ("@reason_code", telling.reason.0.to_string()),
             ("@reason_text", telling.reason.1.to_string()),
@@ -150,11 +151,11 @@ impl Binder<'_> {
                 when => Some(columns(when).map_err(wrong)?),
             },
             unless: columns(&rule.unless).map_err(wrong)?,
-            lone: match &rule.lone {
-                Some(code) => Some((
-                    code_of(code).map_err(wrong)?,
-                    columns(&rule.lone_columns).map_err(wrong)?,
-                )),
+            lone: self.guard_fault(rule.lone.as_deref(), &rule.lone_columns).map_err(wrong)?,
+            after: match self.before() {
+                Some(before) => {
+                    before.guard_fault(rule.after.as_deref(), &rule.when).map_err(wrong)?
+                }
                 None => None,
             },
         };
@@ -168,6 +169,22 @@ impl Binder<'_> {
             .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
             .collect::<Result<_, _>>()?;
         Ok(SegmentProgram { name: rule.name, guard, fields })
+    }
+
+    fn guard_fault(
+        &self,
+        code: Option<&str>,
+        names: &[String],
+    ) -> Result<Option<(Code, Vec<Column>)>, String> {
+        let Some(code) = code else { return Ok(None) };
+        let columns = names.iter().map(|name| self.column(name)).collect::<Result<_, _>>()?;
+        Ok(Some((code_of(code)?, columns)))
+    }
+
+    /// Returns the binder of the segment before this one in its count.
+    fn before(&self) -> Option<Binder<'_>> {
+        let count: u32 = self.count.as_ref()?.parse().ok()?;
+        (count > 1).then(|| Binder { count: Some((count - 1).to_string()), ..*self })
     }
 
     fn field(&self, path: Path, number: u8, rule: &FieldRule) -> Result<FieldProgram, MapError> {

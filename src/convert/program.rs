@@ -36,6 +36,8 @@ pub(super) struct Guard {
     pub when: Option<Vec<Column>>,
     pub unless: Vec<Column>,
     pub lone: Option<(Code, Vec<Column>)>,
+    /// Fault if this segment is there, but the one before it in its count is not.
+    pub after: Option<(Code, Vec<Column>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ pub(super) struct Value {
     pub sources: Vec<Source>,
     pub function: Function,
     pub required: Option<Code>,
-    /// The first source's name, for faults.
+    /// Named in the fault of a value that is not there.
     pub name: Cow<'static, str>,
 }
 
@@ -247,15 +249,20 @@ impl Guard {
         let has = |columns: &[Column]| columns.iter().any(|column| !column.value(input).is_empty());
         let Some(when) = &self.when else { return Ok(true) };
         if has(when) {
-            return Ok(!has(&self.unless));
+            return match &self.after {
+                Some((code, columns)) if !has(columns) => Err(self.refusal(*code)),
+                _ => Ok(!has(&self.unless)),
+            };
         }
         match &self.lone {
-            Some((code, columns)) if has(columns) => {
-                let column = when.first().map(|column| column.name.clone()).unwrap_or_default();
-                Err(Refusal { code: *code, column, field: None })
-            }
+            Some((code, columns)) if has(columns) => Err(self.refusal(*code)),
             _ => Ok(false),
         }
+    }
+
+    fn refusal(&self, code: Code) -> Refusal {
+        let column = self.when.iter().flatten().next().map(|column| column.name.clone());
+        Refusal { code, column: column.unwrap_or_default(), field: None }
     }
 }
 
@@ -346,11 +353,7 @@ impl RepetitionProgram {
                     true
                 }
                 Step::Value(value) => {
-                    let wrote = value.write(scene, out).map_err(|code| Refusal {
-                        code,
-                        column: value.blamed(scene.input),
-                        field: Some(path),
-                    })?;
+                    let wrote = value.write(path, scene, out)?;
                     gave |= wrote;
                     wrote
                 }
@@ -367,31 +370,19 @@ impl RepetitionProgram {
 }
 
 impl Value {
-    /// Returns the column to look at for a fault: the one that gave the value, else the
-    /// first that the extract has.
-    fn blamed(&self, input: Input<'_>) -> Cow<'static, str> {
-        if let Function::Person(columns) = &self.function {
-            return columns.blamed(input).name.clone();
-        }
-        let columns = || {
-            self.sources.iter().filter_map(|source| match source {
-                Source::Column(column) => Some(column),
-                _ => None,
-            })
+    fn write(&self, path: Path, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Refusal> {
+        let refusal = |code, column: &Cow<'static, str>| Refusal {
+            code,
+            column: column.clone(),
+            field: Some(path),
         };
-        columns()
-            .find(|column| !column.value(input).is_empty())
-            .or_else(|| columns().find(|column| !column.cells.is_empty()))
-            .map_or_else(|| self.name.clone(), |column| column.name.clone())
-    }
-
-    fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
         for source in &self.sources {
             match source {
                 Source::Column(column) => {
                     let value = column.value(scene.input);
                     if !value.is_empty() {
-                        return self.function.write(value, scene, out);
+                        let written = self.function.write(value, scene, out);
+                        return written.map_err(|code| refusal(code, &column.name));
                     }
                 }
                 Source::Bytes(bytes) if bytes.is_empty() => {}
@@ -418,8 +409,11 @@ impl Value {
             }
         }
         match self.required {
-            Some(code) => Err(code),
-            None => self.function.write_without(scene, out),
+            Some(code) => Err(refusal(code, &self.name)),
+            None => {
+                let written = self.function.write_without(scene, out);
+                written.map_err(|code| refusal(code, &self.name))
+            }
         }
     }
 }

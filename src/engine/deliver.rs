@@ -329,7 +329,11 @@ impl Attempt<'_> {
     }
 
     fn uncertain(&self, what: &str) -> End {
-        End::Wait(format!("delivery uncertain: {what}"), Some(Stage::Uncertain))
+        let what = format!(
+            "delivery uncertain: {what}. Ask the vendor whether they have it; \
+             on_uncertain = \"resend\" sends the same bytes again"
+        );
+        End::Wait(what, Some(Stage::Uncertain))
     }
 
     fn conflict(&self) -> End {

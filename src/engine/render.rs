@@ -71,7 +71,7 @@ impl Renderer<'_> {
         // Messages are about three times their records.
         rendered.output.bytes.reserve(block.bytes.len() * 3);
         let mut rows = Rows::new(block, self.layout);
-        while let Some(row) = rows.next() {
+        while let Some(row) = rows.next_row() {
             rendered.counts.rows += 1;
             let offset = block.offset + row.range.start as u64;
             if self.keys && row.fault.is_none() {

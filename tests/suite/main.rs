@@ -16,3 +16,4 @@ mod ledger;
 mod proxy;
 mod sftpd;
 mod site;
+mod versions;
