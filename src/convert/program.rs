@@ -169,13 +169,14 @@ impl Output {
 }
 
 impl Column {
-    /// Returns the value, trimmed; empty if there is none.
+    /// Returns the value, trimmed; empty if there is none. `""` is none: on the wire it
+    /// would mean "delete what you have" (`interface.md` 3.4).
     pub fn value<'a>(&self, input: Input<'a>) -> &'a [u8] {
         let record = if self.row == 0 { Some(input.own) } else { input.patient };
         let Some(record) = record else { return &[] };
         for &cell in &self.cells {
-            let value = record.get(cell).unwrap_or_default().trim_ascii();
-            if !value.is_empty() && !self.is_blank(value) {
+            let value = trimmed(record.get(cell).unwrap_or_default());
+            if !value.is_empty() && value != b"\"\"" && !self.is_blank(value) {
                 return value;
             }
         }
@@ -186,6 +187,15 @@ impl Column {
     pub fn is_blank(&self, value: &[u8]) -> bool {
         self.blank.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(value))
     }
+}
+
+/// Returns a value without blanks and control characters at its ends: the wire has
+/// neither, so a value of nothing else is an empty one.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [0..=b' ' | 0x7f, rest @ ..] | [rest @ .., 0..=b' ' | 0x7f] = value {
+        value = rest;
+    }
+    value
 }
 
 impl Program {

@@ -9,9 +9,11 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod cases;
 mod config;
 mod delivery;
 mod ledger;
 mod proxy;
 mod sftpd;
+mod site;
 mod versions;

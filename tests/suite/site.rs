@@ -1,0 +1,142 @@
+//! A site: settings, folders and the real program, below one temporary folder.
+//!
+//! The folder endpoint is `partner/`. `settle_seconds` is 0, so that no test waits.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use hl7drop::config::interface;
+use hl7drop::engine::{Engine, Silent};
+use hl7drop::spool::Spool;
+
+use crate::sftpd::Server;
+
+/// The interface that every site has.
+pub const NAME: &str = "clinic";
+
+/// A site; its files go when it is dropped.
+pub struct Site {
+    /// Holds `hl7drop.toml`, `interfaces/`, `spool/` and `partner/`.
+    place: tempfile::TempDir,
+    /// Where batch files are delivered to, as this machine sees it.
+    pub partner: PathBuf,
+}
+
+/// What the program said and ended with.
+#[derive(Debug)]
+pub struct Output {
+    /// The exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Output {
+    /// Reads standard output as JSON.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|err| panic!("{err}: {self:?}"))
+    }
+}
+
+impl Site {
+    /// Makes a site that delivers into its folder `partner/`.
+    pub fn new() -> Site {
+        let place = tempfile::Builder::new().prefix("hl7drop-site-").tempdir().unwrap();
+        let partner = place.path().join("partner");
+        fs::create_dir(&partner).unwrap();
+        Site::make(place, partner, "method = \"folder\"\nfolder = \"../partner\"\n")
+    }
+
+    /// Makes a site that delivers into a fresh folder of an SFTP server.
+    pub fn over_sftp(server: &Server) -> Site {
+        let place = tempfile::Builder::new().prefix("hl7drop-site-").tempdir().unwrap();
+        let folder = server.new_folder();
+        let connectivity = format!(
+            "method = \"sftp\"\nhost = {:?}\nport = {}\nuser = {:?}\nkey_file = {:?}\n\
+             known_hosts = {:?}\nfolder = {folder:?}\n",
+            server.host, server.port, server.user, server.key_file, server.known_hosts,
+        );
+        Site::make(place, folder.into(), &connectivity)
+    }
+
+    fn make(place: tempfile::TempDir, partner: PathBuf, connectivity: &str) -> Site {
+        let site = Site { place, partner };
+        fs::write(site.root().join("hl7drop.toml"), "[run]\nworkers = 2\n").unwrap();
+        fs::create_dir(site.root().join("interfaces")).unwrap();
+        let text = format!(
+            "[project]\ninterface = \"{NAME}\"\ncontext_id = \"99999\"\n\
+             practice = \"Riverbend Family Medicine\"\nenvironment = \"test\"\n\
+             [wire]\nreceiving_application = \"CARESYNC\"\n\
+             [pickup]\nsettle_seconds = 0\n\
+             [connectivity.test]\n{connectivity}"
+        );
+        fs::write(site.interface_file(), text).unwrap();
+        fs::create_dir_all(site.spool().inbox).unwrap();
+        site
+    }
+
+    /// Returns the folder of the settings.
+    pub fn root(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Returns the interface file, for tests that write another one. It ends within
+    /// `[connectivity.test]`.
+    pub fn interface_file(&self) -> PathBuf {
+        self.root().join("interfaces").join(format!("{NAME}.toml"))
+    }
+
+    /// Returns the folders of the interface; the first run makes all but the inbox.
+    pub fn spool(&self) -> Spool {
+        Spool::at(&self.root().join("spool").join(NAME).join("test"))
+    }
+
+    /// Drops a file into the inbox.
+    pub fn put(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.spool().inbox.join(name), bytes).unwrap();
+    }
+
+    /// Returns the program, with this site's settings and no fault.
+    pub fn command(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hl7drop"));
+        command.arg("--config").arg(self.root().join("hl7drop.toml")).args(args);
+        command.env_remove("HL7DROP_FAULT").env_remove("HL7DROP_CONFIG").env_remove("RUST_LOG");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+        ended(&mut self.command(args))
+    }
+
+    /// Opens the interface as the program does, to look at it from within.
+    pub fn engine(&self) -> Engine {
+        let file = self.interface_file();
+        let text = fs::read_to_string(&file).unwrap();
+        let scope = interface::read(&text, file.parent().unwrap()).unwrap();
+        Engine::open(scope, &self.root().join("spool"), 1, Arc::new(Silent)).unwrap()
+    }
+}
+
+/// Runs a command to its end.
+pub fn ended(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Output { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+#[test]
+fn a_site_runs_and_its_partner_gets_the_file() {
+    let site = Site::new();
+    site.put("patients.csv", "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,,F\n");
+    let output = site.run(["run", "--json"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert_eq!(output.json()[0]["drops"][0]["batch"], "99999-000001.hl7");
+    assert!(site.partner.join("99999-000001.hl7").exists());
+}
