@@ -73,7 +73,10 @@ impl<'a> Compiler<'a> {
                     count: (rule.times > 1).then(|| time.to_string()),
                     is_column: self.is_column,
                 };
-                segments.push(binder.segment(rule, event)?);
+                let mut segment = binder.segment(rule, event)?;
+                if segment.slim() {
+                    segments.push(segment);
+                }
             }
         }
         let times = match bound {
@@ -213,7 +216,7 @@ impl Binder<'_> {
         let mut constant = true;
         for part in &repetition.parts {
             match part {
-                Part::Next => steps.push(Step::Next),
+                Part::Next => steps.push(Step::Next(1)),
                 Part::Literal(text) => {
                     let text = match &self.count {
                         Some(count) => text.replace('#', count),

@@ -60,7 +60,8 @@ pub(super) struct RepetitionProgram {
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Next,
+    /// So many components begin.
+    Next(usize),
     Bytes(Vec<u8>),
     Value(Value),
 }
@@ -169,6 +170,11 @@ impl Output {
 }
 
 impl Column {
+    /// True if the header has it.
+    pub fn is_there(&self) -> bool {
+        !self.cells.is_empty()
+    }
+
     /// Returns the value, trimmed; empty if there is none. `""` is none: on the wire it
     /// would mean "delete what you have" (`interface.md` 3.4).
     pub fn value<'a>(&self, input: Input<'a>) -> &'a [u8] {
@@ -340,12 +346,12 @@ impl RepetitionProgram {
         let mut owed = 0;
         for step in &self.steps {
             let before = out.mark();
-            if !matches!(step, Step::Next) {
+            if !matches!(step, Step::Next(_)) {
                 out.bytes.resize(before.bytes + owed, b'^');
             }
             let wrote = match step {
-                Step::Next => {
-                    owed += 1;
+                Step::Next(count) => {
+                    owed += count;
                     continue;
                 }
                 Step::Bytes(bytes) => {
