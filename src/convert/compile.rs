@@ -171,7 +171,7 @@ impl Binder<'_> {
             .into_iter()
             .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
             .collect::<Result<_, _>>()?;
-        Ok(SegmentProgram { name: rule.name, guard, fields })
+        Ok(SegmentProgram { name: rule.name, guard, head: Vec::new(), constant: 0, fields })
     }
 
     fn guard_fault(

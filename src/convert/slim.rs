@@ -10,9 +10,24 @@ use super::program::{
 };
 
 impl SegmentProgram {
-    /// Takes out what can never be written; false if that is the whole segment.
+    /// Takes out what can never be written and puts together what always is; false if
+    /// nothing is left.
     pub fn slim(&mut self) -> bool {
         self.fields.retain_mut(FieldProgram::slim);
+        let mut last = 0;
+        self.head = self.name.to_vec();
+        if self.name == *b"MSH" {
+            self.head.extend_from_slice(b"|^~\\&");
+            last = 2;
+        }
+        self.constant = 0;
+        for field in &self.fields {
+            let Some(bytes) = field.constant() else { break };
+            self.head.extend(std::iter::repeat_n(b'|', usize::from(field.number - last)));
+            self.head.extend_from_slice(bytes);
+            self.constant += 1;
+            last = field.number;
+        }
         self.guard.can_speak() && !(self.fields.is_empty() && self.guard.cannot_refuse())
     }
 }
@@ -40,6 +55,15 @@ impl FieldProgram {
         self.alternatives.retain(|alternative| !alternative.is_empty());
         self.is_charset || !self.alternatives.is_empty()
     }
+
+    /// Returns what is written for every record, if that is always the same.
+    fn constant(&self) -> Option<&[u8]> {
+        let [one] = self.alternatives.first()?.as_slice() else { return None };
+        match one.steps.as_slice() {
+            [Step::Bytes(bytes)] if one.constant => Some(bytes),
+            _ => None,
+        }
+    }
 }
 
 impl RepetitionProgram {
@@ -63,6 +87,7 @@ impl RepetitionProgram {
                         step = Step::Bytes(std::mem::take(bytes));
                     }
                 }
+                Step::Bytes(bytes) if bytes.is_empty() => continue,
                 Step::Bytes(_) => {}
             }
             match (steps.last_mut(), &step) {
@@ -96,7 +121,7 @@ impl Value {
 
 impl Function {
     /// True if something can be written, or refused, where no source has a value.
-    fn needs_no_value(&self) -> bool {
+    pub fn needs_no_value(&self) -> bool {
         match self {
             Function::Code { default, .. } => default.is_some(),
             Function::Person(columns) => [&columns.id, &columns.npi, &columns.last, &columns.first]
