@@ -190,7 +190,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts="$PWD/scripts" examples="$PWD/examples/quickstart"
 
 step "1. What this machine must have"
-"$scripts/packages.sh" gcc libc6-dev pkg-config libssl-dev openssh-server python3
+"$scripts/packages.sh" gcc libc6-dev pkg-config libssl-dev openssh-server openssh-client python3
 echo "it has it"
 
 step "2. Build"
