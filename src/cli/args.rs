@@ -33,9 +33,11 @@ pub enum Verb {
     /// Look at settings, folders, ledger and the vendor's end, and say what to do
     Check(Check),
     /// Show where everything stands
-    Status(Named),
+    Status(Status),
     /// List the records that wait for a person, with their reasons
     Queue(Queue),
+    /// Say what a code of the queue means, and what to do
+    Explain(Explain),
     /// Write a commented interface file and make its folders
     Init(Init),
 }
@@ -109,6 +111,15 @@ pub struct Check {
     pub offline: bool,
 }
 
+/// `status`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Status {
+    /// Interfaces and output
+    #[command(flatten)]
+    pub named: Named,
+}
+
 /// `queue`.
 #[derive(Debug, Args)]
 #[command(after_help = exit::help())]
@@ -119,6 +130,17 @@ pub struct Queue {
     /// How many records to show at most, newest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: u64,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Explain {
+    /// A code such as R001; none: all of them
+    pub code: Option<String>,
+    /// Write JSON for machines
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `init`.

@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::DateTime;
-use rayon::ThreadPoolBuilder;
 
 use super::args::Convert;
 use super::exit::Exit;
@@ -19,7 +18,7 @@ use crate::clock::Clock;
 use crate::disk::{self, failed};
 use crate::domain::{Counts, ExtractKind, Fault, Notes};
 use crate::engine::{
-    Accounts, Agreement, Conversion, EngineError, Journal, Source, Wanted, Writer,
+    Accounts, Agreement, Conversion, EngineError, Journal, Source, Wanted, Writer, workers,
 };
 
 /// Converts, or explains one record.
@@ -79,12 +78,12 @@ fn run(
     place: &Place,
     wanted: Option<&mut Wanted>,
 ) -> Result<Accounts, Failure> {
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(args.workers)
-        .build()
-        .map_err(|err| EngineError::Threads(err.to_string()))?;
+    let pool = workers(args.workers)?;
     let envelope = Envelope::new(&agreement.scope, args.file_number, clock);
     let mut writer = Writer::create(&place.file, envelope, args.first_control_id)?;
+    if place.output.is_none() {
+        writer.is_scratch();
+    }
     let mut journal = Screen { json: args.json, lines: Vec::new() };
     let accounts = Conversion {
         agreement,

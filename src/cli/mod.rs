@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod convert;
 mod exit;
+mod explain;
 mod init;
 mod output;
 mod queue;
@@ -77,8 +78,13 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if err.use_stderr() { Exit::USAGE.0 } else { Exit::DONE.0 });
         }
     };
-    // A terminal shows a bar and the summary; a log shows what happened.
-    let level = if std::io::stderr().is_terminal() { "warn" } else { "info" };
+    // A terminal shows a bar and the summary; a log shows what happened. The standard
+    // error of `convert` belongs to the bad rows.
+    let level = match cli.verb {
+        Verb::Convert(_) => "off",
+        _ if std::io::stderr().is_terminal() => "warn",
+        _ => "info",
+    };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
     let outcome = match &cli.verb {
         Verb::Run(args) => run::run(&cli, args),
@@ -86,6 +92,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
+        Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
     };
     let exit = outcome.unwrap_or_else(|failure| {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::args::{Cli, Named};
+use super::args::{Cli, Status};
 use super::exit::Exit;
 use super::output::{count, number, time};
 use super::setup::{name, setup};
@@ -27,8 +27,8 @@ struct Standing {
 }
 
 /// Shows every interface that was asked for.
-pub fn status(cli: &Cli, args: &Named) -> Outcome {
-    let setup = setup(cli, &args.interfaces)?;
+pub fn status(cli: &Cli, args: &Status) -> Outcome {
+    let setup = setup(cli, &args.named.interfaces)?;
     let mut exit = Exit::DONE;
     let mut all = Vec::new();
     for path in &setup.interfaces {
@@ -39,7 +39,7 @@ pub fn status(cli: &Cli, args: &Named) -> Outcome {
         match looked {
             Ok((engine, standing)) => {
                 exit = exit.graver(exit_of(&standing));
-                if args.json {
+                if args.named.json {
                     all.push(to_json(&engine, &standing));
                 } else {
                     write(&engine, &standing, &mut io::stdout().lock())?;
@@ -52,7 +52,7 @@ pub fn status(cli: &Cli, args: &Named) -> Outcome {
             }
         }
     }
-    if args.json {
+    if args.named.json {
         writeln!(io::stdout().lock(), "{}", Value::Array(all))?;
     }
     Ok(exit)

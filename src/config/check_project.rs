@@ -24,6 +24,9 @@ pub(super) struct Project {
     pub timezone: TimeZone,
 }
 
+/// The versions on offer (`interface.md` 3), at the end of a refusal.
+const SPOKEN: &str = "write \"2.3.1\", \"2.4\", \"2.5\" or \"2.5.1\"";
+
 impl Check<'_> {
     /// Checks `[project]`; the environment apart, as the endpoint hangs on it.
     pub fn project(
@@ -191,10 +194,11 @@ impl Check<'_> {
         let value = self.text(place, "hl7_version", value, "\"2.3.1\"")?;
         let version = value.as_ref();
         let what = match version.as_str() {
-            "2.3.1" => return Some(value.into_inner()),
-            "2.4" | "2.5" | "2.5.1" => format!("HL7 {version} is not there yet; write \"2.3.1\""),
-            "2.3" | "2.6" | "2.7" => format!("HL7 {version} is not offered; write \"2.3.1\""),
-            _ => format!("`{version}` is no hl7_version; write \"2.3.1\""),
+            "2.3.1" | "2.4" | "2.5" | "2.5.1" => return Some(value.into_inner()),
+            "2.3" => format!("HL7 2.3 has no room for CDC codes in PID-10 and PID-22; {SPOKEN}"),
+            "2.6" => format!("HL7 2.6 renames data types (CE to CWE, TS to DTM); {SPOKEN}"),
+            "2.7" => format!("HL7 2.7 withdraws PID-2, PID-4, PD1-4 and SCH-11; {SPOKEN}"),
+            _ => format!("`{version}` is no hl7_version; {SPOKEN}"),
         };
         self.problem(value.span().start, what);
         None
@@ -353,15 +357,19 @@ mod tests {
             let text = format!("[wire]\nhl7_version = \"{version}\"");
             problems(&changed("[wire]", &text)).remove(0)
         };
-        for version in ["2.4", "2.5", "2.5.1"] {
-            let expected = format!("line 7: HL7 {version} is not there yet; write \"2.3.1\"");
-            assert_eq!(told(version), expected);
+        let write = "write \"2.3.1\", \"2.4\", \"2.5\" or \"2.5.1\"";
+        for (version, why) in [
+            ("2.3", "HL7 2.3 has no room for CDC codes in PID-10 and PID-22"),
+            ("2.6", "HL7 2.6 renames data types (CE to CWE, TS to DTM)"),
+            ("2.7", "HL7 2.7 withdraws PID-2, PID-4, PD1-4 and SCH-11"),
+            ("3.0", "`3.0` is no hl7_version"),
+        ] {
+            assert_eq!(told(version), format!("line 7: {why}; {write}"));
         }
-        for version in ["2.3", "2.6", "2.7"] {
-            let expected = format!("line 7: HL7 {version} is not offered; write \"2.3.1\"");
-            assert_eq!(told(version), expected);
+        for version in ["2.3.1", "2.4", "2.5", "2.5.1"] {
+            let text = format!("[wire]\nhl7_version = \"{version}\"");
+            assert_eq!(scope(&changed("[wire]", &text)).wire.hl7_version, version);
         }
-        assert_eq!(told("3.0"), "line 7: `3.0` is no hl7_version; write \"2.3.1\"");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Settings a template can name: `@sending_application`, `@context_id`, `@practice`,
 //! `@receiving_application`, `@receiving_facility`, `@default_operator`,
 //! `@hl7_version`, `@processing_id`, `@clock`; of the event: `@message`, `@trigger`,
-//! `@status`, `@reason_code`, `@reason_text`, `@action`; of the record:
+//! `@structure`, `@status`, `@reason_code`, `@reason_text`, `@action`; of the record:
 //! `@control_id`, `@set`, `@start`, `@end`, `@charset`.
 
 use std::borrow::Cow;
@@ -73,7 +73,10 @@ impl<'a> Compiler<'a> {
                     count: (rule.times > 1).then(|| time.to_string()),
                     is_column: self.is_column,
                 };
-                segments.push(binder.segment(rule, event)?);
+                let mut segment = binder.segment(rule, event)?;
+                if segment.slim() {
+                    segments.push(segment);
+                }
             }
         }
         let times = match bound {
@@ -115,6 +118,7 @@ impl<'a> Compiler<'a> {
             ("@clock", String::from_utf8_lossy(&clock).into_owned()),
             ("@message", telling.message.to_string()),
             ("@trigger", telling.trigger.to_string()),
+            ("@structure", telling.structure.to_string()),
             ("@status", status.to_string()),
             ("@reason_code", telling.reason.0.to_string()),
             ("@reason_text", telling.reason.1.to_string()),
@@ -150,11 +154,11 @@ impl Binder<'_> {
                 when => Some(columns(when).map_err(wrong)?),
             },
             unless: columns(&rule.unless).map_err(wrong)?,
-            lone: match &rule.lone {
-                Some(code) => Some((
-                    code_of(code).map_err(wrong)?,
-                    columns(&rule.lone_columns).map_err(wrong)?,
-                )),
+            lone: self.guard_fault(rule.lone.as_deref(), &rule.lone_columns).map_err(wrong)?,
+            after: match self.before() {
+                Some(before) => {
+                    before.guard_fault(rule.after.as_deref(), &rule.when).map_err(wrong)?
+                }
                 None => None,
             },
         };
@@ -167,7 +171,23 @@ impl Binder<'_> {
             .into_iter()
             .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
             .collect::<Result<_, _>>()?;
-        Ok(SegmentProgram { name: rule.name, guard, fields })
+        Ok(SegmentProgram { name: rule.name, guard, head: Vec::new(), constant: 0, fields })
+    }
+
+    fn guard_fault(
+        &self,
+        code: Option<&str>,
+        names: &[String],
+    ) -> Result<Option<(Code, Vec<Column>)>, String> {
+        let Some(code) = code else { return Ok(None) };
+        let columns = names.iter().map(|name| self.column(name)).collect::<Result<_, _>>()?;
+        Ok(Some((code_of(code)?, columns)))
+    }
+
+    /// Returns the binder of the segment before this one in its count.
+    fn before(&self) -> Option<Binder<'_>> {
+        let count: u32 = self.count.as_ref()?.parse().ok()?;
+        (count > 1).then(|| Binder { count: Some((count - 1).to_string()), ..*self })
     }
 
     fn field(&self, path: Path, number: u8, rule: &FieldRule) -> Result<FieldProgram, MapError> {
@@ -196,7 +216,7 @@ impl Binder<'_> {
         let mut constant = true;
         for part in &repetition.parts {
             match part {
-                Part::Next => steps.push(Step::Next),
+                Part::Next => steps.push(Step::Next(1)),
                 Part::Literal(text) => {
                     let text = match &self.count {
                         Some(count) => text.replace('#', count),

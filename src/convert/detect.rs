@@ -3,10 +3,11 @@
 //! With an `event` column the record says so. Without one, every record counts as
 //! never seen: what was sent before is not known here yet.
 
+use super::compile::Bound;
 use super::map::Map;
 use super::program::{Column, Input, Refusal};
 use crate::codes::standard;
-use crate::domain::{Code, Environment, Event, ExtractKind, Kind, Layout, Scope};
+use crate::domain::{Code, Environment, Event, Kind, Scope};
 
 /// Reads the events of the records under one header.
 #[derive(Clone, Debug)]
@@ -36,17 +37,24 @@ pub enum Finding {
 
 impl Detector {
     /// Binds a header.
-    pub fn new(map: &Map, scope: &Scope, layout: &Layout) -> Detector {
-        let column = |name: &'static str| Column {
-            row: 0,
-            cells: layout.cells(name).to_vec(),
+    pub fn new(map: &Map, scope: &Scope, bound: Bound<'_>) -> Detector {
+        let at = |row, cells: &[usize], name: &'static str| Column {
+            row,
+            cells: cells.to_vec(),
             blank: map.blank.get("*").cloned().unwrap_or_default(),
             name: name.into(),
         };
-        let kind = match layout.kind {
-            ExtractKind::Appointments => Kind::Appointment,
-            _ => Kind::Patient,
+        let test = "testpatientyn";
+        let (kind, layout, test_patient) = match bound {
+            Bound::Patient(own) => (Kind::Patient, own, at(0, own.cells(test), test)),
+            Bound::Appointment(own, Some(patient)) => {
+                (Kind::Appointment, own, at(1, patient.cells(test), test))
+            }
+            Bound::Appointment(own, None) => {
+                (Kind::Appointment, own, at(0, own.patient_cells(test), test))
+            }
         };
+        let column = |name: &'static str| at(0, layout.cells(name), name);
         Detector {
             kind,
             enabled: scope.enabled.clone(),
@@ -54,7 +62,7 @@ impl Detector {
             event: layout.has("event").then(|| column("event")),
             status: column("appointmentstatus"),
             patient: column("patientid"),
-            test_patient: column("testpatientyn"),
+            test_patient,
         }
     }
 
@@ -68,12 +76,18 @@ impl Detector {
         self.enabled.contains(&event)
     }
 
+    /// True of a test patient in production, who never leaves (`interface.md` 5.3). Of
+    /// an appointment it is asked once its patient is found.
+    pub fn is_test_patient(&self, input: Input<'_>) -> bool {
+        self.production && self.test_patient.value(input).eq_ignore_ascii_case(b"y")
+    }
+
     /// Returns what a record tells.
     ///
     /// # Errors
     /// [`Refusal`] of a word that is no event or status of ours.
     pub fn find(&self, input: Input<'_>) -> Result<Finding, Refusal> {
-        if self.production && self.test_patient.value(input).eq_ignore_ascii_case(b"y") {
+        if self.kind == Kind::Patient && self.is_test_patient(input) {
             return Ok(Finding::TestPatient);
         }
         let status = self.status(input)?;

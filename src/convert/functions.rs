@@ -121,20 +121,10 @@ impl Function {
                     text(first, Text::Line, out);
                 }
             }
-            Function::Provider => {
-                scene.references.write_provider(value, scene.ids, &mut out.bytes)?;
-            }
-            Function::Resource => {
-                scene.references.write_resource(value, scene.ids, &mut out.bytes)?;
-            }
-            Function::Place { name } => {
-                let name = name.value(scene.input);
-                scene.references.write_department(value, name, true, &mut out.bytes)?;
-            }
-            Function::Department { name } => {
-                let name = name.value(scene.input);
-                scene.references.write_department(value, name, false, &mut out.bytes)?;
-            }
+            Function::Provider
+            | Function::Resource
+            | Function::Place { .. }
+            | Function::Department { .. } => self.look_up(value, scene, out)?,
             Function::Zip { state } => {
                 if values::zip_lost_its_zero(value, state.value(scene.input)) {
                     out.bytes.push(b'0');
@@ -159,6 +149,21 @@ impl Function {
             Function::Person(_) | Function::Nothing => return Ok(false),
         }
         Ok(out.bytes.len() > before)
+    }
+
+    /// Writes what the reference extracts say about an ID.
+    fn look_up(&self, id: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
+        let (references, ids, out) = (scene.references, scene.ids, &mut out.bytes);
+        match self {
+            Function::Resource => references.write_resource(id, ids, out),
+            Function::Place { name } => {
+                references.write_department(id, name.value(scene.input), true, out)
+            }
+            Function::Department { name } => {
+                references.write_department(id, name.value(scene.input), false, out)
+            }
+            _ => references.write_provider(id, ids, out),
+        }
     }
 
     /// Writes what is said where no source has a value.
@@ -306,5 +311,147 @@ fn phone(value: &[u8], usage: &str, equipment: &str, out: &mut Output) {
             text(value, Text::Line, out);
             out.note(Note::PhoneUnformatted);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use csv::ByteRecord;
+    use jiff::civil::DateTime;
+
+    use crate::convert::{Bound, Compiler, Input, Map, Output, ProviderRow, References};
+    use crate::domain::{Cell, Code, Event, ExtractKind, Layout, Note, ProviderIds};
+
+    /// Writes one field of one patient by a template; `code` is the fault, if any.
+    fn field(template: &str, values: &[(&str, &str)]) -> (Result<String, Code>, Vec<Note>) {
+        let scope = crate::config::interface::read(
+            &crate::config::template::interface_file("test"),
+            Path::new("/"),
+        );
+        let text = format!(
+            "blank = {{ '*' = ['declined'] }}\n[[segment]]\nname = 'PID'\nin = ['ADT']\n\
+             fields = {{ 3 = '{template}' }}\n"
+        );
+        let map = Map::read(&text).unwrap();
+        let cells = values.iter().map(|(name, _)| Cell::Own((*name).to_string())).collect();
+        let layout = Layout::new(ExtractKind::Patients, b',', String::new(), cells);
+        let scope = scope.unwrap();
+        let compiler = Compiler::new(&map, &scope, DateTime::default(), |_, _| true);
+        let program = compiler.program(Event::PatientAdded, Bound::Patient(&layout)).unwrap();
+        let record = ByteRecord::from(values.iter().map(|(_, value)| *value).collect::<Vec<_>>());
+        let mut references = References::default();
+        references.add_department(b"12", b"MAIN & EAST");
+        let row =
+            ProviderRow { id: b"27", npi: b"1234567893", last: b"SEUSS", ..Default::default() };
+        references.add_provider(row, ProviderIds::Npi);
+        let mut out = Output::default();
+        let run = program.run(Input { own: &record, patient: None }, &references, &mut out);
+        let text = String::from_utf8(out.bytes).unwrap();
+        let value = text.strip_prefix("PID|||").unwrap_or_default().trim_end().to_string();
+        (run.map(|()| value).map_err(|refusal| refusal.code), out.notes.0.into_keys().collect())
+    }
+
+    fn written(template: &str, value: &str) -> String {
+        field(template, &[("a", value)]).0.unwrap()
+    }
+
+    fn refused(template: &str, value: &str) -> Code {
+        field(template, &[("a", value)]).0.unwrap_err()
+    }
+
+    #[test]
+    fn constants_are_written_only_with_a_value_beside_them() {
+        assert_eq!(written("{a}^^^ATHENA^PI", "7"), "7^^^ATHENA^PI");
+        assert_eq!(written("{a}^^^ATHENA^PI", " "), "");
+        assert_eq!(written("^{a}^^", "7"), "^7", "no empty components at the end");
+        assert_eq!(field("{a}~{b}~x{c}", &[("a", "1"), ("b", ""), ("c", "3")]).0.unwrap(), "1~x3");
+        assert_eq!(field("{a|b}", &[("a", "declined"), ("b", "2")]).0.unwrap(), "2");
+    }
+
+    #[test]
+    fn what_is_required_is_a_fault_when_it_is_empty() {
+        assert_eq!(refused("{a!}", ""), Code::M001);
+        assert_eq!(refused("{a!G001}", "Declined"), Code::G001);
+    }
+
+    #[test]
+    fn codes_are_written_as_their_table_says() {
+        assert_eq!(written("{a:code sex U}", ""), "U");
+        assert_eq!(written("{a:code marital}", "x"), "A");
+        assert_eq!(written("{a:coded language}", "chi"), "zho^Chinese^ISO6392");
+        assert_eq!(written("{a:coded relationship}", "2"), "SPO^Spouse^HL70063");
+        assert_eq!(
+            written("{a:each race}", "2028-9; declined;2106-3"),
+            "2028-9^Asian^CDCREC~2106-3^White^CDCREC"
+        );
+        assert_eq!(refused("{a:each race}", "2028-9;9999-1"), Code::R001);
+        assert_eq!(refused("{a:each race}", "2135-2"), Code::R001, "an ethnicity is no race");
+        assert_eq!(refused("{a:coded language}", "xx1"), Code::L001);
+        assert_eq!(refused("{a:coded relationship I003}", "foe"), Code::I003);
+    }
+
+    #[test]
+    fn a_newer_cdc_code_passes_by_its_check_digit() {
+        let digits = (0..10).map(|digit| format!("9998-{digit}"));
+        let good: Vec<String> = digits.filter(|code| crate::codes::cdc_check_digit(code)).collect();
+        let [code] = good.as_slice() else { panic!("one digit of ten is right: {good:?}") };
+        let (value, notes) = field("{a:each race}", &[("a", code)]);
+        assert_eq!((value.unwrap(), notes), (format!("{code}^^CDCREC"), vec![Note::NewerCode]));
+    }
+
+    #[test]
+    fn phones_are_written_as_strict_receivers_read_them() {
+        let phone = "{a:phone PRN PH}";
+        assert_eq!(written(phone, "617-555-0101"), "(617)555-0101^PRN^PH^^1^617^5550101");
+        assert_eq!(written("{a:local}", "(617) 555 0101"), "(617)555-0101");
+        let (value, notes) = field(phone, &[("a", "555-0101 x2")]);
+        assert_eq!(value.unwrap(), "^PRN^PH^^^^^^555-0101 x2");
+        assert_eq!(notes, [Note::PhoneUnformatted]);
+        assert_eq!(written("{a:email}", "a&b@example.org"), r"^NET^Internet^a\T\b@example.org");
+    }
+
+    #[test]
+    fn people_and_places_come_from_the_reference_extracts() {
+        assert_eq!(written("{a:provider}", "27"), "1234567893^SEUSS^^^^^^^NPI^^^^NPI");
+        assert_eq!(written("{a:place}", "12"), r"12^MAIN \T\ EAST^^MAIN \T\ EAST");
+        assert_eq!(refused("{a:provider}", "28"), Code::P001);
+        assert_eq!(refused("{a:department}", "13"), Code::D001);
+        let person = |values: &[(&str, &str)]| field("{:person p}", values).0;
+        assert_eq!(
+            person(&[("pnpi", "1234567893"), ("plastname", "HALE")]).unwrap(),
+            "1234567893^HALE^^^^^^^NPI^^^^NPI"
+        );
+        assert_eq!(person(&[("plastname", "HALE"), ("pfirstname", "M")]).unwrap(), "^HALE^M");
+        assert_eq!(person(&[("pnpi", "1234567890")]).unwrap_err(), Code::P002);
+        assert_eq!(person(&[("pid", "99")]).unwrap_err(), Code::P001);
+        assert_eq!(written("{a:name}", "RIVERA, LUZ M"), "RIVERA^LUZ M");
+        assert_eq!(written("{a:name}", "RIVERA"), "RIVERA");
+    }
+
+    #[test]
+    fn ids_keep_their_zeros_or_are_refused() {
+        assert_eq!(written("{a:width 7}", "0004471"), "0004471");
+        assert_eq!(refused("{a:width 7}", "4471"), Code::X003);
+    }
+
+    #[test]
+    fn the_rest_does_what_its_name_says() {
+        assert_eq!(written("{a:yes}", "02/14/2020"), "Y");
+        assert_eq!(written("{a:yes}", "n"), "");
+        assert_eq!(written("{a:minutes}", "015"), "15");
+        for wrong in ["0", "-5", "1.5", "1441", "15 min"] {
+            assert_eq!(refused("{a:minutes}", wrong), Code::N001, "{wrong}");
+        }
+        assert_eq!(written("{a:formatted}", "x\ny"), r"x\.br\y");
+        assert_eq!(refused("{a:date}", "02/30/2020"), Code::T001);
+        let (value, notes) = field("{a:zip b}", &[("a", "2134"), ("b", "MA")]);
+        assert_eq!(
+            (value.unwrap().as_str(), notes.as_slice()),
+            ("02134", &[Note::ZipRestored][..])
+        );
+        let both = [("a", "1"), ("b", "2")];
+        assert_eq!(field("{a:date unless b}", &both).0.unwrap(), "", "switched off by b");
     }
 }

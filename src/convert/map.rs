@@ -34,13 +34,20 @@ pub struct SegmentRule {
     pub lone: Option<String>,
     /// See `lone`.
     pub lone_columns: Vec<String>,
+    /// Fault if it is written, but the one before it in its count is not.
+    pub after: Option<String>,
     /// How often it is tried, with `#` counting.
     pub times: u32,
     /// Its fields, ascending.
     pub fields: BTreeMap<u8, FieldRule>,
     /// Fields that are different for a trigger event.
     pub only: BTreeMap<String, BTreeMap<u8, FieldRule>>,
+    /// Fields that are different from an HL7 version on, oldest first.
+    since: Vec<(usize, BTreeMap<u8, FieldRule>)>,
 }
+
+/// The HL7 versions that are spoken, oldest first.
+const VERSIONS: &[&str] = &["2.3.1", "2.4", "2.5", "2.5.1"];
 
 /// One field: its templates, the first that gives a value wins.
 #[derive(Clone, Debug)]
@@ -89,10 +96,13 @@ struct RawSegment {
     lone: Option<String>,
     #[serde(default)]
     lone_columns: Vec<String>,
+    after: Option<String>,
     times: Option<u32>,
     fields: BTreeMap<String, toml::Value>,
     #[serde(default)]
     only: BTreeMap<String, BTreeMap<String, toml::Value>>,
+    #[serde(default)]
+    since: BTreeMap<String, BTreeMap<String, toml::Value>>,
 }
 
 impl Map {
@@ -116,6 +126,7 @@ impl Map {
     /// A row of `[[mapping]]` that is no template, or for a segment we do not send.
     pub fn agreed(scope: &Scope) -> Result<Map, MapError> {
         let mut map = Map::read(include_str!("../../config/mapping.toml"))?;
+        map.speak(&scope.wire.hl7_version);
         for id in &scope.patient_ids {
             map.put_external_id(id, true)?;
         }
@@ -126,6 +137,18 @@ impl Map {
             map.put_row(row)?;
         }
         Ok(map)
+    }
+
+    /// Takes the fields of every version up to the one that is spoken.
+    fn speak(&mut self, version: &str) {
+        let spoken = VERSIONS.iter().position(|known| *known == version).unwrap_or_default();
+        for segment in &mut self.segments {
+            for (since, fields) in std::mem::take(&mut segment.since) {
+                if since <= spoken {
+                    segment.fields.extend(fields);
+                }
+            }
+        }
     }
 
     /// Puts an external ID into its field (`interface.md` 8.4, 8.5): in PID-3 after
@@ -214,14 +237,23 @@ fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
             other => Err(wrong(format!("`{other}` is neither ADT nor SIU"))),
         })
         .collect::<Result<_, _>>()?;
+    let mut since = Vec::new();
+    for (version, raw) in raw.since {
+        let at = VERSIONS.iter().position(|known| *known == version);
+        let at = at.ok_or_else(|| wrong(format!("`{version}` is no HL7 version of ours")))?;
+        since.push((at, fields(name, raw)?));
+    }
+    since.sort_by_key(|(at, _)| *at);
     Ok(SegmentRule {
         name,
+        since,
         kinds,
         patient: raw.patient,
         when: raw.when,
         unless: raw.unless,
         lone: raw.lone,
         lone_columns: raw.lone_columns,
+        after: raw.after,
         times: raw.times.unwrap_or(1),
         fields: fields(name, raw.fields)?,
         only: raw

@@ -25,8 +25,10 @@ impl Folder {
     /// # Errors
     /// [`DeliveryError::NoFolder`], [`DeliveryError::Denied`].
     pub fn open(root: &Path) -> Result<Folder> {
-        let folder = Folder { root: root.to_path_buf() };
-        match fs::metadata(root) {
+        // For receipts: the folder as the system knows it, without `..`.
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+        let folder = Folder { root };
+        match fs::metadata(&folder.root) {
             Ok(found) if found.is_dir() => Ok(folder),
             Ok(_) => Err(folder.no_folder()),
             Err(err) => Err(folder.failed("look at", "", &err)),

@@ -52,8 +52,6 @@ pub enum Note {
     NewerCode,
     /// A word or a two-letter code was understood as the code it stands for.
     CodeFromWord,
-    /// A masked social security number was left out.
-    Masked,
 }
 
 impl Note {
@@ -65,7 +63,6 @@ impl Note {
             Note::ControlCharacter => "control characters left out",
             Note::NewerCode => "race or ethnicity codes newer than our table",
             Note::CodeFromWord => "code values understood from words",
-            Note::Masked => "masked values left out",
         }
     }
 }

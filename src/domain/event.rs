@@ -40,6 +40,8 @@ pub struct Telling {
     pub message: &'static str,
     /// MSH-9.2, trigger event.
     pub trigger: &'static str,
+    /// MSH-9.3, message structure (table 0354; from 2.4 on).
+    pub structure: &'static str,
     /// SCH-25, for appointments; empty for patients.
     pub status: &'static str,
     /// SCH-6.1 and SCH-6.2, where the extract gives no reason.
@@ -72,7 +74,8 @@ impl Event {
             Event::AppointmentCheckedIn  => ("appointment_checked_in",  "SIU", "S14", "ARRIVED",   ("CHECKIN", "Check-in"),              "U"),
             Event::AppointmentCheckedOut => ("appointment_checked_out", "SIU", "S14", "COMPLETED", ("CHECKOUT", "Check-out"),            "U"),
         };
-        Telling { key, message, trigger, status, reason, action }
+        let structure = if status.is_empty() { "ADT_A05" } else { "SIU_S12" };
+        Telling { key, message, trigger, structure, status, reason, action }
     }
 
     /// Returns the message family.

@@ -57,16 +57,16 @@ impl Agreement {
     /// [`MapError`], which a header cannot cause.
     pub fn programs(&self, bound: Bound<'_>, clock: DateTime) -> Result<Programs, MapError> {
         let compiler = Compiler::new(&self.map, &self.scope, clock, is_column);
-        let (kind, layout) = match bound {
-            Bound::Patient(layout) => (Kind::Patient, layout),
-            Bound::Appointment(layout, _) => (Kind::Appointment, layout),
+        let kind = match bound {
+            Bound::Patient(_) => Kind::Patient,
+            Bound::Appointment(..) => Kind::Appointment,
         };
         let programs = Event::ALL
             .into_iter()
             .filter(|event| event.kind() == kind)
             .map(|event| Ok((event, compiler.program(event, bound)?)))
             .collect::<Result<_, MapError>>()?;
-        Ok(Programs { detector: Detector::new(&self.map, &self.scope, layout), programs })
+        Ok(Programs { detector: Detector::new(&self.map, &self.scope, bound), programs })
     }
 }
 

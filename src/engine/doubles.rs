@@ -41,9 +41,9 @@ pub fn older(
     }
     let mut newest: HashMap<Vec<u8>, (u64, u64)> = HashMap::new();
     let mut older = Vec::new();
-    while let Some(block) = blocks.next().map_err(EngineError::Extract)? {
+    while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
         let mut rows = Rows::new(&block, layout);
-        while let Some(row) = rows.next() {
+        while let Some(row) = rows.next_row() {
             let offset = block.offset + row.range.start as u64;
             let Some(&when) = when.get(&offset) else { continue };
             let before = newest.entry(id_of(layout, row.values).to_vec()).or_insert((when, offset));

@@ -322,10 +322,10 @@ fn explain(
     wanted: &mut Wanted,
 ) -> Result<(), EngineError> {
     let mut before = 0;
-    while let Some(block) = blocks.next().map_err(EngineError::Extract)? {
+    while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
         let mut rows = Rows::new(&block, renderer.layout);
         let mut last = 0;
-        while let Some(row) = rows.next() {
+        while let Some(row) = rows.next_row() {
             last = row.number;
             if before + row.number == wanted.record {
                 let refused = |refusal| fault(source, wanted.record, row.line, &refusal);

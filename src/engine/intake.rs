@@ -17,8 +17,8 @@ use crate::digest::Digest;
 use crate::disk;
 use crate::domain::{Counts, ExtractKind, Fault, Notes};
 use crate::extract::ExtractError;
-use crate::ledger::{BatchRow, ExtractId, Ledger, NewExtract, Numbers};
-use crate::spool::{Seen, settled};
+use crate::ledger::{BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers};
+use crate::spool::{Seen, clean_name, settled};
 
 /// What was taken in.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Taken, EngineE
     let mut journal = LedgerJournal { ledger, current: None, now: engine.clock.unix() };
     let accounts = Conversion {
         agreement: &engine.agreement,
-        pool: &engine.pool,
+        pool: engine.pool()?,
         clock,
         writer: &mut writer,
         journal: &mut journal,
@@ -89,7 +89,7 @@ fn claim(engine: &Engine, taken: &mut Taken) -> Result<(), EngineError> {
     let mut found = Vec::new();
     for seen in ready {
         match kind_of(engine, &seen.name) {
-            None => taken.strangers.push(seen.name),
+            None => taken.strangers.push(clean_name(&seen.name)),
             Some(_) if is_fresh_and_empty(engine, &seen) => moving.push(seen),
             Some(kind) => found.push((kind, seen)),
         }
@@ -108,7 +108,7 @@ fn claim(engine: &Engine, taken: &mut Taken) -> Result<(), EngineError> {
     for name in &taken.strangers {
         log::warn!("inbox/{name} matches no pattern of this interface and is left there");
     }
-    taken.unsettled = moving.into_iter().map(|seen| seen.name).collect();
+    taken.unsettled = moving.into_iter().map(|seen| clean_name(&seen.name)).collect();
     Ok(())
 }
 
@@ -256,6 +256,12 @@ struct LedgerJournal<'a> {
     now: i64,
 }
 
+impl LedgerJournal<'_> {
+    fn current(&self) -> Result<ExtractId, LedgerError> {
+        self.current.ok_or_else(|| LedgerError::Failed("no extract was begun".to_string()))
+    }
+}
+
 impl Journal for LedgerJournal<'_> {
     fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError> {
         let extract = NewExtract {
@@ -271,23 +277,14 @@ impl Journal for LedgerJournal<'_> {
     }
 
     fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError> {
-        match self.current {
-            Some(extract) => Ok(self.ledger.queue_fault(extract, fault, text)?),
-            None => Ok(()),
-        }
+        Ok(self.ledger.queue_fault(self.current()?, fault, text)?)
     }
 
     fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError> {
-        match self.current.take() {
-            Some(extract) => Ok(self.ledger.end_extract(extract, counts, notes)?),
-            None => Ok(()),
-        }
+        Ok(self.ledger.end_extract(self.current()?, counts, notes)?)
     }
 
     fn undo(&mut self) -> Result<(), EngineError> {
-        match self.current.take() {
-            Some(extract) => Ok(self.ledger.undo_extract(extract)?),
-            None => Ok(()),
-        }
+        Ok(self.ledger.undo_extract(self.current()?)?)
     }
 }

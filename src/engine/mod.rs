@@ -23,6 +23,6 @@ pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
 pub use error::EngineError;
 pub use intake::Taken;
-pub use pass::{Engine, Summary, root_of};
+pub use pass::{Engine, Summary, root_of, workers};
 pub use source::{Progress, Silent, Source, open_regular};
 pub use writer::{Savepoint, Writer, Written};

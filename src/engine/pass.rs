@@ -2,7 +2,7 @@
 //! new is found. Every step may be run again after a crash at any point.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -25,8 +25,10 @@ pub struct Engine {
     pub spool: Spool,
     /// The time.
     pub clock: Clock,
-    /// The workers.
-    pub pool: ThreadPool,
+    /// Threads that convert; 0 one for each core.
+    workers: usize,
+    /// The workers, once they are needed.
+    pool: OnceLock<ThreadPool>,
     /// Is told how far work is.
     pub progress: Arc<dyn Progress + Send>,
 }
@@ -47,7 +49,7 @@ impl Engine {
     /// is the number of threads that convert, 0 one for each core.
     ///
     /// # Errors
-    /// A mapping that cannot be compiled; threads that cannot be started.
+    /// A mapping that cannot be compiled.
     pub fn open(
         scope: Scope,
         spool_root: &Path,
@@ -55,12 +57,21 @@ impl Engine {
         progress: Arc<dyn Progress + Send>,
     ) -> Result<Engine, EngineError> {
         let spool = Spool::at(&root_of(&scope, spool_root));
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(workers)
-            .build()
-            .map_err(|err| EngineError::Threads(err.to_string()))?;
         let agreement = Agreement::new(scope)?;
-        Ok(Engine { agreement, spool, clock: Clock::System, pool, progress })
+        let pool = OnceLock::new();
+        Ok(Engine { agreement, spool, clock: Clock::System, workers, pool, progress })
+    }
+
+    /// Returns the workers; a verb that only looks never starts them.
+    ///
+    /// # Errors
+    /// Threads that cannot be started.
+    pub fn pool(&self) -> Result<&ThreadPool, EngineError> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool);
+        }
+        let pool = workers(self.workers)?;
+        Ok(self.pool.get_or_init(|| pool))
     }
 
     /// Returns `interface/environment`: whose ledger it is.
@@ -123,6 +134,15 @@ impl Engine {
     pub fn day(&self) -> String {
         self.clock.civil(&self.agreement.scope.timezone).date().to_string()
     }
+}
+
+/// Starts worker threads; 0 is one for each core.
+///
+/// # Errors
+/// [`EngineError::Threads`].
+pub fn workers(count: usize) -> Result<ThreadPool, EngineError> {
+    let built = ThreadPoolBuilder::new().num_threads(count).build();
+    built.map_err(|err| EngineError::Threads(err.to_string()))
 }
 
 /// Returns where an interface has its folders: test and production apart, so that

@@ -30,9 +30,13 @@ pub struct PatientFile {
 /// All patients of a drop.
 pub struct PatientIndex {
     files: Vec<PatientFile>,
-    /// Sorted by hash, then oldest first; each with the place of its file.
-    keys: Vec<(Key, usize)>,
+    /// Sorted by hash, then oldest first. The place of a key's file stands in the
+    /// upper bits of its offset: a million patients are 24 MB so, and would be 32.
+    keys: Vec<Key>,
 }
+
+/// Bits of an offset; no extract has 256 TiB, and no drop 65,536 patients extracts.
+const OFFSET_BITS: u32 = 48;
 
 /// A patient's newest record.
 pub struct Found {
@@ -45,13 +49,19 @@ pub struct Found {
 impl PatientIndex {
     /// Indexes the files, each with the keys of its records.
     pub fn new(files: Vec<(PatientFile, Vec<Key>)>) -> PatientIndex {
-        let mut keys = Vec::with_capacity(files.iter().map(|(_, keys)| keys.len()).sum());
+        let mut keys = Vec::new();
         let mut kept = Vec::new();
-        for (at, (file, own)) in files.into_iter().enumerate() {
-            keys.extend(own.into_iter().map(|key| (key, at)));
+        for (at, (file, mut own)) in files.into_iter().enumerate() {
+            own.iter_mut().for_each(|key| key.offset |= (at as u64) << OFFSET_BITS);
+            // One extract is the rule, and its list is taken as it is.
+            if keys.is_empty() {
+                keys = own;
+            } else {
+                keys.append(&mut own);
+            }
             kept.push(file);
         }
-        keys.sort_unstable_by_key(|(key, at)| (key.hash, key.when, *at, key.offset));
+        keys.sort_unstable();
         PatientIndex { files: kept, keys }
     }
 
@@ -63,13 +73,14 @@ impl PatientIndex {
     /// Returns the newest record of a patient that can be read.
     pub fn find(&self, id: &[u8]) -> Option<Found> {
         let hash = hash(id);
-        let end = self.keys.partition_point(|(key, _)| key.hash <= hash);
-        self.keys[..end].iter().rev().take_while(|(key, _)| key.hash == hash).find_map(
-            |&(key, file)| {
-                let record = self.files.get(file)?.read(key.offset, id)?;
-                Some(Found { record, file })
-            },
-        )
+        let end = self.keys.partition_point(|key| key.hash <= hash);
+        let newest_first = self.keys[..end].iter().rev();
+        newest_first.take_while(|key| key.hash == hash).find_map(|key| {
+            let file = usize::try_from(key.offset >> OFFSET_BITS).ok()?;
+            let offset = key.offset & ((1 << OFFSET_BITS) - 1);
+            let record = self.files.get(file)?.read(offset, id)?;
+            Some(Found { record, file })
+        })
     }
 }
 
@@ -93,7 +104,7 @@ impl PatientFile {
             bytes.truncate(filled);
             let block = Block { bytes, first_line: 1, offset: 0 };
             let mut rows = Rows::new(&block, &self.layout);
-            let row = rows.next()?;
+            let row = rows.next_row()?;
             // A record that ends with the bytes read may go on behind them.
             if row.range.end == block.bytes.len() && !at_end && size < READ_MAX {
                 size *= 8;

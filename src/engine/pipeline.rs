@@ -34,7 +34,7 @@ pub fn ordered(
         let mut at_end = false;
         loop {
             while !at_end && pending.len() < depth {
-                match blocks.next().map_err(EngineError::Extract)? {
+                match blocks.next_block().map_err(EngineError::Extract)? {
                     Some(block) => {
                         seen(&block)?;
                         let (sender, receiver) = channel();

@@ -23,10 +23,10 @@ pub fn read(
     let (layout, mut blocks) = source.open(vocabulary, None).map_err(EngineError::Extract)?;
     let mut references = References::default();
     let mut counts = Counts::default();
-    while let Some(block) = blocks.next().map_err(EngineError::Extract)? {
+    while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
         let before = counts.rows;
         let mut rows = Rows::new(&block, &layout);
-        while let Some(row) = rows.next() {
+        while let Some(row) = rows.next_row() {
             counts.rows += 1;
             match add(&mut references, &layout, scope, &row) {
                 Ok(()) => counts.sent += 1,

@@ -23,6 +23,7 @@ pub struct Writer {
     suffix: Vec<u8>,
     buffer: Vec<u8>,
     state: State,
+    durable: bool,
 }
 
 /// All that a savepoint has to bring back.
@@ -70,7 +71,13 @@ impl Writer {
         let file = disk::create(path)?;
         let mut buffer = Vec::with_capacity(BUFFER * 2);
         envelope.open_file(&mut buffer);
-        Ok(Writer { file, path: path.to_path_buf(), envelope, suffix, buffer, state })
+        let path = path.to_path_buf();
+        Ok(Writer { file, path, envelope, suffix, buffer, state, durable: true })
+    }
+
+    /// Says that the file is copied on and thrown away: it need not be durable.
+    pub fn is_scratch(&mut self) {
+        self.durable = false;
     }
 
     /// Appends messages of one kind.
@@ -165,8 +172,10 @@ impl Writer {
             self.envelope.close_file(batches, messages, &mut self.buffer);
         }
         self.flush()?;
-        let Writer { file, state, .. } = self;
-        file.finish()?;
+        let Writer { file, state, durable, .. } = self;
+        if durable {
+            file.finish()?;
+        }
         Ok(Some(Written {
             digest: state.digest.finish(),
             bytes: state.written,
@@ -190,5 +199,73 @@ impl Writer {
         self.state.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hl7::read::BatchFile;
+
+    fn messages(count: usize) -> Output {
+        let mut out = Output::default();
+        for _ in 0..count {
+            out.bytes.extend_from_slice(b"MSH|^~\\&|||||||ADT^A28|");
+            out.slots.push(out.bytes.len());
+            out.bytes.extend_from_slice(b"|T\r");
+        }
+        out
+    }
+
+    fn writer(folder: &Path) -> Writer {
+        let text = crate::config::template::interface_file("test");
+        let scope = crate::config::interface::read(&text, folder).unwrap();
+        let envelope = Envelope::new(&scope, 42, "2026-05-20T11:00:00".parse().unwrap());
+        Writer::create(&folder.join("batch"), envelope, 99).unwrap()
+    }
+
+    #[test]
+    fn numbers_rise_and_counts_and_digest_are_those_of_the_file() {
+        let place = tempfile::tempdir().unwrap();
+        let mut writer = writer(place.path());
+        writer.append(Kind::Patient, &messages(2)).unwrap();
+        writer.append(Kind::Patient, &messages(1)).unwrap();
+        writer.append(Kind::Appointment, &messages(1)).unwrap();
+        let written = writer.finish(false).unwrap().unwrap();
+        let bytes = std::fs::read(place.path().join("batch")).unwrap();
+        assert_eq!((written.digest, written.bytes), (Digest::of(&bytes), bytes.len() as u64));
+        assert_eq!((written.messages, written.next_control), (4, 103));
+        let file = BatchFile::read(&bytes).unwrap();
+        let ids: Vec<&[u8]> = file.messages().map(|message| message.control_id()).collect();
+        assert_eq!(ids, [b"99M99999".as_slice(), b"100M99999", b"101M99999", b"102M99999"]);
+        assert_eq!(file.batches.len(), 2);
+    }
+
+    #[test]
+    fn what_is_rolled_back_was_never_there() {
+        let place = tempfile::tempdir().unwrap();
+        let mut writer = writer(place.path());
+        writer.append(Kind::Patient, &messages(1)).unwrap();
+        let savepoint = writer.savepoint().unwrap();
+        writer.append(Kind::Patient, &messages(20_000)).unwrap();
+        writer.append(Kind::Appointment, &messages(20_000)).unwrap();
+        writer.rollback(&savepoint).unwrap();
+        writer.append(Kind::Patient, &messages(1)).unwrap();
+        let written = writer.finish(false).unwrap().unwrap();
+        let bytes = std::fs::read(place.path().join("batch")).unwrap();
+        assert_eq!(written.digest, Digest::of(&bytes));
+        let file = BatchFile::read(&bytes).unwrap();
+        assert_eq!(file.messages().last().unwrap().control_id(), b"100M99999");
+        assert_eq!(file.batches.len(), 1);
+    }
+
+    #[test]
+    fn a_file_without_messages_is_taken_away_or_says_so() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(writer(place.path()).finish(false).unwrap().is_none());
+        assert!(!place.path().join("batch").exists());
+        assert_eq!(writer(place.path()).finish(true).unwrap().unwrap().messages, 0);
+        let bytes = std::fs::read(place.path().join("batch")).unwrap();
+        assert!(BatchFile::read(&bytes).unwrap().batches[0].messages.is_empty());
     }
 }

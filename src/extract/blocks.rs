@@ -133,7 +133,7 @@ impl Blocks {
     /// # Errors
     /// [`ExtractError`]: a record too long, a quote never closed, damaged gzip data,
     /// a file that cannot be read.
-    pub fn next(&mut self) -> Result<Option<Block>, ExtractError> {
+    pub fn next_block(&mut self) -> Result<Option<Block>, ExtractError> {
         let mut asked = self.limits.block_bytes;
         loop {
             if self.rest.len() < asked {
@@ -286,7 +286,7 @@ mod tests {
         let (layout, mut blocks) =
             Blocks::open(reader, &vocabulary, ExtractKind::Departments, limits)?;
         let mut all = Vec::new();
-        while let Some(block) = blocks.next()? {
+        while let Some(block) = blocks.next_block()? {
             all.push(block);
         }
         Ok((layout, all))

@@ -52,7 +52,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Returns the next record, or `None` after the last.
-    pub fn next(&mut self) -> Option<Row<'_>> {
+    pub fn next_row(&mut self) -> Option<Row<'_>> {
         // A reader of bytes in memory that is flexible about widths cannot fail.
         if !self.reader.read_byte_record(&mut self.record).unwrap_or(false) {
             return None;
@@ -118,14 +118,16 @@ mod tests {
     use super::*;
     use crate::domain::{Cell, ExtractKind};
 
-    fn faults(text: &[u8]) -> Vec<(u64, u64, Option<(Code, String)>)> {
+    type Told = (u64, u64, Option<(Code, String)>);
+
+    fn faults(text: &[u8]) -> Vec<Told> {
         let cell = |column: &str| Cell::Own(column.to_string());
         let cells = vec![cell("departmentid"), cell("name"), cell("name")];
         let layout = Layout::new(ExtractKind::Departments, b',', String::new(), cells);
         let block = Block { bytes: text.to_vec(), first_line: 2, offset: 0 };
         let mut rows = Rows::new(&block, &layout);
         let mut found = Vec::new();
-        while let Some(row) = rows.next() {
+        while let Some(row) = rows.next_row() {
             found.push((row.number, row.line, row.fault.map(|fault| (fault.code, fault.column))));
         }
         found

@@ -42,6 +42,7 @@ pub fn escape(value: &[u8], text: Text, out: &mut Vec<u8>) -> usize {
         }
         return 0;
     }
+    let begin = out.len();
     let mut left_out = 0;
     let mut before = 0;
     for &byte in value {
@@ -58,6 +59,9 @@ pub fn escape(value: &[u8], text: Text, out: &mut Vec<u8>) -> usize {
             _ => out.push(byte),
         }
         before = byte;
+    }
+    if &out[begin..] == b"\"\"" {
+        out.truncate(begin);
     }
     left_out
 }

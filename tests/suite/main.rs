@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod cases;
 mod config;
 mod crash;
 mod delivery;
@@ -17,3 +18,4 @@ mod ledger;
 mod proxy;
 mod sftpd;
 mod site;
+mod versions;

@@ -141,7 +141,7 @@ impl Story<'_> {
         let extract = self.extract();
         let (batch, next) = self.batch(3);
         let mut notes = Notes::default();
-        notes.note(Note::Masked);
+        notes.note(Note::CodeFromWord);
         let counts = Counts { rows: 7, sent: 2, filtered: 1, error: 2, duplicate: 2, messages: 3 };
         let insurance = Fault { field: None, column: "".into(), ..fault(4, Code::I001) };
         let ledger = self.ledger();
