@@ -13,6 +13,7 @@ mod cases;
 mod config;
 mod delivery;
 mod ledger;
+mod properties;
 mod proxy;
 mod sftpd;
 mod site;
