@@ -15,6 +15,7 @@ mod config;
 mod crash;
 mod delivery;
 mod ledger;
+mod properties;
 mod proxy;
 mod sftpd;
 mod site;
