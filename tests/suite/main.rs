@@ -18,4 +18,5 @@ mod ledger;
 mod proxy;
 mod sftpd;
 mod site;
+mod tidy;
 mod versions;
