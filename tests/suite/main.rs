@@ -19,4 +19,5 @@ mod properties;
 mod proxy;
 mod sftpd;
 mod site;
+mod tidy;
 mod versions;
