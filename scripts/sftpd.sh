@@ -45,22 +45,6 @@ find_sshd() {
   return 1
 }
 
-ensure_sshd() {
-  if find_sshd >/dev/null && command -v ssh-keygen >/dev/null; then
-    return 0
-  fi
-  if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
-    fail 2 "no OpenSSH server here; install the Debian package openssh-server"
-  fi
-  export DEBIAN_FRONTEND=noninteractive
-  { apt-get update -q && apt-get install -qy --no-install-recommends openssh-server; } >&2 ||
-    fail 2 "could not install the Debian package openssh-server"
-  # Only the program is wanted: the machine does not open its port 22 for that.
-  if command -v systemctl >/dev/null; then
-    systemctl disable --now ssh.service >&2 || true
-  fi
-}
-
 # Prints the server's process ID if it runs.
 running() {
   local pid
@@ -162,7 +146,7 @@ print_lines() {
 start() {
   local dir=$1 port=${2:-0} pid sshd
   [[ "$port" =~ ^[0-9]+$ && "$port" -le 65535 ]] || fail 2 "$port is no port"
-  ensure_sshd
+  "$(dirname "${BASH_SOURCE[0]}")/packages.sh" openssh-server openssh-client || exit 2
   sshd=$(find_sshd) || fail 2 "no OpenSSH server here; install the Debian package openssh-server"
   mkdir -p "$dir/inbound"
   dir=$(cd "$dir" && pwd -P)

@@ -73,7 +73,10 @@ impl<'a> Compiler<'a> {
                     count: (rule.times > 1).then(|| time.to_string()),
                     is_column: self.is_column,
                 };
-                segments.push(binder.segment(rule, event)?);
+                let mut segment = binder.segment(rule, event)?;
+                if segment.slim() {
+                    segments.push(segment);
+                }
             }
         }
         let times = match bound {
@@ -168,7 +171,7 @@ impl Binder<'_> {
             .into_iter()
             .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
             .collect::<Result<_, _>>()?;
-        Ok(SegmentProgram { name: rule.name, guard, fields })
+        Ok(SegmentProgram { name: rule.name, guard, head: Vec::new(), constant: 0, fields })
     }
 
     fn guard_fault(
@@ -213,7 +216,7 @@ impl Binder<'_> {
         let mut constant = true;
         for part in &repetition.parts {
             match part {
-                Part::Next => steps.push(Step::Next),
+                Part::Next => steps.push(Step::Next(1)),
                 Part::Literal(text) => {
                     let text = match &self.count {
                         Some(count) => text.replace('#', count),

@@ -37,7 +37,7 @@ impl Program {
             }
             for field in segment.fields.iter().filter(|field| !field.is_charset) {
                 let mut out = Output::default();
-                if field.write(&scene, &mut out)? {
+                if field.write(&scene, 0, &mut out)? {
                     explained.push(Explained {
                         field: field.path,
                         value: String::from_utf8_lossy(&out.bytes).into_owned(),

@@ -12,6 +12,7 @@ mod functions;
 mod map;
 mod program;
 mod references;
+mod slim;
 mod template;
 mod values;
 

@@ -27,6 +27,10 @@ pub struct Program {
 pub(super) struct SegmentProgram {
     pub name: [u8; 3],
     pub guard: Guard,
+    /// The name and the first fields, as far as they are the same in every record.
+    pub head: Vec<u8>,
+    /// How many fields those are.
+    pub constant: usize,
     pub fields: Vec<FieldProgram>,
 }
 
@@ -60,7 +64,8 @@ pub(super) struct RepetitionProgram {
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Next,
+    /// So many components begin.
+    Next(usize),
     Bytes(Vec<u8>),
     Value(Value),
 }
@@ -140,6 +145,18 @@ pub struct Refusal {
     pub field: Option<Path>,
 }
 
+/// Separators that are written once something follows them: empty components and
+/// fields at the end are not written (3.4), and most fields of most records are empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Owed {
+    /// `|`
+    pub fields: u8,
+    /// `~`
+    pub repetition: bool,
+    /// `^`
+    pub components: usize,
+}
+
 /// What a record's values are written with.
 pub(super) struct Scene<'a> {
     pub input: Input<'a>,
@@ -169,6 +186,11 @@ impl Output {
 }
 
 impl Column {
+    /// True if the header has it.
+    pub fn is_there(&self) -> bool {
+        !self.cells.is_empty()
+    }
+
     /// Returns the value, trimmed; empty if there is none. `""` is none: on the wire it
     /// would mean "delete what you have" (`interface.md` 3.4).
     pub fn value<'a>(&self, input: Input<'a>) -> &'a [u8] {
@@ -282,26 +304,15 @@ impl SegmentProgram {
         out: &mut Output,
     ) -> Result<bool, Refusal> {
         let begin = out.mark();
-        out.bytes.extend_from_slice(&self.name);
-        let mut last = 0;
-        if self.name == *b"MSH" {
-            out.bytes.extend_from_slice(b"|^~\\&");
-            last = 2;
-        }
-        let first = last;
-        for field in &self.fields {
+        out.bytes.extend_from_slice(&self.head);
+        let (constant, rest) = self.fields.split_at(self.constant);
+        let first = if self.name == *b"MSH" { 2 } else { 0 };
+        let mut last = constant.last().map_or(first, |field| field.number);
+        for field in rest {
             if field.is_charset {
                 *charset = Some((out.bytes.len(), last));
-                continue;
-            }
-            let before = out.mark();
-            for _ in last..field.number {
-                out.bytes.push(b'|');
-            }
-            if field.write(scene, out)? {
+            } else if field.write(scene, field.number - last, out)? {
                 last = field.number;
-            } else {
-                out.reset(before);
             }
         }
         if last == first {
@@ -314,22 +325,17 @@ impl SegmentProgram {
 }
 
 impl FieldProgram {
-    /// Writes the first alternative that gives a value; says whether one did.
-    pub fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Refusal> {
+    /// Writes the first alternative that gives a value, after the separators that are
+    /// owed before it; says whether one did.
+    pub fn write(&self, scene: &Scene<'_>, fields: u8, out: &mut Output) -> Result<bool, Refusal> {
         for alternative in &self.alternatives {
-            let mut gave = false;
+            let mut owed = Owed { fields, ..Owed::default() };
             for repetition in alternative {
-                let before = out.mark();
-                if gave {
-                    out.bytes.push(b'~');
-                }
-                if repetition.write(self.path, scene, out)? {
-                    gave = true;
-                } else {
-                    out.reset(before);
+                if repetition.write(self.path, scene, owed, out)? {
+                    owed = Owed { repetition: true, ..Owed::default() };
                 }
             }
-            if gave {
+            if owed.repetition {
                 return Ok(true);
             }
         }
@@ -338,89 +344,124 @@ impl FieldProgram {
 }
 
 impl RepetitionProgram {
-    fn write(&self, path: Path, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Refusal> {
+    fn write(
+        &self,
+        path: Path,
+        scene: &Scene<'_>,
+        mut owed: Owed,
+        out: &mut Output,
+    ) -> Result<bool, Refusal> {
         let begin = out.mark();
         let mut gave = self.constant;
-        // `^` is owed until something follows it: empty components at the end are
-        // not written (3.4).
-        let mut owed = 0;
         for step in &self.steps {
-            let before = out.mark();
-            if !matches!(step, Step::Next) {
-                out.bytes.resize(before.bytes + owed, b'^');
-            }
-            let wrote = match step {
-                Step::Next => {
-                    owed += 1;
+            match step {
+                Step::Next(count) => {
+                    owed.components += count;
                     continue;
                 }
                 Step::Bytes(bytes) => {
+                    owed.pay(&mut out.bytes);
                     out.bytes.extend_from_slice(bytes);
-                    true
                 }
                 Step::Value(value) => {
-                    let wrote = value.write(path, scene, out)?;
-                    gave |= wrote;
-                    wrote
+                    let before = out.mark();
+                    if !value.write(path, scene, owed, out)? {
+                        out.reset(before);
+                        continue;
+                    }
+                    gave = true;
                 }
-            };
-            if wrote {
-                owed = 0;
-            } else {
-                out.reset(before);
             }
+            owed = Owed::default();
+        }
+        if !gave {
+            out.reset(begin);
         }
         // A control number's place is a value, though it is still empty.
         Ok(gave && out.mark() != begin)
     }
 }
 
+impl Owed {
+    fn pay(self, out: &mut Vec<u8>) {
+        // Loops, not `resize`: it is one of each as a rule, and a call costs more.
+        for _ in 0..self.fields {
+            out.push(b'|');
+        }
+        if self.repetition {
+            out.push(b'~');
+        }
+        for _ in 0..self.components {
+            out.push(b'^');
+        }
+    }
+}
+
 impl Value {
-    fn write(&self, path: Path, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Refusal> {
+    /// Writes what is owed and the value; says whether there was one. If not, what
+    /// was written is to be taken back.
+    fn write(
+        &self,
+        path: Path,
+        scene: &Scene<'_>,
+        owed: Owed,
+        out: &mut Output,
+    ) -> Result<bool, Refusal> {
         let refusal = |code, column: &Cow<'static, str>| Refusal {
             code,
             column: column.clone(),
             field: Some(path),
         };
         for source in &self.sources {
-            match source {
-                Source::Column(column) => {
-                    let value = column.value(scene.input);
-                    if !value.is_empty() {
-                        let written = self.function.write(value, scene, out);
-                        return written.map_err(|code| refusal(code, &column.name));
-                    }
+            if let Source::Column(column) = source {
+                let value = column.value(scene.input);
+                if !value.is_empty() {
+                    owed.pay(&mut out.bytes);
+                    let written = self.function.write(value, scene, out);
+                    return written.map_err(|code| refusal(code, &column.name));
                 }
-                Source::Bytes(bytes) if bytes.is_empty() => {}
-                Source::Bytes(bytes) => {
-                    out.bytes.extend_from_slice(bytes);
-                    return Ok(true);
-                }
-                Source::Control => {
-                    out.slots.push(out.bytes.len());
-                    return Ok(true);
-                }
-                Source::Set => {
-                    out.bytes.extend_from_slice(scene.set.to_string().as_bytes());
-                    return Ok(true);
-                }
-                Source::Start | Source::End => {
-                    let is_start = matches!(source, Source::Start);
-                    let at = if is_start { scene.start } else { scene.end };
-                    if let Some(at) = at {
-                        write_minute(at, &mut out.bytes);
-                        return Ok(true);
-                    }
-                }
+            } else if source.write(scene, owed, out) {
+                return Ok(true);
             }
         }
         match self.required {
             Some(code) => Err(refusal(code, &self.name)),
-            None => {
+            None if self.function.needs_no_value() => {
+                owed.pay(&mut out.bytes);
                 let written = self.function.write_without(scene, out);
                 written.map_err(|code| refusal(code, &self.name))
             }
+            None => Ok(false),
         }
+    }
+}
+
+impl Source {
+    /// Writes what is owed and what does not come from a column, if there is any.
+    fn write(&self, scene: &Scene<'_>, owed: Owed, out: &mut Output) -> bool {
+        match self {
+            Source::Column(_) => return false,
+            Source::Bytes(bytes) if bytes.is_empty() => return false,
+            Source::Bytes(bytes) => {
+                owed.pay(&mut out.bytes);
+                out.bytes.extend_from_slice(bytes);
+            }
+            Source::Control => {
+                owed.pay(&mut out.bytes);
+                out.slots.push(out.bytes.len());
+            }
+            Source::Set => {
+                owed.pay(&mut out.bytes);
+                out.bytes.extend_from_slice(scene.set.to_string().as_bytes());
+            }
+            Source::Start | Source::End => {
+                let at = if matches!(self, Source::Start) { scene.start } else { scene.end };
+                let Some(at) = at else { return false };
+                owed.pay(&mut out.bytes);
+                write_minute(at, &mut out.bytes);
+            }
+        }
+        true
     }
 }
 

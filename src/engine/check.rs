@@ -45,10 +45,12 @@ pub fn folders(engine: &Engine) -> Vec<Checked> {
     let mut checked = Vec::new();
     for folder in spool.folders() {
         let what = format!("folder {}", folder.display());
+        // Another user who drops files must get through to the inbox, and no more.
+        let forbidden = if folder == spool.root { 0o066 } else { 0o077 };
         match fs::metadata(folder) {
             Err(err) => checked.push(Checked::wrong(what, format!("{err}; a run makes it again"))),
             // The inbox belongs to the exporter too, if the site wants it so.
-            Ok(found) if found.permissions().mode() & 0o077 != 0 && folder != spool.inbox => {
+            Ok(found) if found.permissions().mode() & forbidden != 0 && folder != spool.inbox => {
                 let todo = "others may look into it, and it holds patient data: chmod 700";
                 checked.push(Checked::wrong(what, todo));
             }

@@ -46,6 +46,8 @@ enum Next {
     /// Delivered, and our temporary name is to be removed.
     DoneAndRemove,
     Infer,
+    /// Our temporary file is there, so nothing was renamed; it is not what it was.
+    SendAgain,
     Conflict,
 }
 
@@ -57,6 +59,7 @@ fn decide(temp: Look, last: Look) -> Next {
         (Look::Ours | Look::Other, Look::Ours) => Next::DoneAndRemove,
         (Look::Refused | Look::Absent, Look::Ours) => Next::Done("seen"),
         (Look::Absent, Look::Absent) => Next::Infer,
+        (Look::Other, _) => Next::SendAgain,
         (_, Look::Absent | Look::Refused) => Next::Rename,
     }
 }
@@ -308,6 +311,14 @@ impl Attempt<'_> {
                 Ok(End::Done("seen"))
             }
             Next::Infer => Ok(self.infer(since)),
+            Next::SendAgain => {
+                let path = self.there.path(temp);
+                let what = format!(
+                    "{path} changed after it was verified, so it was not published; ask the \
+                     vendor what happened at the server, then send it again"
+                );
+                Ok(End::Wait(what, Some(Stage::Sending)))
+            }
             Next::Conflict => Ok(self.conflict()),
         }
     }
@@ -411,6 +422,9 @@ mod tests {
             (Ours, Ours, Next::DoneAndRemove),
             (Ours, Other, Next::Conflict),
             (Absent, Other, Next::Conflict),
+            (Other, Absent, Next::SendAgain),
+            (Other, Refused, Next::SendAgain),
+            (Other, Ours, Next::DoneAndRemove),
             (Refused, Refused, Next::Rename),
             (Refused, Absent, Next::Rename),
             (Ours, Refused, Next::Rename),

@@ -9,8 +9,10 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod audit;
 mod cases;
 mod config;
+mod crash;
 mod delivery;
 mod ledger;
 mod properties;

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`line`] | the TCP connection and the SSH session, a time limit on every step |
+//! | [`mod@line`] | the TCP connection and the SSH session, a time limit on every step |
 //! | [`host_key`] | the known_hosts file: who the server must be |
 //! | [`offer`] | what a server offers that we have nothing in common with |
 //! | [`secret`], [`key_file`] | passwords, passphrases and private keys of ours |

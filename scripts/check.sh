@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The gate: what passes here may be merged; nothing else decides.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+Usage: scripts/check.sh
+
+Runs, in this order, and stops at the first that fails: the packages that the tests
+need, rustfmt, clippy with every warning an error, the tests, the documentation with
+every warning an error, and the quickstart with the debug binary.
+
+CI=true makes the tests fail, not skip, where something they need is missing.
+
+EXIT STATUS
+  0  all of it passed
+  2  something this machine must have first
+  other: of the command that failed, which was named last
+TEXT
+}
+
+run() {
+  printf '\n$ %s\n' "$*"
+  local since=$SECONDS
+  "$@"
+  printf '(%s s)\n' "$((SECONDS - since))"
+}
+
+quickstart() {
+  local dir code=0
+  dir=$(mktemp -d "${TMPDIR:-/tmp}/hl7drop-check.XXXXXX")
+  scripts/quickstart.sh --debug "$dir" >"$dir.log" 2>&1 || code=$?
+  if [[ $code -ne 0 ]]; then cat "$dir.log" >&2; fi
+  rm -rf "$dir" "$dir.log"
+  return "$code"
+}
+
+if [[ $# -gt 0 ]]; then
+  usage
+  [[ "$1" == -h || "$1" == --help ]] && exit 0 || exit 2
+fi
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+run scripts/packages.sh gcc libc6-dev pkg-config libssl-dev openssh-server openssh-client \
+  python3 strace
+if ! command -v cargo >/dev/null; then
+  echo "check.sh: there is no Rust here; install it from https://rustup.rs" >&2
+  exit 2
+fi
+run cargo fmt --check
+run cargo clippy --locked --all-targets -- -D warnings
+run cargo test --locked
+RUSTDOCFLAGS="-D warnings" run cargo doc --locked --no-deps --document-private-items
+run quickstart
+printf '\nall of it passed in %s s\n' "$SECONDS"
