@@ -17,6 +17,7 @@ mod delivery;
 mod ledger;
 mod properties;
 mod proxy;
+mod real_data;
 mod sftpd;
 mod site;
 mod tidy;
