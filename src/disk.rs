@@ -115,6 +115,7 @@ impl NewFile {
     /// [`DiskError::Failed`].
     pub fn cut(&mut self, len: u64) -> Result<()> {
         use std::io::Seek;
+        crashpoint("disk.cut").map_err(failed("cut", &self.path))?;
         self.file.set_len(len).map_err(failed("cut", &self.path))?;
         self.file.seek(io::SeekFrom::Start(len)).map_err(failed("cut", &self.path))?;
         Ok(())
@@ -125,9 +126,8 @@ impl NewFile {
     /// # Errors
     /// [`DiskError::NotDurable`].
     pub fn finish(self) -> Result<()> {
-        crashpoint("disk.sync").map_err(failed("sync", &self.path))?;
-        self.file
-            .sync_all()
+        crashpoint("disk.sync")
+            .and_then(|()| self.file.sync_all())
             .map_err(|err| DiskError::NotDurable { path: self.path.clone(), err })?;
         sync_folder_of(&self.path)?;
         crashpoint("disk.written").map_err(failed("write", &self.path))
@@ -155,12 +155,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn shift(from: &Path, to: &Path) -> Result<()> {
     crashpoint("disk.shift").map_err(failed("move", from))?;
     fs::rename(from, to).map_err(failed("move", from))?;
-    crashpoint("disk.shifted").map_err(failed("move", from))?;
     sync_folder_of(to)?;
     if from.parent() != to.parent() {
         sync_folder_of(from)?;
     }
-    Ok(())
+    crashpoint("disk.shifted").map_err(failed("move", from))
 }
 
 /// Moves a file to a name that must be free, and makes the move durable.
@@ -182,8 +181,8 @@ pub fn shift_new(from: &Path, to: &Path) -> Result<()> {
         }
         Err(err) => return Err(failed("move", to)(err)),
     }
-    crashpoint("disk.linked").map_err(failed("move", from))?;
     sync_folder_of(to)?;
+    crashpoint("disk.linked").map_err(failed("move", from))?;
     remove(from)
 }
 
@@ -208,12 +207,15 @@ pub fn folder(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(failed("make folder", path))?;
-    sync_folder_of(path)
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        folder(above)?;
+    }
+    crashpoint("disk.folder").map_err(failed("make folder", path))?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(err) if !path.is_dir() => Err(failed("make folder", path)(err)),
+        // Whoever made it first may not have synced it.
+        _ => sync_folder_of(path),
+    }
 }
 
 /// Takes a file's permissions away from everybody but its owner.
@@ -230,7 +232,10 @@ fn sync_folder_of(path: &Path) -> Result<()> {
         _ => Path::new("."),
     };
     let not_durable = |err| DiskError::NotDurable { path: folder.to_path_buf(), err };
-    File::open(folder).and_then(|file| file.sync_all()).map_err(not_durable)
+    crashpoint("disk.sync_folder")
+        .and_then(|()| File::open(folder))
+        .and_then(|file| file.sync_all())
+        .map_err(not_durable)
 }
 
 #[cfg(test)]

@@ -198,7 +198,7 @@ impl Column {
         let Some(record) = record else { return &[] };
         for &cell in &self.cells {
             let value = trimmed(record.get(cell).unwrap_or_default());
-            if !value.is_empty() && value != b"\"\"" && !self.is_blank(value) {
+            if !value.is_empty() && !is_delete(value) && !self.is_blank(value) {
                 return value;
             }
         }
@@ -218,6 +218,12 @@ fn trimmed(mut value: &[u8]) -> &[u8] {
         value = rest;
     }
     value
+}
+
+/// True of what would stand as `""` on the wire, where control characters are left out.
+fn is_delete(value: &[u8]) -> bool {
+    let dropped = |byte: &u8| byte.is_ascii_control() && !b"\t\r\n".contains(byte);
+    matches!(value, [b'"', between @ .., b'"'] if between.iter().all(dropped))
 }
 
 impl Program {

@@ -9,10 +9,13 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod audit;
 mod cases;
 mod config;
+mod crash;
 mod delivery;
 mod ledger;
+mod properties;
 mod proxy;
 mod sftpd;
 mod site;

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use hl7drop::config::interface;
+use hl7drop::disk;
 use hl7drop::engine::{Engine, Silent};
 use hl7drop::spool::Spool;
 
@@ -76,7 +77,7 @@ impl Site {
              [connectivity.test]\n{connectivity}"
         );
         fs::write(site.interface_file(), text).unwrap();
-        fs::create_dir_all(site.spool().inbox).unwrap();
+        disk::folder(&site.spool().inbox).unwrap();
         site
     }
 
