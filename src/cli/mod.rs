@@ -48,7 +48,13 @@ impl From<EngineError> for Failure {
             EngineError::Worker => Exit::BUG,
             _ => Exit::LOCAL,
         };
-        Failure { exit, text: err.to_string() }
+        let text = match &err {
+            EngineError::Disk(disk) if disk.is_full() => {
+                format!("{err}; free some space there and run again: nothing is lost")
+            }
+            _ => err.to_string(),
+        };
+        Failure { exit, text }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::disk;
 use crate::domain::{Counts, ExtractKind, Fault, Notes};
 use crate::extract::ExtractError;
 use crate::ledger::{BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers};
-use crate::spool::{Seen, clean_name, settled};
+use crate::spool::{Seen, clean_name, odd, settled};
 
 /// What was taken in.
 #[derive(Debug, Default)]
@@ -104,6 +104,10 @@ fn claim(engine: &Engine, taken: &mut Taken) -> Result<(), EngineError> {
             continue;
         }
         engine.spool.claim(&seen, kind)?;
+    }
+    for name in odd(&engine.spool.inbox)? {
+        let name = clean_name(&name);
+        log::warn!("inbox/{name} is a folder, a link or a pipe, no file; it is left there");
     }
     for name in &taken.strangers {
         log::warn!("inbox/{name} matches no pattern of this interface and is left there");

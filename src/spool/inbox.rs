@@ -56,6 +56,26 @@ pub fn looked(inbox: &Path) -> disk::Result<Vec<Seen>> {
     Ok(seen)
 }
 
+/// Returns the names of what is no regular file and will never be taken: a FIFO would
+/// hang its reader, a link may lead anywhere. Names that begin with a dot are nobody's.
+///
+/// # Errors
+/// [`disk::DiskError`].
+pub fn odd(inbox: &Path) -> disk::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(inbox).map_err(failed("list", inbox))? {
+        let entry = entry.map_err(failed("list", inbox))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // A file can be gone between the listing and the look.
+        let is_file = entry.file_type().map_or(true, |kind| kind.is_file());
+        if !is_file && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Looks twice, `settle` apart, and returns what both looks agree on, and what is
 /// still being written. A `settle` of zero looks once.
 ///

@@ -8,7 +8,7 @@ mod inbox;
 mod shelf;
 
 pub use claim::clean_name;
-pub use inbox::{Seen, looked, settled};
+pub use inbox::{Seen, looked, odd, settled};
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod bad_input;
 mod cases;
 mod config;
 mod crash;
