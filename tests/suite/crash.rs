@@ -502,7 +502,12 @@ fn power_lost_twice() {
 #[test]
 #[ignore = "takes long: scripts/sweep.sh"]
 fn power_lost_twice_over_sftp() {
-    sweep_pairs("sftp, abort twice", &over_sftp, ABORT, of_the_line);
+    sweep_pairs(
+        "sftp, abort twice, taken",
+        &over_sftp,
+        Strike { taken: true, ..ABORT },
+        of_the_line,
+    );
 }
 
 #[test]
