@@ -11,6 +11,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
 use crate::crashpoint::crashpoint;
 
 /// A file system operation that did not work.
@@ -155,35 +158,30 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 pub fn shift(from: &Path, to: &Path) -> Result<()> {
     crashpoint("disk.shift").map_err(failed("move", from))?;
     fs::rename(from, to).map_err(failed("move", from))?;
-    sync_folder_of(to)?;
-    if from.parent() != to.parent() {
-        sync_folder_of(from)?;
-    }
-    crashpoint("disk.shifted").map_err(failed("move", from))
+    sync_move(from, to)
 }
 
-/// Moves a file to a name that must be free, and makes the move durable.
+/// Moves a file at one instant to a name that must be free, and makes the move
+/// durable. No link and removal: a crash between the two would leave both names, and
+/// whoever takes the new one away would be given the file again.
 ///
 /// # Errors
 /// [`DiskError::is_exists`] says true if the name was taken.
-#[expect(clippy::disallowed_methods, reason = "a link refuses a name that is taken")]
+#[expect(clippy::disallowed_methods, reason = "where the system cannot refuse a taken name")]
 pub fn shift_new(from: &Path, to: &Path) -> Result<()> {
-    crashpoint("disk.link").map_err(failed("move", from))?;
-    match fs::hard_link(from, to) {
+    crashpoint("disk.shift_new").map_err(failed("move", from))?;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => {}
-        // A file system without links: look first, then rename.
-        Err(err) if err.kind() != io::ErrorKind::AlreadyExists && from.exists() => {
+        // A file system that knows no such rename: look first.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
             if to.symlink_metadata().is_ok() {
-                let err = io::Error::from(io::ErrorKind::AlreadyExists);
-                return Err(failed("move", to)(err));
+                return Err(failed("move", to)(io::ErrorKind::AlreadyExists.into()));
             }
-            return shift(from, to);
+            fs::rename(from, to).map_err(failed("move", from))?;
         }
-        Err(err) => return Err(failed("move", to)(err)),
+        Err(err) => return Err(failed("move", from)(err.into())),
     }
-    sync_folder_of(to)?;
-    crashpoint("disk.linked").map_err(failed("move", from))?;
-    remove(from)
+    sync_move(from, to)
 }
 
 /// Removes a file if it is there, and makes that durable.
@@ -226,16 +224,31 @@ pub fn make_private(path: &Path) -> Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed("protect", path))
 }
 
-fn sync_folder_of(path: &Path) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+/// Makes the names in a folder durable, whoever made them.
+///
+/// # Errors
+/// [`DiskError::NotDurable`].
+pub fn sync_folder(folder: &Path) -> Result<()> {
     let not_durable = |err| DiskError::NotDurable { path: folder.to_path_buf(), err };
     crashpoint("disk.sync_folder")
         .and_then(|()| File::open(folder))
         .and_then(|file| file.sync_all())
         .map_err(not_durable)
+}
+
+fn sync_move(from: &Path, to: &Path) -> Result<()> {
+    sync_folder_of(to)?;
+    if from.parent() != to.parent() {
+        sync_folder_of(from)?;
+    }
+    crashpoint("disk.shifted").map_err(failed("move", from))
+}
+
+fn sync_folder_of(path: &Path) -> Result<()> {
+    sync_folder(match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    })
 }
 
 #[cfg(test)]

@@ -29,9 +29,27 @@ impl Folder {
         let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
         let folder = Folder { root };
         match fs::metadata(&folder.root) {
-            Ok(found) if found.is_dir() => Ok(folder),
+            Ok(found) if found.is_dir() => folder.synced(),
             Ok(_) => Err(folder.no_folder()),
             Err(err) => Err(folder.failed("look at", "", &err)),
+        }
+    }
+
+    /// A run that ended between a rename and its sync left a name that is seen and
+    /// may not be on the disk: nobody may take it for delivered before it is.
+    fn synced(self) -> Result<Folder> {
+        match disk::sync_folder(&self.root) {
+            Ok(()) => Ok(self),
+            // It cannot be synced, or not by us; a rename will say so.
+            Err(err)
+                if matches!(
+                    err.source_error().kind(),
+                    ErrorKind::InvalidInput | ErrorKind::PermissionDenied
+                ) =>
+            {
+                Ok(self)
+            }
+            Err(err) => Err(self.failed("sync", "", err.source_error())),
         }
     }
 

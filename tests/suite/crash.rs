@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use flate2::{Compression, write::GzEncoder};
 use hl7drop::digest::Digest;
+use hl7drop::disk;
 use hl7drop::engine::check;
 use hl7drop::hl7::read::BatchFile;
 use hl7drop::ledger::{Ledger, Sqlite, Stage};
@@ -60,13 +62,15 @@ struct Strike {
     kind: &'static str,
     /// The verb: one run, or two in one process.
     verb: &'static [&'static str],
+    /// Whether the vendor takes away what it sees before the next run.
+    taken: bool,
 }
 
-const ABORT: Strike = Strike { kind: "abort", verb: &["run"] };
-const ERROR: Strike = Strike { kind: "error", verb: &["run"] };
-const FULL: Strike = Strike { kind: "full", verb: &["run"] };
+const ABORT: Strike = Strike { kind: "abort", verb: &["run"], taken: false };
+const ERROR: Strike = Strike { kind: "error", ..ABORT };
+const FULL: Strike = Strike { kind: "full", ..ABORT };
 /// The process goes on: the interface that failed is run once more.
-const ERROR_GO_ON: Strike = Strike { kind: "error", verb: &["run", NAME, NAME] };
+const ERROR_GO_ON: Strike = Strike { kind: "error", verb: &["run", NAME, NAME], taken: false };
 
 /// What a site has come to.
 #[derive(Debug, PartialEq)]
@@ -120,7 +124,33 @@ fn struck(site: &Site, strike: Strike, nth: u32) -> Option<String> {
         // only a copy of ours was lost to, and what waits is told as ever.
         (Some(_), _) => assert!(matches!(output.code, Some(3..=6)), "{output:?}"),
     }
+    if strike.taken {
+        take(site);
+    }
     place.map(str::to_string)
+}
+
+/// The vendor takes what has a final name, and is never given a name twice.
+fn take(site: &Site) {
+    let taken = site.root().join("taken");
+    disk::folder(&taken).unwrap();
+    for path in files(&site.partner) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(!taken.join(name).exists(), "{name} came a second time");
+        if !name.starts_with('.') {
+            fs::rename(&path, taken.join(name)).unwrap();
+        }
+    }
+}
+
+/// Lists what came to the partner, whether the vendor took it or not, by name.
+fn arrived(site: &Site) -> Vec<(String, PathBuf)> {
+    let mut found = files(&site.partner);
+    found.extend(files(&site.root().join("taken")));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
+    let mut found: Vec<_> = found.into_iter().map(|path| (name(&path), path)).collect();
+    found.sort();
+    found
 }
 
 /// A run that met no fault ends with the records that wait, and nothing worse.
@@ -187,19 +217,19 @@ fn always(site: &Site, extracts: &BTreeMap<String, Digest>) {
 /// What the partner sees is whole, promised, and verified before it got its name;
 /// and what the ledger says it has, it has.
 fn partner(site: &Site, ledger: Option<&Sqlite>) {
-    let seen: BTreeSet<String> =
-        names(&site.partner).into_iter().filter(|name| !name.starts_with('.')).collect();
-    let Some(ledger) = ledger else { return assert_eq!(seen, BTreeSet::new(), "no ledger yet") };
+    let seen: BTreeMap<String, PathBuf> =
+        arrived(site).into_iter().filter(|(name, _)| !name.starts_with('.')).collect();
+    let Some(ledger) = ledger else { return assert_eq!(seen, BTreeMap::new(), "no ledger yet") };
     let endpoint = &site.engine().agreement.scope.endpoint.name;
-    for name in &seen {
+    for (name, path) in &seen {
         let batch = ledger.batch(name).unwrap().unwrap_or_else(|| panic!("{name} not promised"));
-        assert_eq!(sha(&site.partner.join(name)), batch.digest, "{name} is half made");
+        assert_eq!(sha(path), batch.digest, "{name} is half made");
         let stage = ledger.delivery(batch.number, endpoint).unwrap().unwrap().stage;
         assert!(matches!(stage, Stage::Verified | Stage::Delivered), "{name} is {stage:?}");
     }
     for batch in ledger.batches().unwrap() {
         let stage = ledger.delivery(batch.number, endpoint).unwrap().unwrap().stage;
-        assert!(stage != Stage::Delivered || seen.contains(&batch.name), "{} said", batch.name);
+        assert!(stage != Stage::Delivered || seen.contains_key(&batch.name), "{} said", batch.name);
     }
 }
 
@@ -236,10 +266,10 @@ fn settled(site: &Site) -> Settled {
     let extracts = status["extracts"].as_array().unwrap().iter().map(rows);
     let rows: BTreeMap<String, Value> = extracts.collect();
     let accounts = serde_json::json!({ "rows": rows, "states": status["states"] });
-    let delivered = names(&site.partner);
-    let mut messages = Vec::new();
-    for name in &delivered {
-        let bytes = fs::read(site.partner.join(name)).unwrap();
+    let (mut delivered, mut messages) = (Vec::new(), Vec::new());
+    for (name, path) in arrived(site) {
+        delivered.push(name);
+        let bytes = fs::read(path).unwrap();
         for message in BatchFile::read(&bytes).unwrap().messages() {
             let segments = message.segments.iter();
             let lines = segments.map(|segment| String::from_utf8_lossy(segment.bytes()));
@@ -321,10 +351,16 @@ fn places(make: &dyn Fn() -> Site, strike: Strike) -> Vec<String> {
     places.map(str::to_string).collect()
 }
 
-/// Works `what` off in parallel, for 1, 2, 3 ... until it says false.
+/// Works `what` off in parallel, for 1, 2, 3 ... until it says false, or panics.
 fn until_false(what: impl Fn(u32) -> bool + Sync) {
-    let next = AtomicU32::new(1);
-    let work = || while what(next.fetch_add(1, Ordering::Relaxed)) {};
+    let (next, failed) = (AtomicU32::new(1), AtomicBool::new(false));
+    let one = || {
+        let nth = next.fetch_add(1, Ordering::Relaxed);
+        let done = catch_unwind(AssertUnwindSafe(|| what(nth)));
+        failed.fetch_or(done.is_err(), Ordering::Relaxed);
+        done.unwrap_or_else(|_| panic!("the sweep ends at {nth}"))
+    };
+    let work = || while !failed.load(Ordering::Relaxed) && one() {};
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get) * 2;
     std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
 }
@@ -387,8 +423,7 @@ fn sweep_pairs(
 
 /// Says which run it was, if `work` panics.
 fn blamed<T>(which: &str, work: impl FnOnce() -> T) -> T {
-    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-    done.unwrap_or_else(|_| panic!("{which}: see above"))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| panic!("{which}: see above"))
 }
 
 fn all(_: &str) -> bool {
@@ -434,6 +469,16 @@ fn disk_full_once() {
 }
 
 #[test]
+fn power_lost_once_and_the_vendor_takes_what_it_sees() {
+    sweep("folder, abort, taken", &Site::new, Strike { taken: true, ..ABORT }, all);
+}
+
+#[test]
+fn line_lost_once_over_sftp_and_the_vendor_takes_what_it_sees() {
+    sweep("sftp, error, taken", &over_sftp, Strike { taken: true, ..ERROR }, of_the_server);
+}
+
+#[test]
 fn power_lost_once_over_sftp() {
     sweep("sftp, abort", &over_sftp, ABORT, of_the_server);
 }
@@ -457,7 +502,12 @@ fn power_lost_twice() {
 #[test]
 #[ignore = "takes long: scripts/sweep.sh"]
 fn power_lost_twice_over_sftp() {
-    sweep_pairs("sftp, abort twice", &over_sftp, ABORT, of_the_line);
+    sweep_pairs(
+        "sftp, abort twice, taken",
+        &over_sftp,
+        Strike { taken: true, ..ABORT },
+        of_the_line,
+    );
 }
 
 #[test]
