@@ -15,8 +15,8 @@ use jiff::civil::DateTime;
 use super::functions::{Function, PersonColumns};
 use super::map::{FieldRule, Map, MapError, SegmentRule};
 use super::program::{
-    Column, FieldProgram, Guard, Program, RepetitionProgram, SegmentProgram, Source, Step, Times,
-    Value,
+    Blank, Column, FieldProgram, Guard, Program, RepetitionProgram, SegmentProgram, Source, Step,
+    Times, Value,
 };
 use super::template::{Expression, Part, Repetition};
 use super::values::write_second;
@@ -127,9 +127,9 @@ impl<'a> Compiler<'a> {
     }
 }
 
-fn blank(map: &Map, column: &str) -> Vec<String> {
+fn blank(map: &Map, column: &str) -> Blank {
     let everywhere = map.blank.get("*").into_iter().flatten();
-    everywhere.chain(map.blank.get(column).into_iter().flatten()).cloned().collect()
+    Blank::of(everywhere.chain(map.blank.get(column).into_iter().flatten()).cloned().collect())
 }
 
 /// Binds one segment.

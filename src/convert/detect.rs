@@ -5,7 +5,7 @@
 
 use super::compile::Bound;
 use super::map::Map;
-use super::program::{Column, Input, Refusal};
+use super::program::{Blank, Column, Input, Refusal};
 use crate::codes::standard;
 use crate::domain::{Code, Environment, Event, Kind, Scope};
 
@@ -41,7 +41,7 @@ impl Detector {
         let at = |row, cells: &[usize], name: &'static str| Column {
             row,
             cells: cells.to_vec(),
-            blank: map.blank.get("*").cloned().unwrap_or_default(),
+            blank: Blank::of(map.blank.get("*").cloned().unwrap_or_default()),
             name: name.into(),
         };
         let test = "testpatientyn";

@@ -21,7 +21,7 @@
 //! | `{a:yes}` | `Y`, unless the value is a no |
 //! | `{a:width N}` | an ID that must have at least N characters |
 
-use super::program::{Column, Output, Scene};
+use super::program::{Blank, Column, Output, Scene};
 use super::references::{is_npi, split_name, write_person};
 use super::values;
 use crate::codes::{Found, Table, cdc_check_digit, is_private_language};
@@ -48,7 +48,7 @@ pub(super) enum Function {
     Each {
         table: &'static Table,
         fault: Code,
-        blank: Vec<String>,
+        blank: Blank,
     },
     Phone {
         usage: String,
@@ -89,8 +89,8 @@ impl Function {
     pub fn write(&self, value: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
         let before = out.bytes.len();
         match self {
-            Function::Text => text(value, Text::Line, out),
-            Function::Formatted => text(value, Text::Formatted, out),
+            Function::Text => text(value, Text::Line, scene, out),
+            Function::Formatted => text(value, Text::Formatted, scene, out),
             Function::Date => {
                 values::write_date(values::date(value).ok_or(Code::T001)?, &mut out.bytes);
             }
@@ -107,18 +107,18 @@ impl Function {
             Function::Code { table, fault, .. } => coded(table, *fault, value, true, out)?,
             Function::Coded { table, fault } => coded(table, *fault, value, false, out)?,
             Function::Each { table, fault, blank } => each(table, *fault, blank, value, out)?,
-            Function::Phone { usage, equipment } => phone(value, usage, equipment, out),
-            Function::Local => phone(value, "", "", out),
+            Function::Phone { usage, equipment } => phone(value, usage, equipment, scene, out),
+            Function::Local => phone(value, "", "", scene, out),
             Function::Email => {
                 out.bytes.extend_from_slice(b"^NET^Internet^");
-                text(value, Text::Line, out);
+                text(value, Text::Line, scene, out);
             }
             Function::Name => {
                 let (last, first) = split_name(value);
-                text(last, Text::Line, out);
+                text(last, Text::Line, scene, out);
                 if !first.is_empty() {
                     out.bytes.push(b'^');
-                    text(first, Text::Line, out);
+                    text(first, Text::Line, scene, out);
                 }
             }
             Function::Provider
@@ -130,7 +130,7 @@ impl Function {
                     out.bytes.push(b'0');
                     out.note(Note::ZipRestored);
                 }
-                text(value, Text::Line, out);
+                text(value, Text::Line, scene, out);
             }
             Function::Yes => {
                 if !["N", "NO", "FALSE", "0"]
@@ -144,7 +144,7 @@ impl Function {
                 if value.len() < *width {
                     return Err(Code::X003);
                 }
-                text(value, Text::Line, out);
+                text(value, Text::Line, scene, out);
             }
             Function::Person(_) | Function::Nothing => return Ok(false),
         }
@@ -201,7 +201,10 @@ impl PersonColumns {
     }
 }
 
-fn text(value: &[u8], text: Text, out: &mut Output) {
+fn text(value: &[u8], text: Text, scene: &Scene<'_>, out: &mut Output) {
+    if scene.plain && value != b"\"\"" {
+        return out.bytes.extend_from_slice(value);
+    }
     if escape(value, text, &mut out.bytes) > 0 {
         out.note(Note::ControlCharacter);
     }
@@ -265,14 +268,13 @@ fn newer(table: &Table, fault: Code, value: &[u8], out: &mut Output) -> Result<(
 fn each(
     table: &'static Table,
     fault: Code,
-    blank: &[String],
+    blank: &Blank,
     value: &[u8],
     out: &mut Output,
 ) -> Result<(), Code> {
     let mut first = true;
     for entry in value.split(|byte| matches!(byte, b';' | b'\t')).map(<[u8]>::trim_ascii) {
-        if entry.is_empty() || blank.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(entry))
-        {
+        if entry.is_empty() || blank.has(entry) {
             continue;
         }
         if !first {
@@ -286,7 +288,7 @@ fn each(
 
 /// Writes XTN: `(aaa)nnn-nnnn^use^equip^^1^aaa^nnnnnnn`, without a use XTN-1 only.
 /// What is not ten digits goes to XTN-9 as it stands (`interface.md` 3.3).
-fn phone(value: &[u8], usage: &str, equipment: &str, out: &mut Output) {
+fn phone(value: &[u8], usage: &str, equipment: &str, scene: &Scene<'_>, out: &mut Output) {
     let digits = values::phone(value);
     if let Some(digits) = &digits {
         values::write_local(digits, &mut out.bytes);
@@ -308,7 +310,7 @@ fn phone(value: &[u8], usage: &str, equipment: &str, out: &mut Output) {
         None => {
             let carets: &[u8] = if usage.is_empty() { b"^^^^^^^^" } else { b"^^^^^^" };
             out.bytes.extend_from_slice(carets);
-            text(value, Text::Line, out);
+            text(value, Text::Line, scene, out);
             out.note(Note::PhoneUnformatted);
         }
     }

@@ -12,7 +12,7 @@ use super::functions::Function;
 use super::references::References;
 use super::values::{date, date_time, time, write_minute};
 use crate::domain::{Code, Note, Notes, ProviderIds};
-use crate::hl7::Path;
+use crate::hl7::{Path, is_plain};
 
 /// A message type bound to a header, ready to be run for each record.
 #[derive(Clone, Debug)]
@@ -94,8 +94,17 @@ pub(super) enum Source {
 pub(super) struct Column {
     pub row: usize,
     pub cells: Vec<usize>,
-    pub blank: Vec<String>,
+    pub blank: Blank,
     pub name: Cow<'static, str>,
+}
+
+/// Words that mean "no value", in any case.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blank {
+    words: Vec<String>,
+    /// Bit n is set if a word has n bytes; most values are of another length, and
+    /// then no word need be looked at.
+    lengths: u64,
 }
 
 /// The columns that say when an appointment is.
@@ -165,6 +174,9 @@ pub(super) struct Scene<'a> {
     pub start: Option<DateTime>,
     pub end: Option<DateTime>,
     pub set: u32,
+    /// No byte of the record needs an escape: one look at the whole of it saves one
+    /// at each value.
+    pub plain: bool,
 }
 
 impl Output {
@@ -198,17 +210,28 @@ impl Column {
         let Some(record) = record else { return &[] };
         for &cell in &self.cells {
             let value = trimmed(record.get(cell).unwrap_or_default());
-            if !value.is_empty() && !is_delete(value) && !self.is_blank(value) {
+            if !value.is_empty() && !is_delete(value) && !self.blank.has(value) {
                 return value;
             }
         }
         &[]
     }
+}
 
-    /// True of a word that means "no value".
-    pub fn is_blank(&self, value: &[u8]) -> bool {
-        self.blank.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(value))
+impl Blank {
+    pub fn of(words: Vec<String>) -> Blank {
+        let lengths = words.iter().fold(0, |lengths, word| lengths | length_bit(word.len()));
+        Blank { words, lengths }
     }
+
+    pub fn has(&self, value: &[u8]) -> bool {
+        self.lengths & length_bit(value.len()) != 0
+            && self.words.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(value))
+    }
+}
+
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 /// Returns a value without blanks and control characters at its ends: the wire has
@@ -268,7 +291,10 @@ impl Program {
             Some(times) => times.of(input).map(|(start, end)| (Some(start), Some(end)))?,
             None => (None, None),
         };
-        Ok(Scene { input, references, ids: self.ids, start, end, set: 0 })
+        let plain = std::iter::once(input.own)
+            .chain(input.patient)
+            .all(|record| is_plain(record.as_slice()));
+        Ok(Scene { input, references, ids: self.ids, start, end, set: 0, plain })
     }
 }
 

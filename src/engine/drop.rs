@@ -201,15 +201,16 @@ impl Conversion<'_> {
             (joined && source.is_gzip()).then(|| Plain::create(self.scratch)).transpose()?;
         let mut read = self.pass(source, references, patients, joined, &[], &mut plain)?;
         if !read.1 {
-            let mut keys = read.0.keys.clone();
-            let candidates = doubles::candidates(&mut keys);
+            // In place: a list of a million keys is 24 MB, and nobody needs its order.
+            let candidates = doubles::candidates(&mut read.0.keys);
             if !candidates.is_empty() {
                 let (layout, mut blocks) =
                     source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
-                let older = doubles::older(&mut blocks, &layout, &keys, &candidates)?;
+                let older = doubles::older(&mut blocks, &layout, &read.0.keys, &candidates)?;
                 if !older.is_empty() {
                     self.journal.undo()?;
                     self.writer.rollback(savepoint)?;
+                    drop(std::mem::take(&mut read.0.keys));
                     read = self.pass(source, references, patients, joined, &older, &mut None)?;
                 }
             }
@@ -252,7 +253,7 @@ impl Conversion<'_> {
             references,
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older,
-            keys: joined || !events,
+            keys: joined || !events && older.is_empty(),
         };
         if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
             let (_, blocks) =

@@ -70,12 +70,14 @@ impl Renderer<'_> {
         let mut rendered = Rendered::default();
         // Messages are about three times their records.
         rendered.output.bytes.reserve(block.bytes.len() * 3);
+        let key_cells =
+            self.keys.then(|| (id_cells(self.layout), self.layout.cells("lastmodified")));
         let mut rows = Rows::new(block, self.layout);
         while let Some(row) = rows.next_row() {
             rendered.counts.rows += 1;
             let offset = block.offset + row.range.start as u64;
-            if self.keys && row.fault.is_none() {
-                rendered.keys.extend(key(self.layout, row.values, offset));
+            if let Some((id, when)) = key_cells.filter(|_| row.fault.is_none()) {
+                rendered.keys.extend(key(id, when, row.values, offset));
             }
             if self.older.binary_search(&offset).is_ok() {
                 rendered.counts.duplicate += 1;
@@ -197,19 +199,21 @@ pub fn first_value<'a>(cells: &[usize], values: &'a csv::ByteRecord) -> &'a [u8]
 
 /// Returns the ID of a record.
 pub fn id_of<'a>(layout: &Layout, values: &'a csv::ByteRecord) -> &'a [u8] {
-    let column = match layout.kind {
-        ExtractKind::Appointments => "appointmentid",
-        _ => "patientid",
-    };
-    first_value(layout.cells(column), values)
+    first_value(id_cells(layout), values)
 }
 
-fn key(layout: &Layout, values: &csv::ByteRecord, offset: u64) -> Option<Key> {
-    let id = id_of(layout, values);
+fn id_cells(layout: &Layout) -> &[usize] {
+    match layout.kind {
+        ExtractKind::Appointments => layout.cells("appointmentid"),
+        _ => layout.cells("patientid"),
+    }
+}
+
+fn key(id: &[usize], when: &[usize], values: &csv::ByteRecord, offset: u64) -> Option<Key> {
+    let (id, when) = (first_value(id, values), first_value(when, values));
     if id.is_empty() {
         return None;
     }
-    let when = first_value(layout.cells("lastmodified"), values);
     Some(Key { hash: hash(id), when: date_time(when).map_or(0, stamp), offset })
 }
 

@@ -13,23 +13,27 @@ pub enum Text {
 }
 
 /// True of the bytes that cannot stand as they are: the five separators and
-/// control characters. A table, because most values have none and one look-up a
-/// byte is all they cost.
+/// control characters.
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, 0..0x20 | 0x7f | b'|' | b'^' | b'~' | b'\\' | b'&')
+}
+
+/// The same as a table: most values have none, and one look-up a byte is all they cost.
 const SPECIAL: [bool; 256] = {
     let mut special = [false; 256];
     let mut byte = 0;
-    while byte < 0x20 {
-        special[byte] = true;
+    while byte < 256 {
+        special[byte] = is_special(byte as u8);
         byte += 1;
     }
-    special[0x7f] = true;
-    special[b'|' as usize] = true;
-    special[b'^' as usize] = true;
-    special[b'~' as usize] = true;
-    special[b'\\' as usize] = true;
-    special[b'&' as usize] = true;
     special
 };
+
+/// True if no byte needs an escape. No way out early, so that it is done sixteen
+/// bytes at a time: a whole record costs less here than its values one by one.
+pub fn is_plain(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |special, &byte| special | is_special(byte))
+}
 
 /// Writes a value escaped; returns how many control characters were left out.
 ///

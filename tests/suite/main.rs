@@ -22,4 +22,5 @@ mod proxy;
 mod real_data;
 mod sftpd;
 mod site;
+mod tidy;
 mod versions;
