@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 
 use super::args::Convert;
 use super::exit::Exit;
-use super::output::progress;
+use super::output::{complain, progress};
 use super::queue::to_json;
 use super::setup::scope;
 use super::{Failure, Outcome};
@@ -48,7 +48,7 @@ pub fn convert(args: &Convert) -> Outcome {
             Ok(account) if account.counts.error > 0 => exit = exit.graver(Exit::WAITING),
             Ok(_) => {}
             Err(err) => {
-                eprintln!("hl7drop: {}: {err}; {}", source.name, err.hint());
+                complain(&format!("{}: {err}; {}", source.name, err.hint()));
                 exit = exit.graver(Exit::USAGE);
             }
         }
@@ -84,7 +84,8 @@ fn run(
     if place.output.is_none() {
         writer.is_scratch();
     }
-    let mut journal = Screen { json: args.json, lines: Vec::new() };
+    let silent = args.explain.is_some();
+    let mut journal = Screen { json: args.json, silent, lines: Vec::new() };
     let accounts = Conversion {
         agreement,
         pool: &pool,
@@ -176,6 +177,8 @@ impl Drop for Place {
 /// twice, or not at all, tells nothing twice.
 struct Screen {
     json: bool,
+    /// One record is asked for; the others are not in question.
+    silent: bool,
     lines: Vec<u8>,
 }
 
@@ -196,8 +199,10 @@ impl Journal for Screen {
     }
 
     fn end(&mut self, _: &Counts, _: &Notes) -> Result<(), EngineError> {
-        // Nobody reading it is no reason to fail.
-        let _ = io::stderr().write_all(&self.lines);
+        if !self.silent {
+            // Nobody reading it is no reason to fail.
+            let _ = io::stderr().write_all(&self.lines);
+        }
         self.lines.clear();
         Ok(())
     }

@@ -103,7 +103,7 @@ pub fn main() -> ExitCode {
     };
     let exit = outcome.unwrap_or_else(|failure| {
         if failure.exit != Exit::DONE {
-            eprintln!("hl7drop: {}", failure.text);
+            output::complain(&failure.text);
         }
         failure.exit
     });

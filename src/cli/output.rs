@@ -1,6 +1,6 @@
 //! Bars on a terminal, numbers and times for people.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -43,6 +43,12 @@ impl Progress for Bar {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Tells people what went wrong. Nobody reading it is no reason to fail: `eprintln`
+/// would panic, and the interfaces behind this one would not be run.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "hl7drop: {text}");
 }
 
 /// Returns a number with commas: `1,234`.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::args::{Cli, Run};
 use super::exit::Exit;
-use super::output::{count, number};
+use super::output::{complain, count, number};
 use super::setup::{name, setup};
 use crate::domain::QueueState;
 use crate::engine::{Delivered, Engine, Summary, Taken};
@@ -17,6 +17,7 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
     let setup = setup(cli, &args.named.interfaces)?;
     let mut exit = Exit::DONE;
     let mut results = Vec::new();
+    let mut told = Ok(());
     for path in &setup.interfaces {
         let run = setup.open(path).and_then(|engine| {
             let summary = engine.run(args.retry)?;
@@ -29,21 +30,25 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
                 if args.named.json {
                     results.push(to_json(&engine, &summary));
                 } else {
-                    write_summary(&engine, &summary, &mut out)?;
+                    // Nobody reading it is no reason to stop the other interfaces.
+                    told = told.and(write_summary(&engine, &summary, &mut out));
                 }
             }
             Err(failure) => {
                 exit = exit.graver(failure.exit);
-                eprintln!("hl7drop: {}: {}", name(path), failure.text);
+                complain(&format!("{}: {}", name(path), failure.text));
                 let error = failure.text;
                 results.push(json!({ "interface": name(path), "error": error }));
             }
         }
     }
     if args.named.json {
-        writeln!(io::stdout().lock(), "{}", Value::Array(results))?;
+        told = writeln!(io::stdout().lock(), "{}", Value::Array(results));
     }
-    Ok(exit)
+    match told {
+        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => Err(err.into()),
+        _ => Ok(exit),
+    }
 }
 
 fn exit_of(summary: &Summary) -> Exit {

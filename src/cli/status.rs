@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Cli, Status};
 use super::exit::Exit;
-use super::output::{count, number, time};
+use super::output::{complain, count, number, time};
 use super::setup::{name, setup};
 use super::{Failure, Outcome};
 use crate::domain::QueueState;
@@ -47,7 +47,7 @@ pub fn status(cli: &Cli, args: &Status) -> Outcome {
             }
             Err(failure) => {
                 exit = exit.graver(failure.exit);
-                eprintln!("hl7drop: {}: {}", name(path), failure.text);
+                complain(&format!("{}: {}", name(path), failure.text));
                 all.push(json!({ "interface": name(path), "error": failure.text }));
             }
         }

@@ -12,6 +12,7 @@
 mod audit;
 mod bad_input;
 mod cases;
+mod cli;
 mod config;
 mod crash;
 mod delivery;
