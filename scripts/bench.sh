@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# How fast, and with how much memory: the program beside a plain scan, cp and Python.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+Usage: scripts/bench.sh [--rows N,N...] [--repeat N] [--against BINARY] [--json FILE]
+
+Builds the program, makes extracts of a practice that does not exist (kept in
+target/bench), and measures side by side, turn by turn:
+
+  convert   hl7drop convert to a file
+  run       hl7drop run: inbox to a folder endpoint, everything on
+  scan      the csv crate's plain scan of the same file (examples/scan.rs)
+  cp        of the batch file that convert wrote
+  python    scripts/peers/convert.py, one thread, where rows <= 100,000
+  gzip      convert from the compressed extract
+  joined    convert of 300,000 patients and their 300,000 appointments
+
+and prints the medians as a table. A busy machine makes it slower, not different:
+the ratios count.
+
+  --rows N,N...     patients [default: 100000,1000000]
+  --repeat N        turns of each [default: 5]
+  --against BINARY  another hl7drop, an older one for example, in the same turns
+  --json FILE       writes the figures there too; - is standard output, and no table
+
+EXIT STATUS
+  0  measured, and every bar held
+  1  measured, and a bar did not hold; which one is told last
+  2  wrong usage, or something is missing on this machine
+TEXT
+}
+
+case "${1:-}" in -h | --help | help) usage && exit 0 ;; esac
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+for tool in cargo python3 gzip; do
+  if ! command -v "$tool" >/dev/null; then
+    echo "bench.sh: needs $tool, which is not here" >&2
+    exit 2
+  fi
+done
+cargo build --locked --release --bin hl7drop --example generate --example scan >&2
+exec python3 scripts/bench/measure.py "$@"

@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""Measures hl7drop beside its yardsticks; `scripts/bench.sh --help` says how.
+
+Standard library only. Every program runs as a child of its own, so that the kernel's
+account of it (time on the cores, largest resident size) is exactly its.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+RELEASE = TARGET / "release"
+WORK = TARGET / "bench"
+GOLDEN = ROOT / "tests/cases/golden-v231/interface.toml"
+PYTHON_ROWS_MAX = 100_000
+JOINED_ROWS = 300_000
+MEMORY_BAR = 64 * 2**20
+PYTHON_BAR = 10
+# The same clock and first numbers as the defaults of scripts/peers/convert.py.
+SETTLED = ["--clock", "2026-05-20T11:00:00", "--first-control-id", "1000001",
+           "--file-number", "42"]
+
+
+class Case:
+    """A program to be measured."""
+
+    def __init__(self, name, rows, argv, reads, writes, before=None, stdout=None):
+        self.name, self.rows, self.argv = name, rows, [str(word) for word in argv]
+        self.reads, self.writes = reads, writes
+        self.before, self.stdout = before, stdout
+        self.turns = []
+
+    def turn(self):
+        """Runs once: prepared, and with nothing left to write from the turn before."""
+        if self.before:
+            self.before()
+        elif self.writes:
+            self.writes().unlink(missing_ok=True)
+        os.sync()
+        with open(self.stdout or os.devnull, "wb") as out, open(WORK / "stderr", "w+b") as err:
+            begun = time.perf_counter()
+            child = subprocess.Popen(self.argv, stdout=out, stderr=err)
+            _, status, usage = os.wait4(child.pid, 0)
+            wall = time.perf_counter() - begun
+            child.returncode = os.waitstatus_to_exitcode(status)
+            if child.returncode != 0:
+                err.seek(0)
+                text = err.read().decode(errors="replace")
+                sys.exit(f"bench: `{self.name}` exited with {child.returncode}\n{text[-2000:]}")
+        self.turns.append((wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024))
+
+    def figures(self):
+        """Returns the medians; the memory is the largest of all turns."""
+        wall, cores = (statistics.median(column) for column in list(zip(*self.turns))[:2])
+        size_in = sum(path.stat().st_size for path in self.reads)
+        size_out = self.writes().stat().st_size if self.writes else 0
+        return {
+            "name": self.name, "rows": self.rows, "turns": len(self.turns),
+            "seconds": round(wall, 4), "core_seconds": round(cores, 4),
+            "seconds_all": [round(turn[0], 4) for turn in self.turns],
+            "rows_per_second": round(self.rows / wall),
+            "mb_in_per_second": round(size_in / wall / 1e6, 1),
+            "mb_out_per_second": round(size_out / wall / 1e6, 1),
+            "bytes_in": size_in, "bytes_out": size_out,
+            "peak_bytes": max(turn[2] for turn in self.turns),
+        }
+
+
+def extracts(rows, appointments=1):
+    """Returns the folder of generated extracts, made once for each generator."""
+    sources = sorted((ROOT / "examples/generate").glob("*.rs"))
+    maker = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    folder = WORK / f"{rows}-{appointments}"
+    if (folder / "maker").is_file() and (folder / "maker").read_text() == maker:
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    print(f"making {rows:,} patients", file=sys.stderr)
+    made = [RELEASE / "examples/generate", "--rows", rows, "--appointments", appointments,
+            "--seed", 1, "--out", folder]
+    subprocess.run([str(word) for word in made], check=True, stdout=subprocess.DEVNULL)
+    with open(folder / "patients.csv.gz", "wb") as out:
+        subprocess.run(["gzip", "-6", "-c", str(folder / "patients.csv")], check=True, stdout=out)
+    (folder / "maker").write_text(maker)
+    return folder
+
+
+def convert(name, binary, rows, files, out):
+    argv = [binary, "convert", "--interface", GOLDEN, *SETTLED, "-o", out, *files]
+    return Case(name, rows, argv, files, lambda: out)
+
+
+class House:
+    """An interface of its own with a folder endpoint, new for each turn."""
+
+    def __init__(self, files):
+        self.files, self.root = files, WORK / "house"
+
+    def build(self):
+        shutil.rmtree(self.root, ignore_errors=True)
+        (self.root / "interfaces/delivered").mkdir(parents=True)
+        (self.root / "hl7drop.toml").write_text("")
+        text = GOLDEN.read_text() + "\n[pickup]\nsettle_seconds = 0\n"
+        (self.root / "interfaces/golden-v231.toml").write_text(text)
+        inbox = self.root / "spool/golden-v231/test/inbox"
+        inbox.mkdir(parents=True, mode=0o700)
+        for path in self.files:
+            shutil.copyfile(path, inbox / path.name)
+
+    def delivered(self):
+        found = list((self.root / "interfaces/delivered").iterdir())
+        if len(found) != 1:
+            sys.exit(f"bench: run delivered {len(found)} files, not one")
+        return found[0]
+
+
+def cases(rows, args):
+    """Returns what is measured on so many patients, in the order of its turns."""
+    folder = extracts(rows)
+    references = [folder / "providers.csv", folder / "departments.csv"]
+    files = [folder / "patients.csv", *references]
+    batch, copy, other = WORK / "convert.hl7", WORK / "copy.hl7", WORK / "other.hl7"
+    house = House(files)
+    run = [RELEASE / "hl7drop", "--config", house.root / "hl7drop.toml", "run"]
+    found = [
+        convert("convert", RELEASE / "hl7drop", rows, files, batch),
+        Case("run", rows, run, files, house.delivered, before=house.build),
+        Case("scan", rows, [RELEASE / "examples/scan", files[0]], files[:1], None),
+        Case("cp", rows, ["cp", batch, copy], [batch], lambda: copy),
+        convert("gzip", RELEASE / "hl7drop", rows,
+                [folder / "patients.csv.gz", *references], WORK / "gzip.hl7"),
+    ]
+    if args.against:
+        found.insert(1, convert("against", args.against, rows, files, other))
+    if rows <= PYTHON_ROWS_MAX:
+        script = [sys.executable, ROOT / "scripts/peers/convert.py", *files]
+        out = WORK / "python.hl7"
+        found.append(Case("python", rows, script, files, lambda: out, stdout=out))
+    return found
+
+
+def joined():
+    folder = extracts(JOINED_ROWS, JOINED_ROWS)
+    names = ("patients", "appointments", "providers", "departments")
+    files = [folder / f"{name}.csv" for name in names]
+    return convert("joined", RELEASE / "hl7drop", 2 * JOINED_ROWS, files, WORK / "joined.hl7")
+
+
+def measure(group, repeat):
+    for number in range(repeat):
+        print(f"turn {number + 1} of {repeat}: {group[0].rows:,} rows", file=sys.stderr)
+        for case in group:
+            case.turn()
+    figures = [case.figures() for case in group]
+    for one in figures:
+        one["ratio_to_convert"] = round(figures[0]["seconds"] / one["seconds"], 3)
+    return figures
+
+
+def messages(path):
+    """Returns the messages of a batch file, and all around them."""
+    parts = re.split(rb"(?=^MSH\|)", path.read_bytes().replace(b"\r", b"\n"), flags=re.M)
+    last, _, trailer = parts[-1].partition(b"BTS|")
+    return parts[1:-1] + [last], parts[0], b"BTS|" + trailer
+
+
+def compare():
+    """Says how what Python wrote differs from what convert wrote."""
+    ours, theirs = messages(WORK / "convert.hl7"), messages(WORK / "python.hl7")
+    pairs = list(zip(ours[0], theirs[0]))
+    others = sum(one != other for one, other in pairs) + abs(len(ours[0]) - len(theirs[0]))
+    around = "same" if ours[1:] == theirs[1:] else "other"
+    return {"messages": len(ours[0]), "other_messages": others, "around_them": around}
+
+
+def bars(figures, rows):
+    """Returns what issue 2 asks for, each with its figure and whether it holds."""
+    found = []
+    for one in figures:
+        if one["name"] in ("convert", "run"):
+            mib = one["peak_bytes"] / 2**20
+            what = f"peak memory of {one['name']} at {one['rows']:,} rows under 64 MiB"
+            found.append((what, f"{mib:.1f} MiB", one["peak_bytes"] < MEMORY_BAR))
+    by_name = {one["name"]: one for one in figures if one["rows"] == rows[0]}
+    if "python" in by_name:
+        times = by_name["convert"]["rows_per_second"] / by_name["python"]["rows_per_second"]
+        what = f"convert at least {PYTHON_BAR} times plain Python"
+        found.append((what, f"{times:.1f} times", times >= PYTHON_BAR))
+    return [{"bar": what, "figure": figure, "holds": holds} for what, figure, holds in found]
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
+                            capture_output=True, text=True, check=False).stdout.strip()
+    return {"cores": os.cpu_count(), "cpu": cpu[1] if cpu else platform.processor(),
+            "load_before": round(os.getloadavg()[0], 2), "commit": commit,
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+def table(report):
+    where = report["machine"]
+    print(f"{where['at']}, commit {where['commit']}, {where['cores']} cores ({where['cpu']}), "
+          f"load {where['load_before']} before; medians, ratios by time\n")
+    print("| | rows | seconds | on the cores | rows/s | MB/s in | MB/s out | peak MiB | speed "
+          "to convert |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for one in report["figures"]:
+        print(f"| {one['name']} | {one['rows']:,} | {one['seconds']:.2f} | "
+              f"{one['core_seconds']:.2f} | {one['rows_per_second']:,} | "
+              f"{one['mb_in_per_second']:.0f} | {one['mb_out_per_second']:.0f} | "
+              f"{one['peak_bytes'] / 2**20:.1f} | {one['ratio_to_convert']:.2f} |")
+    print()
+    if report["python"]:
+        told = report["python"]
+        print(f"Python's messages: {told['messages']:,}, other than ours: "
+              f"{told['other_messages']:,}; headers and trailers: {told['around_them']}")
+    for bar in report["bars"]:
+        print(f"{'holds' if bar['holds'] else 'DOES NOT HOLD'}: {bar['bar']}: {bar['figure']}")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="bench.sh")
+    parser.add_argument("--rows", default="100000,1000000")
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--against", type=Path)
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    try:
+        args.rows = sorted(int(rows) for rows in args.rows.split(","))
+    except ValueError:
+        parser.error("--rows wants numbers with commas between them")
+    if args.repeat < 1 or args.rows[0] < 1:
+        parser.error("--rows and --repeat want numbers above 0")
+    if args.against and not args.against.is_file():
+        parser.error(f"there is no {args.against}")
+    return args
+
+
+def main():
+    args = arguments()
+    WORK.mkdir(parents=True, exist_ok=True)
+    report = {"machine": machine(), "figures": [], "python": None}
+    for rows in args.rows:
+        group = cases(rows, args)
+        report["figures"] += measure(group, args.repeat)
+        if group[-1].name == "python":
+            report["python"] = compare()
+    report["figures"] += measure([joined()], args.repeat)
+    report["bars"] = bars(report["figures"], args.rows)
+    if args.json == "-":
+        print(json.dumps(report, indent=1))
+    else:
+        table(report)
+        if args.json:
+            Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
+    for path in WORK.glob("*.hl7"):
+        path.unlink()
+    shutil.rmtree(WORK / "house", ignore_errors=True)
+    return 0 if all(bar["holds"] for bar in report["bars"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
