@@ -51,19 +51,22 @@ fn the_bytes_do_not_depend_on_the_workers() {
     let place = tempfile::tempdir().unwrap();
     // Two files of several blocks each, so that blocks are in flight; and a tiny drop.
     generate(place.path(), &["--rows", "12000", "--events", "--bad", "1"]);
-    for folder in [place.path(), Path::new("examples/quickstart/api")] {
-        let (file, said) = convert(&extracts(folder), "1");
-        assert_eq!(said.code, Some(3), "{}", said.err);
-        for workers in ["2", "3", "8"] {
-            let (again, said_again) = convert(&extracts(folder), workers);
-            assert!(again == file, "{}: {workers} workers", folder.display());
-            assert_eq!(said_again.err, said.err, "{workers} workers");
-        }
-    }
-    let (file, said) = convert(&extracts(place.path()), "3");
+    let large = the_same_with_any_workers(place.path());
+    the_same_with_any_workers(Path::new("examples/quickstart/api"));
     assert!(extracts(place.path())[0].metadata().unwrap().len() > 3 << 20, "one block only");
-    in_order(place.path(), &file, &said);
-    the_same_from_gzip(place.path(), &file);
+    in_order(place.path(), &large.0, &large.1);
+    the_same_from_gzip(place.path(), &large.0);
+}
+
+fn the_same_with_any_workers(folder: &Path) -> (Vec<u8>, Output) {
+    let (file, said) = convert(&extracts(folder), "1");
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    for workers in ["2", "3", "8"] {
+        let (again, said_again) = convert(&extracts(folder), workers);
+        assert!(again == file, "{}: {workers} workers", folder.display());
+        assert_eq!(said_again.err, said.err, "{workers} workers");
+    }
+    (file, said)
 }
 
 /// The messages of each patient and appointment stand in the order of their rows: of
