@@ -130,7 +130,7 @@ fn waits_for_a_person(row: &DeliveryRow, endpoint: &Endpoint) -> Option<Failure>
     let failure = row.failure.clone();
     match row.stage {
         Stage::Uncertain if endpoint.protocol.on_uncertain == OnDoubt::Resend => None,
-        Stage::Uncertain | Stage::Conflict => failure,
+        Stage::Uncertain => failure,
         _ => failure.filter(|failure| failure.stopped),
     }
 }
@@ -326,6 +326,10 @@ impl Attempt<'_> {
     /// Both names are gone: only our own rename can have used the temporary one up,
     /// unless so much time has passed that somebody may have cleaned up there.
     fn infer(&mut self, since: i64) -> End {
+        // In this try the only rename was refused, so it was not ours that took it.
+        if self.row.stage != Stage::Verified {
+            return self.uncertain("the temporary file was gone before it could be renamed");
+        }
         let protocol = &self.endpoint.protocol;
         let age = self.engine.clock.unix() - since;
         if !(0..=protocol.infer_window_s).contains(&age) {

@@ -148,6 +148,10 @@ fn sources(
                     if ledger.extract(&source.digest)?.is_some()
                         || !seen.insert(source.digest) && source.bytes > 0 =>
                 {
+                    // A table that came before comes into force again.
+                    if !kind.makes_messages() {
+                        keep_reference(engine, &source)?;
+                    }
                     engine.spool.shelve_archive(&path, &engine.day())?;
                     taken.duplicates.push(name);
                 }

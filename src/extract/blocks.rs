@@ -123,6 +123,10 @@ impl Blocks {
         end +=
             usize::from(self.rest[..end].ends_with(b"\r") && self.rest[end..].starts_with(b"\n"));
         let text = String::from_utf8_lossy(&self.rest[..end]).trim_end().to_string();
+        // A quote left open in the header would swallow records, and name them as columns.
+        if text.contains(['\n', '\r']) {
+            return Err(ExtractError::OpenQuote { line: self.line });
+        }
         let names: Vec<String> = record.iter().map(str::to_string).collect();
         self.drop_front(end);
         bind(vocabulary, kind, self.delimiter, text, &names)
