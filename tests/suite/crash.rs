@@ -368,10 +368,14 @@ fn until_false(what: impl Fn(u32) -> bool + Sync) {
 /// Sweeps one fault over every place that is `wanted`; goes on until none is met.
 fn sweep(title: &str, make: &(dyn Fn() -> Site + Sync), strike: Strike, wanted: fn(&str) -> bool) {
     let (began, expected, places) = (Instant::now(), without_fault(), places(make, strike));
+    // Before the first try the vendor has nothing to take.
+    let first_try = places.iter().position(|place| place == "ledger.sending.before").unwrap();
+    let from = if strike.taken { first_try } else { 0 };
     let count = AtomicU32::new(0);
     until_false(|nth| {
-        let place = places.get(nth as usize - 1);
-        if place.is_some_and(|place| !wanted(place)) {
+        let at = nth as usize - 1;
+        let place = places.get(at);
+        if place.is_some_and(|place| at < from || !wanted(place)) {
             return true;
         }
         let met = blamed(&format!("{title}, place {nth} {place:?}"), || {
@@ -382,7 +386,7 @@ fn sweep(title: &str, make: &(dyn Fn() -> Site + Sync), strike: Strike, wanted: 
         met.is_some()
     });
     let count = count.into_inner();
-    assert!(count > 10, "{title}: {count} places are no sweep");
+    assert!(count > 9, "{title}: {count} places are no sweep");
     println!("{title}: {count} places, {:.0?}", began.elapsed());
 }
 
