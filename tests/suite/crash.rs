@@ -360,7 +360,12 @@ fn until_false(what: impl Fn(u32) -> bool + Sync) {
         failed.fetch_or(done.is_err(), Ordering::Relaxed);
         done.unwrap_or_else(|_| panic!("the sweep ends at {nth}"))
     };
-    let work = || while !failed.load(Ordering::Relaxed) && one() {};
+    let work = || {
+        let mut more = true;
+        while more && !failed.load(Ordering::Relaxed) {
+            more = one();
+        }
+    };
     let workers = std::thread::available_parallelism().map_or(2, NonZero::get) * 2;
     std::thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(work))));
 }
