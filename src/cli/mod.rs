@@ -3,13 +3,16 @@
 mod args;
 mod check;
 mod convert;
+mod delivery;
 mod exit;
 mod explain;
 mod init;
+mod next;
 mod output;
 mod queue;
 mod run;
 mod setup;
+mod sign;
 mod status;
 
 use std::io::IsTerminal;
@@ -43,7 +46,10 @@ impl From<EngineError> for Failure {
         use crate::disk::DiskError;
         let exit = match &err {
             EngineError::Busy { .. } => Exit::BUSY,
-            EngineError::Map(_) | EngineError::Extract(_) => Exit::USAGE,
+            EngineError::Map(_)
+            | EngineError::Extract(_)
+            | EngineError::NothingWaits { .. }
+            | EngineError::WhichEndpoint { .. } => Exit::USAGE,
             EngineError::Disk(DiskError::NotDurable { .. }) => Exit::NOT_DURABLE,
             EngineError::Worker => Exit::BUG,
             _ => Exit::LOCAL,
@@ -98,6 +104,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
+        Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
     };

@@ -3,12 +3,15 @@
 //! Read `pass.rs` first: it is the whole story in forty lines.
 
 mod agreement;
+mod attempt;
 pub mod check;
 mod deliver;
 mod doubles;
+mod doubt;
 mod drop;
 mod error;
 mod intake;
+mod operator;
 mod pass;
 mod patients;
 mod pipeline;

@@ -143,12 +143,14 @@ pub struct DeliveryRow {
     pub endpoint: String,
     /// How far it is.
     pub stage: Stage,
-    /// The temporary name of the last try.
-    pub temp: Option<String>,
+    /// The temporary file of the last try.
+    pub temp: Option<Temp>,
     /// When the rename began, unix seconds; set with [`Stage::Verified`].
     pub rename_at: Option<i64>,
     /// How many tries have begun.
     pub tries: u64,
+    /// How often the bytes went out again because nobody could tell.
+    pub resent: u64,
     /// Why the last try failed.
     pub failure: Option<Failure>,
     /// The evidence, once delivered.
@@ -165,10 +167,21 @@ impl DeliveryRow {
             temp: None,
             rename_at: None,
             tries: 0,
+            resent: 0,
             failure: None,
             receipt: None,
         }
     }
+}
+
+/// A temporary file at an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Temp {
+    /// Its name.
+    pub name: String,
+    /// The place it lies in, as the delivery tells it apart from every other
+    /// (`delivery::Server::place`). Elsewhere its absence proves nothing.
+    pub place: String,
 }
 
 /// Why a try failed.
@@ -192,7 +205,8 @@ pub struct Receipt {
     pub path: String,
     /// Size at the endpoint.
     pub bytes: u64,
-    /// How we know: `renamed`, `seen` or `inferred` (`delivery.md` section 3).
+    /// How we know: `renamed`, `seen` or `inferred` (`delivery.md` section 3), or
+    /// `told` by a person.
     pub evidence: String,
     /// `host:port` or the folder.
     pub server: String,

@@ -7,20 +7,23 @@
 //! | `delivered` | any but delivered | delivered |
 //! | `failed` | any but delivered | the same, or any but verified and delivered |
 //! | `retry` | any but delivered and uncertain | the same |
+//! | a person's *delivered* | any but delivered | delivered |
+//! | a person's *resend* | any but delivered | sending |
+//! | a person's *retry* | any but delivered | the same |
 //!
 //! The row that guards the promise is the first: from *verified* no upload begins,
 //! since the rename may have happened (`delivery.md` section 3). Who wants to send
 //! the bytes again says so first, by a `failed` that names the stage to go to.
 
-use super::{DeliveryRow, Failure, LedgerError, Receipt, Result, Stage};
+use super::{Decision, DeliveryRow, Failure, LedgerError, Receipt, Result, Sign, Stage, Temp};
 
 impl DeliveryRow {
     /// A try begins under a temporary name.
-    pub(super) fn sending(mut self, temp: &str) -> Result<DeliveryRow> {
+    pub(super) fn sending(mut self, temp: &Temp) -> Result<DeliveryRow> {
         use Stage::*;
         self.guard("sending", &[Waiting, Sending, Uncertain, Conflict])?;
         self.stage = Sending;
-        self.temp = Some(temp.to_string());
+        self.temp = Some(temp.clone());
         self.rename_at = None;
         self.tries += 1;
         self.failure = self.failure.map(|last| Failure { stopped: false, ..last });
@@ -75,6 +78,40 @@ impl DeliveryRow {
         Some(self)
     }
 
+    /// Somebody decided, who may know what the server cannot tell.
+    pub(super) fn decide(mut self, decision: Decision, sign: &Sign) -> Result<DeliveryRow> {
+        if self.stage == Stage::Delivered {
+            return Err(self.refused("is delivered already"));
+        }
+        self.failure = self.failure.map(|last| Failure { stopped: false, ..last });
+        match decision {
+            Decision::Delivered => {
+                let receipt = self.told(sign);
+                self.delivered(&receipt)
+            }
+            Decision::Resend => {
+                // Under a temporary name or none: what was renamed counts no more.
+                self.stage = if self.temp.is_some() { Stage::Sending } else { Stage::Waiting };
+                self.rename_at = None;
+                self.resent += 1;
+                Ok(self)
+            }
+            Decision::Retry => Ok(self),
+        }
+    }
+
+    /// The receipt where the word of a person is all there is.
+    fn told(&self, sign: &Sign) -> Receipt {
+        Receipt {
+            path: self.batch.name.clone(),
+            bytes: self.batch.bytes,
+            evidence: "told".to_string(),
+            server: self.temp.as_ref().map_or_else(String::new, |temp| temp.place.clone()),
+            host_key: String::new(),
+            at: sign.at,
+        }
+    }
+
     fn guard(&self, step: &str, from: &[Stage]) -> Result<()> {
         if from.contains(&self.stage) {
             return Ok(());
@@ -109,9 +146,13 @@ mod tests {
             messages: 1,
             made_at: 0,
         };
-        let temp = (stage != Stage::Waiting).then(|| ".seven.part".to_string());
+        let temp = (stage != Stage::Waiting).then(temp);
         let rename_at = (stage == Stage::Verified).then_some(1);
         DeliveryRow { stage, temp, rename_at, ..DeliveryRow::waiting(&batch, "test") }
+    }
+
+    fn temp() -> Temp {
+        Temp { name: ".seven.part".into(), place: "sftp.vendor.example".into() }
     }
 
     fn failure(stage: Option<Stage>) -> Failure {
@@ -132,13 +173,17 @@ mod tests {
         let allowed = |step: &dyn Fn(DeliveryRow) -> Result<DeliveryRow>| -> Vec<Stage> {
             Stage::ALL.into_iter().filter(|&stage| step(at(stage)).is_ok()).collect()
         };
-        assert_eq!(allowed(&|row| row.sending("t")), [Waiting, Sending, Uncertain, Conflict]);
+        assert_eq!(allowed(&|row| row.sending(&temp())), [Waiting, Sending, Uncertain, Conflict]);
         assert_eq!(allowed(&|row| row.verified(1)), [Sending, Verified, Uncertain, Conflict]);
         let not_delivered = [Waiting, Sending, Verified, Uncertain, Conflict];
         assert_eq!(allowed(&|row| row.delivered(&receipt)), not_delivered);
         assert_eq!(allowed(&|row| row.failed(&failure(None))), not_delivered);
         for to in [Waiting, Sending, Uncertain, Conflict] {
             assert_eq!(allowed(&|row| row.failed(&failure(Some(to)))), not_delivered, "{to}");
+        }
+        let sign = Sign { by: "anna".into(), why: "they said so".into(), at: 4 };
+        for decision in [Decision::Delivered, Decision::Resend, Decision::Retry] {
+            assert_eq!(allowed(&|row| row.decide(decision, &sign)), not_delivered, "{decision:?}");
         }
         assert_eq!(allowed(&|row| row.failed(&failure(Some(Verified)))), [Verified]);
         assert_eq!(allowed(&|row| row.failed(&failure(Some(Delivered)))), []);
@@ -153,8 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_it_sent_again_gives_up_the_rename_and_is_counted() {
+        let sign = Sign { by: "anna".into(), why: "they lost it".into(), at: 4 };
+        let stopped = at(Stage::Verified).failed(&failure(Some(Stage::Uncertain))).unwrap();
+        let again = stopped.clone().decide(Decision::Resend, &sign).unwrap();
+        assert_eq!((again.stage, again.rename_at, again.resent), (Stage::Sending, None, 1));
+        assert!(!again.failure.as_ref().unwrap().stopped);
+        again.sending(&temp()).unwrap();
+        let look = stopped.decide(Decision::Retry, &sign).unwrap();
+        assert_eq!((look.stage, look.rename_at, look.resent), (Stage::Uncertain, Some(1), 0));
+        assert!(!look.failure.unwrap().stopped);
+    }
+
+    #[test]
     fn a_refusal_names_the_batch_and_both_stages() {
-        let text = at(Stage::Verified).sending("t").unwrap_err().to_string();
+        let text = at(Stage::Verified).sending(&temp()).unwrap_err().to_string();
         assert_eq!(
             text,
             "the ledger failed: batch 7 to test is verified and cannot become sending"
