@@ -225,7 +225,7 @@ fn run_tells_machines_what_it_did() {
         balanced(extract);
     }
     let delivery = &one["deliveries"][0];
-    assert_eq!(keys(delivery), ["batch", "failure", "messages", "receipt"]);
+    assert_eq!(keys(delivery), ["batch", "failure", "messages", "receipt", "stage"]);
     assert_eq!(keys(&delivery["receipt"]), RECEIPT);
     assert_eq!(delivery["batch"], drop["batch"]);
     let told: u64 =
@@ -241,6 +241,7 @@ fn status_tells_machines_where_everything_stands() {
     assert_eq!((said.code, said.err.as_str()), (Some(3), ""), "{said:?}");
     let one = &said.json()[0];
     let wanted = [
+        "actions",
         "delivered",
         "environment",
         "extracts",
