@@ -35,7 +35,9 @@ pub fn check(cli: &Cli, args: &Check) -> Outcome {
                     }
                 }
                 if !args.offline {
-                    checked.push((partner(&engine), Exit::DELIVERY));
+                    let endpoints = engine.agreement.scope.endpoints.iter();
+                    let partners = endpoints.map(|endpoint| partner(&engine, endpoint));
+                    checked.extend(partners.map(|one| (one, Exit::DELIVERY)));
                 }
             }
         }

@@ -136,11 +136,12 @@ pub fn write_undelivered(
     let (batch, zone) = (&row.batch, &engine.agreement.scope.timezone);
     let messages = count(batch.messages, "message", "messages");
     let since = time(batch.made_at, zone);
-    writeln!(out, "  not delivered: {} ({messages}, since {since})", batch.name)?;
+    let (name, to) = (&batch.name, &row.endpoint);
+    writeln!(out, "  not delivered: {name} to {to} ({messages}, since {since})")?;
     let Some(failure) = &row.failure else { return Ok(()) };
     let at = time(failure.at, zone);
     writeln!(out, "    {}, try {} at {at}: {}", row.stage, row.tries, failure.what)?;
-    next_steps(typed, &batch.name, row.stage, failure)
+    next_steps(typed, (&batch.name, &row.endpoint), row.stage, failure)
         .iter()
         .try_for_each(|step| writeln!(out, "    {step}"))
 }

@@ -1,7 +1,10 @@
 //! The next step after a delivery that did not come to its end: the exact command, for
 //! somebody who is woken up by it.
 
+use jiff::tz::TimeZone;
+
 use super::args::Cli;
+use super::output::time;
 use crate::engine::Engine;
 use crate::ledger::{Failure, Stage};
 
@@ -9,6 +12,9 @@ use crate::ledger::{Failure, Stage};
 pub struct Typed {
     program: String,
     interface: String,
+    zone: TimeZone,
+    /// Whether the name of a batch leaves the endpoint open.
+    several: bool,
 }
 
 impl Typed {
@@ -19,7 +25,9 @@ impl Typed {
             || "hl7drop".to_string(),
             |path| format!("hl7drop --config {}", quoted(&path)),
         );
-        Typed { program, interface: engine.agreement.scope.interface.as_str().to_string() }
+        let scope = &engine.agreement.scope;
+        let (interface, zone) = (scope.interface.as_str().to_string(), scope.timezone.clone());
+        Typed { program, interface, zone, several: scope.endpoints.len() > 1 }
     }
 
     /// Returns the command that lists the queue.
@@ -32,26 +40,36 @@ impl Typed {
         format!("{} run {}{more}", self.program, self.interface)
     }
 
-    fn delivery(&self, batch: &str, decision: &str) -> String {
+    fn delivery(&self, batch: &str, endpoint: &str, decision: &str) -> String {
         let (program, interface) = (&self.program, &self.interface);
-        format!("{program} delivery {} --interface {interface} --{decision}", quoted(batch))
+        let endpoint = if self.several { format!(" --endpoint {endpoint}") } else { String::new() };
+        let batch = quoted(batch);
+        format!("{program} delivery {batch} --interface {interface}{endpoint} --{decision}")
     }
 }
 
 /// Returns what to do about a delivery, a line each.
-pub fn next_steps(typed: &Typed, batch: &str, stage: Stage, failure: &Failure) -> Vec<String> {
-    let with_why = |decision| typed.delivery(batch, decision) + " --why \"TEXT\"";
+pub fn next_steps(
+    typed: &Typed,
+    (batch, endpoint): (&str, &str),
+    stage: Stage,
+    failure: &Failure,
+) -> Vec<String> {
+    let delivery = |decision| typed.delivery(batch, endpoint, decision);
+    let with_why = |decision| delivery(decision) + " --why \"TEXT\"";
     if !failure.stopped {
-        return vec![format!("the next run tries again: {}", typed.run(""))];
+        let when = failure.again_at.map(|at| format!(" from {} on", time(at, &typed.zone)));
+        let when = when.unwrap_or_default();
+        return vec![format!("a run tries again{when}; at once: {}", typed.run(" --retry"))];
     }
     match stage {
         Stage::Uncertain => vec![
             format!("if they have it:       {}", with_why("delivered")),
             format!("if they do not:        {}", with_why("resend")),
-            format!("to look there again:   {}", typed.delivery(batch, "retry")),
+            format!("to look there again:   {}", delivery("retry")),
         ],
         Stage::Conflict => vec![
-            format!("once it is gone there: {}", typed.delivery(batch, "retry")),
+            format!("once it is gone there: {}", delivery("retry")),
             format!("if that is this batch: {}", with_why("delivered")),
         ],
         _ => vec![format!("once that is mended: {}", typed.run(" --retry"))],
@@ -73,10 +91,15 @@ mod tests {
 
     #[test]
     fn each_stage_has_its_own_next_step() {
-        let typed = Typed { program: "hl7drop".into(), interface: "ridge".into() };
+        let typed = Typed {
+            program: "hl7drop".into(),
+            interface: "ridge".into(),
+            zone: TimeZone::UTC,
+            several: false,
+        };
         let steps = |stage, stopped| {
-            let failure = Failure { what: "x".into(), stopped, stage: None, at: 1 };
-            next_steps(&typed, "1.hl7", stage, &failure)
+            let failure = Failure { what: "x".into(), stopped, again_at: None, stage: None, at: 1 };
+            next_steps(&typed, ("1.hl7", "test"), stage, &failure)
         };
         assert_eq!(
             steps(Stage::Uncertain, true),
@@ -91,7 +114,10 @@ mod tests {
             steps(Stage::Verified, true),
             ["once that is mended: hl7drop run ridge --retry"]
         );
-        assert_eq!(steps(Stage::Uncertain, false), ["the next run tries again: hl7drop run ridge"]);
+        assert_eq!(
+            steps(Stage::Uncertain, false),
+            ["a run tries again; at once: hl7drop run ridge --retry"]
+        );
     }
 
     #[test]

@@ -154,8 +154,9 @@ fn write_delivered(typed: &Typed, delivered: &Delivered, out: &mut dyn Write) ->
             delivered.file, receipt.path, receipt.server, receipt.evidence
         ),
         Err(failure) => {
-            writeln!(out, "  {}: {messages} NOT delivered: {}", delivered.file, failure.what)?;
-            next_steps(typed, &delivered.file, delivered.stage, failure)
+            let Delivered { file, endpoint, .. } = delivered;
+            writeln!(out, "  {file}: {messages} NOT delivered to {endpoint}: {}", failure.what)?;
+            next_steps(typed, (&delivered.file, &delivered.endpoint), delivered.stage, failure)
                 .iter()
                 .try_for_each(|step| writeln!(out, "    {step}"))
         }
@@ -195,6 +196,7 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
     let delivered = |delivered: &Delivered| {
         json!({
             "batch": delivered.file,
+            "endpoint": delivered.endpoint,
             "messages": delivered.messages,
             "stage": delivered.stage,
             "receipt": delivered.outcome.as_ref().ok(),

@@ -30,7 +30,8 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let files = check.extracts(raw.extract.unwrap_or_default());
     let wire = check.wire(raw.wire);
     let connectivity = raw.connectivity.unwrap_or_default();
-    let endpoint = environment.and_then(|which| check.endpoint(which, connectivity));
+    let rows = raw.endpoint.unwrap_or_default();
+    let endpoints = environment.and_then(|which| check.endpoints(which, connectivity, rows));
     let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
     let mapping = check.mapping(raw.mapping.unwrap_or_default());
     let status = check.status(raw.appointments.unwrap_or_default().status);
@@ -47,7 +48,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         enabled,
         files,
         wire: wire?,
-        endpoint: endpoint?,
+        endpoints: endpoints?,
         patient_ids,
         appointment_ids,
         mapping,

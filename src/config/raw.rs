@@ -24,6 +24,7 @@ pub(super) struct File {
     pub extract: Option<Extracts>,
     pub wire: Option<Spanned<Wire>>,
     pub connectivity: Option<Connectivity>,
+    pub endpoint: Option<Vec<Spanned<Endpoint>>>,
     pub external_ids: Option<ExternalIds>,
     pub mapping: Option<Vec<Spanned<MappingRow>>>,
     pub appointments: Option<Appointments>,
@@ -80,6 +81,9 @@ pub(super) struct Connectivity {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Endpoint {
+    /// Of an `[[endpoint]]` only, as is the next.
+    pub name: Text,
+    pub environment: Text,
     pub method: Text,
     pub host: Text,
     pub port: Number,

@@ -115,8 +115,9 @@ pub struct Scope {
     pub files: BTreeMap<ExtractKind, Vec<glob::Pattern>>,
     /// `[wire]`.
     pub wire: Wire,
-    /// `[connectivity.<environment>]`.
-    pub endpoint: Endpoint,
+    /// `[connectivity.<environment>]`, then the `[[endpoint]]` rows of that environment:
+    /// each of them gets every batch file.
+    pub endpoints: Vec<Endpoint>,
     /// `[[external_ids.patient]]`, table 4.
     pub patient_ids: Vec<ExternalId>,
     /// `[[external_ids.appointment]]`, table 5.
@@ -131,6 +132,13 @@ pub struct Scope {
     pub batching: Batching,
     /// `[pickup]`.
     pub pickup: Pickup,
+}
+
+impl Scope {
+    /// Returns the endpoint of this name.
+    pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
 }
 
 /// Constants of the message headers.
@@ -218,7 +226,7 @@ pub struct Pickup {
 /// The vendor's end in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// `test` or `production`.
+    /// `test` or `production`; of an `[[endpoint]]`, its name.
     pub name: String,
     /// How files get there.
     pub method: Method,

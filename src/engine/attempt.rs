@@ -47,12 +47,12 @@ where
 /// receipt says what it is evidence of once the end is known.
 pub fn attempt(
     engine: &Engine,
+    endpoint: &Endpoint,
     ledger: &mut dyn Ledger,
     row: &DeliveryRow,
     bytes: File,
     connection: &mut Option<Box<dyn Delivery>>,
 ) -> Result<(End, Receipt), Broken> {
-    let endpoint = &engine.agreement.scope.endpoint;
     let there = match connection {
         Some(there) => there,
         None => connection.insert(delivery::open(endpoint)?),

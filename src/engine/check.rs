@@ -13,7 +13,8 @@ use super::pass::Engine;
 use crate::delivery::{self, DeliveryError};
 use crate::digest::Digest;
 use crate::disk::failed;
-use crate::ledger::{Ledger, Sqlite, Stage};
+use crate::domain::Endpoint;
+use crate::ledger::{Ledger, Sqlite};
 use crate::spool::Spool;
 
 /// One thing that was looked at.
@@ -95,7 +96,7 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         places.entry(name).or_default().push(path);
     }
-    let mut wrong = Vec::new();
+    let (mut wrong, undelivered) = (Vec::new(), ledger.undelivered()?);
     for batch in ledger.batches()? {
         let files = places.remove(&batch.name).unwrap_or_default();
         let what = format!("batch {}", batch.name);
@@ -111,9 +112,8 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
             let todo = "its bytes are not those that were promised: restore it from a backup";
             wrong.push(Checked::wrong(&what, todo));
         }
-        let delivery = ledger.delivery(batch.number, &engine.agreement.scope.endpoint.name)?;
-        let delivered = delivery.is_some_and(|delivery| delivery.stage == Stage::Delivered);
-        if file.starts_with(&spool.sent) && !delivered {
+        let waits = undelivered.iter().any(|row| row.batch.number == batch.number);
+        if file.starts_with(&spool.sent) && waits {
             wrong.push(Checked::wrong(&what, "is in sent/ and was not delivered"));
         }
     }
@@ -127,10 +127,9 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
 }
 
 /// Goes to the vendor's end: logs in, writes a probe file, renames and removes it.
-pub fn partner(engine: &Engine) -> Checked {
-    let endpoint = &engine.agreement.scope.endpoint;
+pub fn partner(engine: &Engine, endpoint: &Endpoint) -> Checked {
     let what = format!("endpoint {}", endpoint.name);
-    match probe(engine) {
+    match probe(engine, endpoint) {
         Ok(path) => {
             Checked::good(format!("{what}: a probe file was written to {path} and removed"))
         }
@@ -138,8 +137,7 @@ pub fn partner(engine: &Engine) -> Checked {
     }
 }
 
-fn probe(engine: &Engine) -> Result<String, DeliveryError> {
-    let endpoint = &engine.agreement.scope.endpoint;
+fn probe(engine: &Engine, endpoint: &Endpoint) -> Result<String, DeliveryError> {
     let name = format!("hl7drop-probe-{}-{}", std::process::id(), engine.clock.unix());
     let temp = endpoint.protocol.temp_name.replace("{name}", &name).replace("{try}", "1");
     let text = b"A probe by hl7drop check; it may be removed.\n";

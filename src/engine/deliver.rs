@@ -6,12 +6,13 @@
 use std::fs::File;
 
 use super::attempt::{Broken, End, attempt};
+use super::backoff::{again_at, not_yet};
 use super::error::EngineError;
 use super::pass::Engine;
 use crate::delivery::Delivery;
 use crate::digest::Digest;
 use crate::disk::failed;
-use crate::domain::{Again, OnDoubt};
+use crate::domain::{Again, Endpoint, OnDoubt};
 use crate::ledger::{Decision, DeliveryRow, Failure, Ledger, Receipt, Sign, Stage};
 
 /// What became of one batch.
@@ -19,106 +20,151 @@ use crate::ledger::{Decision, DeliveryRow, Failure, Ledger, Receipt, Sign, Stage
 pub struct Delivered {
     /// The batch file's name.
     pub file: String,
+    /// The endpoint's name.
+    pub endpoint: String,
     /// Its messages.
     pub messages: u64,
-    /// How far it was before this try, or is since.
+    /// How far it is.
     pub stage: Stage,
     /// The evidence, or why it is not there yet.
     pub outcome: Result<Receipt, Failure>,
 }
 
-/// Delivers what waits, in strict order, until the first that cannot go.
+/// Delivers what waits: to each endpoint in strict order, until the first batch that
+/// cannot go there. One endpoint does not wait for another.
 ///
 /// # Errors
 /// What ends a pass; what happens at the other end is told in the outcomes.
 pub fn deliver(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Vec<Delivered>, EngineError> {
-    let mut connection: Option<Box<dyn Delivery>> = None;
+    let scope = &engine.agreement.scope;
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        ledger.undelivered()?.into_iter().partition(|row| scope.endpoint(&row.endpoint).is_some());
     let mut outcomes = Vec::new();
-    for row in ledger.undelivered()? {
-        let row = resent_by_settings(engine, ledger, row)?;
-        let outcome = match waits_for_a_person(&row) {
-            Some(failure) => Err(failure),
-            None => deliver_one(engine, ledger, &row, &mut connection)?,
-        };
-        let stop = outcome.is_err();
-        let (number, endpoint) = (row.batch.number, &row.endpoint);
-        let stage = ledger.delivery(number, endpoint)?.map_or(row.stage, |row| row.stage);
-        let (file, messages) = (row.batch.name, row.batch.messages);
+    for endpoint in &scope.endpoints {
+        let rows = known.iter().filter(|row| row.endpoint == endpoint.name);
+        To { engine, endpoint, connection: None }.deliver(ledger, rows, &mut outcomes)?;
+    }
+    outcomes.extend(unknown.into_iter().map(gone));
+    Ok(outcomes)
+}
+
+/// What cannot go, since the settings do not know its endpoint any more.
+fn gone(row: DeliveryRow) -> Delivered {
+    let what = format!(
+        "the settings have no endpoint `{}` any more; put it back, or decide about the file with \
+         `hl7drop delivery`",
+        row.endpoint
+    );
+    let at = row.batch.made_at;
+    let failure = Failure { what, stopped: true, again_at: None, stage: None, at };
+    Delivered::new(&row, row.stage, Err(failure))
+}
+
+impl Delivered {
+    fn new(row: &DeliveryRow, stage: Stage, outcome: Result<Receipt, Failure>) -> Delivered {
+        let (file, endpoint) = (row.batch.name.clone(), row.endpoint.clone());
         match &outcome {
             Ok(receipt) => {
                 log::info!("{file}: delivered to {} ({})", receipt.path, receipt.evidence)
             }
-            Err(failure) => log::error!("{file}: {}", failure.what),
+            Err(failure) => log::error!("{file} to {endpoint}: {}", failure.what),
         }
-        outcomes.push(Delivered { file, messages, stage, outcome });
-        if stop {
-            // Order matters: an update must not overtake the patient it updates.
-            break;
-        }
+        Delivered { file, endpoint, messages: row.batch.messages, stage, outcome }
     }
-    Ok(outcomes)
 }
 
-/// Returns why nothing is done until somebody acts.
-fn waits_for_a_person(row: &DeliveryRow) -> Option<Failure> {
-    row.failure.clone().filter(|failure| failure.stopped)
+/// One endpoint, and the connection once there is one.
+struct To<'a> {
+    engine: &'a Engine,
+    endpoint: &'a Endpoint,
+    connection: Option<Box<dyn Delivery>>,
 }
 
-/// Lets a batch that nobody can tell about go out again, where the settings say so:
-/// once, or a vendor that takes files at once would get it with every run.
-fn resent_by_settings(
-    engine: &Engine,
-    ledger: &mut dyn Ledger,
-    row: DeliveryRow,
-) -> Result<DeliveryRow, EngineError> {
-    let endpoint = &engine.agreement.scope.endpoint;
-    let again = endpoint.protocol.on_uncertain == OnDoubt::Resend && row.resent == 0;
-    if row.stage != Stage::Uncertain || !again {
-        return Ok(row);
+impl To<'_> {
+    fn deliver<'a>(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        rows: impl Iterator<Item = &'a DeliveryRow>,
+        outcomes: &mut Vec<Delivered>,
+    ) -> Result<(), EngineError> {
+        for row in rows {
+            let row = &self.resent_by_settings(ledger, row)?;
+            let outcome = match self.waits(row) {
+                Some(failure) => Err(failure),
+                None => self.deliver_one(ledger, row)?,
+            };
+            let stop = outcome.is_err();
+            let now = ledger.delivery(row.batch.number, &row.endpoint)?;
+            let stage = now.map_or(row.stage, |now| now.stage);
+            outcomes.push(Delivered::new(row, stage, outcome));
+            if stop {
+                // Order matters: an update must not overtake the patient it updates.
+                break;
+            }
+        }
+        Ok(())
     }
-    let why = "on_uncertain = \"resend\"".to_string();
-    let sign = Sign { by: "hl7drop".to_string(), why, at: engine.clock.unix() };
-    ledger.decide(row.batch.number, &row.endpoint, Decision::Resend, &sign)?;
-    log::warn!("{}: sent again, since on_uncertain = \"resend\"", row.batch.name);
-    Ok(ledger.delivery(row.batch.number, &row.endpoint)?.unwrap_or(row))
-}
 
-/// One try of one batch. The inner result is for people: a receipt, or what waits.
-fn deliver_one(
-    engine: &Engine,
-    ledger: &mut dyn Ledger,
-    row: &DeliveryRow,
-    connection: &mut Option<Box<dyn Delivery>>,
-) -> Result<Result<Receipt, Failure>, EngineError> {
-    let path = engine.spool.outbox.join(&row.batch.name);
-    let bytes = whole(&path, row)?;
-    let (number, endpoint) = (row.batch.number, row.endpoint.as_str());
-    engine.progress.begin(&row.batch.name, row.batch.bytes);
-    let tried = attempt(engine, ledger, row, bytes, connection);
-    engine.progress.end();
-    let (failure, broken) = match tried {
-        Ok((End::Done(evidence), receipt)) => {
-            let receipt = Receipt { evidence: evidence.to_string(), ..receipt };
-            ledger.delivered(number, endpoint, &receipt)?;
-            engine.spool.shelve_sent(&path, &engine.day())?;
-            return Ok(Ok(receipt));
-        }
-        Ok((End::Wait(what, stage), _)) => {
-            (Failure { what, stopped: true, stage, at: engine.clock.unix() }, false)
-        }
-        Err(Broken::Here(err)) => return Err(err),
-        Err(Broken::There(err)) => {
-            let stopped = err.again() == Again::Never;
-            let failure =
-                Failure { what: err.to_string(), stopped, stage: None, at: engine.clock.unix() };
-            (failure, err.is_broken())
-        }
-    };
-    if broken {
-        *connection = None;
+    /// Returns why nothing is done now: somebody must act, or its time has not come.
+    fn waits(&self, row: &DeliveryRow) -> Option<Failure> {
+        let stopped = row.failure.as_ref().filter(|failure| failure.stopped);
+        stopped.or_else(|| not_yet(row, self.engine.clock.unix())).cloned()
     }
-    ledger.failed(number, endpoint, &failure)?;
-    Ok(Err(failure))
+
+    /// Lets a batch that nobody can tell about go out again, where the settings say so:
+    /// once, or a vendor that takes files at once would get it with every run.
+    fn resent_by_settings(
+        &self,
+        ledger: &mut dyn Ledger,
+        row: &DeliveryRow,
+    ) -> Result<DeliveryRow, EngineError> {
+        let again = self.endpoint.protocol.on_uncertain == OnDoubt::Resend && row.resent == 0;
+        if row.stage != Stage::Uncertain || !again {
+            return Ok(row.clone());
+        }
+        let (number, why) = (row.batch.number, "on_uncertain = \"resend\"".to_string());
+        let sign = Sign { by: "hl7drop".to_string(), why, at: self.engine.clock.unix() };
+        ledger.decide(number, &row.endpoint, Decision::Resend, &sign)?;
+        log::warn!("{}: sent again, since {}", row.batch.name, sign.why);
+        Ok(ledger.delivery(number, &row.endpoint)?.unwrap_or_else(|| row.clone()))
+    }
+
+    /// One try of one batch. The inner result is for people: a receipt, or what waits.
+    fn deliver_one(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        row: &DeliveryRow,
+    ) -> Result<Result<Receipt, Failure>, EngineError> {
+        let engine = self.engine;
+        let bytes = whole(&engine.spool.outbox.join(&row.batch.name), row)?;
+        let (number, endpoint) = (row.batch.number, row.endpoint.as_str());
+        engine.progress.begin(&row.batch.name, row.batch.bytes);
+        let tried = attempt(engine, self.endpoint, ledger, row, bytes, &mut self.connection);
+        engine.progress.end();
+        let at = engine.clock.unix();
+        let failure = match tried {
+            Ok((End::Done(evidence), receipt)) => {
+                let receipt = Receipt { evidence: evidence.to_string(), ..receipt };
+                ledger.delivered(number, endpoint, &receipt)?;
+                engine.shelve_if_delivered(ledger, &row.batch.name)?;
+                return Ok(Ok(receipt));
+            }
+            Ok((End::Wait(what, stage), _)) => {
+                Failure { what, stopped: true, again_at: None, stage, at }
+            }
+            Err(Broken::Here(err)) => return Err(err),
+            Err(Broken::There(err)) => {
+                if err.is_broken() {
+                    self.connection = None;
+                }
+                let stopped = err.again() == Again::Never;
+                let again_at = (!stopped).then(|| again_at(row, at));
+                Failure { what: err.to_string(), stopped, again_at, stage: None, at }
+            }
+        };
+        ledger.failed(number, endpoint, &failure)?;
+        Ok(Err(failure))
+    }
 }
 
 /// Opens the batch file and holds it to the digest it was promised with: a flipped

@@ -225,7 +225,9 @@ fn promise(
         made_at: engine.clock.unix(),
     };
     let next = Numbers { control: written.next_control, file: numbers.file + 1 };
-    ledger.commit_drop(Some(&batch), &[&engine.agreement.scope.endpoint.name], next)?;
+    let endpoints = &engine.agreement.scope.endpoints;
+    let endpoints: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
+    ledger.commit_drop(Some(&batch), &endpoints, next)?;
     disk::shift(&engine.spool.staged.join(name), &engine.spool.outbox.join(name))?;
     log::info!("{name}: {} messages promised", batch.messages);
     taken.batch = Some(batch);

@@ -4,6 +4,7 @@
 
 mod agreement;
 mod attempt;
+mod backoff;
 pub mod check;
 mod deliver;
 mod doubles;

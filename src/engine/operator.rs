@@ -51,7 +51,7 @@ impl Engine {
         }
     }
 
-    /// Moves a batch file from `outbox/` to `sent/` once every endpoint has it.
+    /// Moves a promised batch file from `outbox/` to `sent/` once every endpoint has it.
     ///
     /// # Errors
     /// The ledger's and the disk's.
@@ -62,9 +62,8 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let file = self.spool.outbox.join(name);
         let Some(batch) = ledger.batch(name)?.filter(|_| file.exists()) else { return Ok(()) };
-        let endpoint = &self.agreement.scope.endpoint.name;
-        let delivery = ledger.delivery(batch.number, endpoint)?;
-        if delivery.is_some_and(|delivery| delivery.stage == Stage::Delivered) {
+        let deliveries = ledger.deliveries(batch.number)?;
+        if deliveries.iter().all(|row| row.stage == Stage::Delivered) {
             self.spool.shelve_sent(&file, &self.day())?;
         }
         Ok(())

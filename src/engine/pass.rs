@@ -102,7 +102,12 @@ impl Engine {
             } else if !summary.drops.is_empty() {
                 break;
             }
-            summary.deliveries.extend(deliver::deliver(self, &mut ledger)?);
+            let tried = deliver::deliver(self, &mut ledger)?;
+            let again = |old: &Delivered| {
+                tried.iter().any(|new| new.file == old.file && new.endpoint == old.endpoint)
+            };
+            summary.deliveries.retain(|old| !again(old));
+            summary.deliveries.extend(tried);
             if !found {
                 break;
             }

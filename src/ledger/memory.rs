@@ -165,6 +165,11 @@ impl Ledger for Memory {
         Ok(self.deliveries.get(&(batch, endpoint.to_string())).cloned())
     }
 
+    fn deliveries(&self, batch: u64) -> Result<Vec<DeliveryRow>> {
+        let own = self.deliveries.values().filter(|row| row.batch.number == batch);
+        Ok(own.cloned().collect())
+    }
+
     fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
         let open = self.deliveries.values().filter(|row| row.stage != Stage::Delivered);
         Ok(open.cloned().collect())

@@ -90,6 +90,9 @@ pub trait Ledger {
     /// Returns how far a batch is on its way to an endpoint.
     fn delivery(&self, batch: u64, endpoint: &str) -> Result<Option<DeliveryRow>>;
 
+    /// Returns how far a batch is on its way to each of its endpoints.
+    fn deliveries(&self, batch: u64) -> Result<Vec<DeliveryRow>>;
+
     /// Returns every delivery that is not done, in batch number order.
     fn undelivered(&self) -> Result<Vec<DeliveryRow>>;
 
@@ -109,8 +112,8 @@ pub trait Ledger {
     /// stays to be read until the batch is delivered.
     fn failed(&mut self, batch: u64, endpoint: &str, failure: &Failure) -> Result<()>;
 
-    /// Lets every stopped delivery be tried again: an operator asked for it. One
-    /// in [`Stage::Uncertain`] is left alone. Returns how many there were; each has
+    /// Lets every delivery that stopped or waits for its time be tried again: an
+    /// operator asked for it. One that stopped in [`Stage::Uncertain`] is left alone. Returns how many there were; each has
     /// its [`ActionRow`].
     fn retry_stopped(&mut self, sign: &Sign) -> Result<u64>;
 

@@ -151,6 +151,8 @@ pub struct DeliveryRow {
     pub tries: u64,
     /// How often the bytes went out again because nobody could tell.
     pub resent: u64,
+    /// How many tries failed one after the other, since somebody asked for one.
+    pub failures: u64,
     /// Why the last try failed.
     pub failure: Option<Failure>,
     /// The evidence, once delivered.
@@ -168,6 +170,7 @@ impl DeliveryRow {
             rename_at: None,
             tries: 0,
             resent: 0,
+            failures: 0,
             failure: None,
             receipt: None,
         }
@@ -191,6 +194,8 @@ pub struct Failure {
     pub what: String,
     /// True where trying again cannot help until somebody acts.
     pub stopped: bool,
+    /// When it is tried again by itself, unix seconds; none: by the next run.
+    pub again_at: Option<i64>,
     /// The stage to go to, where it is not the one the delivery has; not kept.
     #[serde(skip)]
     pub stage: Option<Stage>,

@@ -26,7 +26,9 @@ impl DeliveryRow {
         self.temp = Some(temp.clone());
         self.rename_at = None;
         self.tries += 1;
-        self.failure = self.failure.map(|last| Failure { stopped: false, ..last });
+        if let Some(failure) = &mut self.failure {
+            (failure.stopped, failure.again_at) = (false, None);
+        }
         Ok(self)
     }
 
@@ -64,17 +66,19 @@ impl DeliveryRow {
             self.rename_at = None;
         }
         self.stage = to;
+        self.failures += 1;
         self.failure = Some(Failure { stage: None, ..failure.clone() });
         Ok(self)
     }
 
-    /// An operator wants a stopped delivery tried again; `None` if it is not one.
+    /// An operator wants a delivery that waits tried again; `None` if it does not wait.
     pub(super) fn retry(mut self) -> Option<DeliveryRow> {
-        let failure = self.failure.as_mut()?;
-        if !failure.stopped || self.stage == Stage::Uncertain {
+        let failure = self.failure.as_ref()?;
+        let waits = failure.stopped || failure.again_at.is_some();
+        if !waits || failure.stopped && self.stage == Stage::Uncertain {
             return None;
         }
-        failure.stopped = false;
+        self.go_on();
         Some(self)
     }
 
@@ -83,7 +87,7 @@ impl DeliveryRow {
         if self.stage == Stage::Delivered {
             return Err(self.refused("is delivered already"));
         }
-        self.failure = self.failure.map(|last| Failure { stopped: false, ..last });
+        self.go_on();
         match decision {
             Decision::Delivered => {
                 let receipt = self.told(sign);
@@ -97,6 +101,14 @@ impl DeliveryRow {
                 Ok(self)
             }
             Decision::Retry => Ok(self),
+        }
+    }
+
+    /// What failed before is told, and stops nothing any more.
+    fn go_on(&mut self) {
+        self.failures = 0;
+        if let Some(failure) = &mut self.failure {
+            (failure.stopped, failure.again_at) = (false, None);
         }
     }
 
@@ -156,7 +168,7 @@ mod tests {
     }
 
     fn failure(stage: Option<Stage>) -> Failure {
-        Failure { what: "the line was lost".into(), stopped: true, stage, at: 2 }
+        Failure { what: "the line was lost".into(), stopped: true, again_at: None, stage, at: 2 }
     }
 
     #[test]
@@ -208,6 +220,18 @@ mod tests {
         let look = stopped.decide(Decision::Retry, &sign).unwrap();
         assert_eq!((look.stage, look.rename_at, look.resent), (Stage::Uncertain, Some(1), 0));
         assert!(!look.failure.unwrap().stopped);
+    }
+
+    #[test]
+    fn failures_are_counted_until_somebody_asks_for_a_try() {
+        let sign = Sign { by: "anna".into(), why: "x".into(), at: 4 };
+        let later = Failure { stopped: false, again_at: Some(9), ..failure(None) };
+        let twice = at(Stage::Sending).failed(&later).unwrap().failed(&later).unwrap();
+        assert_eq!((twice.failures, twice.clone().retry().unwrap().failures), (2, 0));
+        let asked = twice.clone().decide(Decision::Retry, &sign).unwrap();
+        assert_eq!((asked.failures, asked.failure.unwrap().again_at), (0, None));
+        let sent = twice.sending(&temp()).unwrap();
+        assert_eq!((sent.failures, sent.failure.unwrap().again_at), (2, None), "it goes on");
     }
 
     #[test]

@@ -225,7 +225,7 @@ fn run_tells_machines_what_it_did() {
         balanced(extract);
     }
     let delivery = &one["deliveries"][0];
-    assert_eq!(keys(delivery), ["batch", "failure", "messages", "receipt", "stage"]);
+    assert_eq!(keys(delivery), ["batch", "endpoint", "failure", "messages", "receipt", "stage"]);
     assert_eq!(keys(&delivery["receipt"]), RECEIPT);
     assert_eq!(delivery["batch"], drop["batch"]);
     let told: u64 =

@@ -344,3 +344,92 @@ fn a_ledger_from_before_a_delivery_is_an_older_one() {
     assert_eq!(said.code, Some(5), "{said:?}");
     assert!(said.err.contains("it is an older one"), "{said:?}");
 }
+
+#[test]
+fn each_endpoint_has_its_own_state_and_a_batch_is_distributed_until_all_have_it() {
+    let site = Site::new();
+    let copies = site.root().join("copies");
+    let row = "[[endpoint]]\nname = \"copies\"\nenvironment = \"test\"\nmethod = \"folder\"\n\
+               folder = \"../copies\"";
+    add_setting(&site, row);
+    site.put("patients.csv", PATIENTS);
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.out.contains("NOT delivered to copies: there is no folder"), "{said:?}");
+    assert_eq!(files(&site.partner), [BATCH], "one does not wait for the other");
+    assert!(site.spool().outbox.join(BATCH).exists());
+    site.put("patients-later.csv", LATER);
+    assert_eq!(site.run(["run"]).code, Some(4));
+    assert_eq!(files(&site.partner).len(), 2);
+    let status = site.run(["status", "--json"]).json()[0].take();
+    assert_eq!(status["states"], serde_json::json!({ "DISTRIBUTED": 2 }));
+    let waiting = status["undelivered"].as_array().unwrap();
+    assert!(waiting.iter().all(|row| row["endpoint"] == "copies") && waiting.len() == 2);
+    assert_eq!(site.run(["check", "--offline"]).code, Some(0));
+
+    // The commands name the endpoint; the other one is not touched.
+    let listed = site.run(["delivery"]);
+    assert!(listed.out.contains("not delivered: 99999-000001.hl7 to copies"), "{listed:?}");
+    fs::create_dir(&copies).unwrap();
+    assert_eq!(site.run(["delivery", BATCH, "--endpoint", "test", "--retry"]).code, Some(2));
+    assert_eq!(site.run(["delivery", BATCH, "--retry"]).code, Some(0));
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(files(&copies), files(&site.partner));
+    assert_eq!(files(&site.spool().outbox), [".staged"]);
+    let states = site.run(["status", "--json"]).json()[0]["states"].take();
+    assert_eq!(states, serde_json::json!({ "PROCESSED": 2 }));
+}
+
+#[test]
+fn an_endpoint_that_left_the_settings_is_decided_about() {
+    let site = Site::new();
+    let settings = fs::read_to_string(site.interface_file()).unwrap();
+    let row = "[[endpoint]]\nname = \"copies\"\nenvironment = \"test\"\nmethod = \"folder\"\n\
+               folder = \"../copies\"";
+    add_setting(&site, row);
+    site.put("patients.csv", PATIENTS);
+    assert_eq!(site.run(["run"]).code, Some(4));
+    fs::write(site.interface_file(), settings).unwrap();
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.out.contains("the settings have no endpoint `copies` any more"), "{said:?}");
+    let why = ["--delivered", "--why", "nobody takes copies any more"];
+    assert_eq!(site.run(["delivery", BATCH].into_iter().chain(why)).code, Some(0));
+    assert_eq!(site.run(["run"]).code, Some(0));
+    assert_eq!(files(&site.spool().outbox), [".staged"]);
+}
+
+#[test]
+fn a_lost_server_is_not_knocked_at_again_before_its_time() {
+    let own = crate::sftpd::Server::start("");
+    let site = Site::over_sftp(&own);
+    assert!(
+        Command::new("scripts/sftpd.sh").arg("stop").arg(&own.root).status().unwrap().success()
+    );
+    site.put("patients.csv", PATIENTS);
+    let failure = |said: Output| said.json()[0]["deliveries"][0]["failure"].take();
+    let mut last = failure(site.run(["run", "--json"]));
+    for _ in 0..4 {
+        let asked = failure(site.run(["run", "--json", "--retry"]));
+        assert!(asked["what"].as_str().unwrap().starts_with("cannot reach"), "{asked}");
+        last = asked;
+    }
+    // Each time that it is asked for it begins anew; by itself the wait grows.
+    let first = last["again_at"].as_i64().unwrap() - last["at"].as_i64().unwrap();
+    assert_eq!(first, 1);
+    let mut waits = vec![first];
+    while waits.len() < 4 {
+        let next = failure(site.run(["run", "--json"]));
+        if next["at"] == last["at"] {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            continue;
+        }
+        waits.push(next["again_at"].as_i64().unwrap() - next["at"].as_i64().unwrap());
+        last = next;
+    }
+    assert!(waits.is_sorted() && waits[3] >= 8, "{waits:?}");
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(4));
+    assert!(said.out.contains("a run tries again from "), "{said:?}");
+}

@@ -165,6 +165,8 @@ impl Story<'_> {
         assert_eq!((&row.extract, &row.notes), (&extract, &notes));
         let waiting = ["second", "test"].map(|endpoint| DeliveryRow::waiting(&batch, endpoint));
         assert_eq!(ledger.undelivered().unwrap(), waiting);
+        assert_eq!(ledger.deliveries(batch.number).unwrap(), waiting);
+        assert_eq!(ledger.deliveries(batch.number + 1).unwrap(), []);
         assert!(ledger.delivery(batch.number, "third").unwrap().is_none());
 
         let faults = ledger.faults(9).unwrap();
@@ -351,7 +353,7 @@ fn fault(record: u64, code: Code) -> Fault {
 }
 
 fn failure(stopped: bool, stage: Option<Stage>) -> Failure {
-    Failure { what: "the key was refused".to_string(), stopped, stage, at: 60 }
+    Failure { what: "the key was refused".to_string(), stopped, again_at: None, stage, at: 60 }
 }
 
 /// A temporary file at the one server of these stories.

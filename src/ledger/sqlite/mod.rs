@@ -234,6 +234,11 @@ impl Ledger for Sqlite {
         delivery(&self.conn, batch, endpoint)
     }
 
+    fn deliveries(&self, batch: u64) -> Result<Vec<DeliveryRow>> {
+        let batch = row::big(batch)?;
+        deliveries(&self.conn, &format!("WHERE d.batch = {batch} ORDER BY d.endpoint"))
+    }
+
     fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
         deliveries(&self.conn, OPEN)
     }

@@ -12,7 +12,7 @@ use crate::disk::{self, DiskError};
 use crate::ledger::{LedgerError, Numbers, Result};
 
 /// The schema this program reads and writes.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 const TABLES: &str = include_str!("schema.sql");
 

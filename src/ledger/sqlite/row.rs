@@ -20,7 +20,8 @@ pub(super) const BATCH: &str =
 
 /// The columns of a delivery, with its seal; they stand behind [`BATCH`].
 pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.place, \
-     d.rename_at, d.tries, d.resent, d.failure, d.failure_stopped, d.failure_at, d.path, d.bytes, d.evidence, d.server, \
+     d.rename_at, d.tries, d.resent, d.failures, d.failure, d.failure_stopped, d.failure_at, \
+     d.again_at, d.path, d.bytes, d.evidence, d.server, \
      d.host_key, d.delivered_at, d.seal";
 
 /// The columns of an extract, with its seal.
@@ -32,7 +33,7 @@ pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.pla
      f.source, e.name, e.taken_at";
 
 const BATCH_END: usize = 7;
-const DELIVERY_END: usize = 25;
+const DELIVERY_END: usize = 27;
 const EXTRACT_END: usize = 15;
 
 /// Returns a number as SQL has it.
@@ -138,21 +139,21 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
         (Some(name), Some(place)) => Some(Temp { name, place }),
         _ => None,
     };
-    let failure = match row.get::<_, Option<String>>(16)? {
+    let failure = match row.get::<_, Option<String>>(17)? {
         Some(what) => {
-            let (stopped, at) = (row.get::<_, i64>(17)? != 0, row.get(18)?);
-            Some(Failure { what, stopped, stage: None, at })
+            let (stopped, at) = (row.get::<_, i64>(18)? != 0, row.get(19)?);
+            Some(Failure { what, stopped, again_at: row.get(20)?, stage: None, at })
         }
         None => None,
     };
-    let receipt = match row.get::<_, Option<String>>(19)? {
+    let receipt = match row.get::<_, Option<String>>(21)? {
         Some(path) => Some(Receipt {
             path,
-            bytes: number(row, 20)?,
-            evidence: row.get(21)?,
-            server: row.get(22)?,
-            host_key: row.get(23)?,
-            at: row.get(24)?,
+            bytes: number(row, 22)?,
+            evidence: row.get(23)?,
+            server: row.get(24)?,
+            host_key: row.get(25)?,
+            at: row.get(26)?,
         }),
         None => None,
     };
@@ -164,6 +165,7 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
         rename_at: row.get(13)?,
         tries: number(row, 14)?,
         resent: number(row, 15)?,
+        failures: number(row, 16)?,
         failure,
         receipt,
     })
@@ -183,9 +185,11 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
         row.rename_at.into(),
         big(row.tries)?.into(),
         big(row.resent)?.into(),
+        big(row.failures)?.into(),
         text(failure.map(|failure| &failure.what)),
         failure.map(|failure| i64::from(failure.stopped)).into(),
         failure.map(|failure| failure.at).into(),
+        failure.and_then(|failure| failure.again_at).into(),
         text(receipt.map(|receipt| &receipt.path)),
         receipt.map(|receipt| big(receipt.bytes)).transpose()?.into(),
         text(receipt.map(|receipt| &receipt.evidence)),
@@ -195,14 +199,16 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
     ]);
     conn.prepare_cached(
         "INSERT INTO delivery (batch, endpoint, stage, temp, place, rename_at, tries, resent, \
-         failure, failure_stopped, failure_at, path, bytes, evidence, server, host_key, \
-         delivered_at, seal) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+         failures, failure, failure_stopped, failure_at, again_at, path, bytes, evidence, server, \
+         host_key, delivered_at, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19, $20) \
          ON CONFLICT (batch, endpoint) DO UPDATE SET stage = excluded.stage, \
          temp = excluded.temp, place = excluded.place, rename_at = excluded.rename_at, \
-         tries = excluded.tries, resent = excluded.resent, failure = excluded.failure, \
-         failure_stopped = excluded.failure_stopped, failure_at = excluded.failure_at, path = excluded.path, bytes = excluded.bytes, \
-         evidence = excluded.evidence, server = excluded.server, \
+         tries = excluded.tries, resent = excluded.resent, failures = excluded.failures, \
+         failure = excluded.failure, failure_stopped = excluded.failure_stopped, \
+         failure_at = excluded.failure_at, again_at = excluded.again_at, path = excluded.path, \
+         bytes = excluded.bytes, evidence = excluded.evidence, server = excluded.server, \
          host_key = excluded.host_key, delivered_at = excluded.delivered_at, \
          seal = excluded.seal",
     )?

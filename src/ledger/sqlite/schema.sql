@@ -1,4 +1,4 @@
--- The ledger of one interface in one environment, schema 2.
+-- The ledger of one interface in one environment, schema 3.
 --
 -- Portable SQL: BIGINT and TEXT only (but INTEGER PRIMARY KEY, which is SQLite's
 -- word for a BIGINT key without an index beside it), identities given by the
@@ -45,9 +45,11 @@ CREATE TABLE delivery (
     rename_at       BIGINT,             -- when its rename began
     tries           BIGINT NOT NULL,
     resent          BIGINT NOT NULL,    -- after an end that nobody could tell
+    failures        BIGINT NOT NULL,    -- one after the other
     failure         TEXT,               -- the last one, until delivered
     failure_stopped BIGINT,             -- 1 until somebody acts
     failure_at      BIGINT,
+    again_at        BIGINT,             -- when it is tried again by itself
     path            TEXT,               -- from here on the receipt
     bytes           BIGINT,
     evidence        TEXT,
