@@ -38,6 +38,8 @@ pub enum Verb {
     Queue(Queue),
     /// List the batch files that are not delivered; or decide about one of them
     Delivery(Delivery),
+    /// Pin the host key of a vendor's server
+    Endpoint(Endpoint),
     /// Say what a code of the queue means, and what to do
     Explain(Explain),
     /// Write a commented interface file and make its folders
@@ -111,6 +113,10 @@ pub struct Check {
     /// Do not go to the vendor's end
     #[arg(long)]
     pub offline: bool,
+    /// Find out what the vendor's server lets us do, and write a paragraph for its
+    /// administrator
+    #[arg(long, conflicts_with = "offline")]
+    pub partner: bool,
 }
 
 /// `status`.
@@ -192,6 +198,37 @@ pub struct Decided {
     /// The cause is mended: the next run looks at the server and goes on from there
     #[arg(long, requires = "batch")]
     pub retry: bool,
+}
+
+/// `endpoint`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Endpoint {
+    /// What to do with it
+    #[command(subcommand)]
+    pub verb: EndpointVerb,
+}
+
+/// What can be done with an endpoint.
+#[derive(Debug, Subcommand)]
+pub enum EndpointVerb {
+    /// Show the keys of the server; pin the one whose fingerprint the vendor told you
+    Trust(Trust),
+}
+
+/// `endpoint trust`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Trust {
+    /// The interface
+    pub interface: String,
+    /// The endpoint, where the interface has more than one
+    #[arg(long, value_name = "NAME")]
+    pub endpoint: Option<String>,
+    /// The fingerprint that the vendor told you, SHA256:...; the key is pinned if the
+    /// server shows it
+    #[arg(long, value_name = "SHA256:...")]
+    pub fingerprint: Option<String>,
 }
 
 /// `explain`.

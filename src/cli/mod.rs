@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod convert;
 mod delivery;
+mod endpoint;
 mod exit;
 mod explain;
 mod init;
@@ -105,6 +106,7 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::status(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
+        Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
     };

@@ -40,6 +40,16 @@ impl Typed {
         format!("{} run {}{more}", self.program, self.interface)
     }
 
+    /// Returns the command that shows and pins host keys.
+    pub fn trust(&self, endpoint: &str) -> String {
+        format!("{} endpoint trust {}{}", self.program, self.interface, self.named(endpoint))
+    }
+
+    /// The endpoint, where the interface leaves it open.
+    fn named(&self, endpoint: &str) -> String {
+        if self.several { format!(" --endpoint {endpoint}") } else { String::new() }
+    }
+
     fn delivery(&self, batch: &str, endpoint: &str, decision: &str) -> String {
         let (program, interface) = (&self.program, &self.interface);
         let endpoint = if self.several { format!(" --endpoint {endpoint}") } else { String::new() };

@@ -14,7 +14,7 @@ mod sftp;
 
 pub use error::DeliveryError;
 pub use folder::Folder;
-pub use sftp::{Limits, Sftp};
+pub use sftp::{Limits, Sftp, ShownKey, Standing, pin, shown_keys};
 
 use std::io::Read;
 

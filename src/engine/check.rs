@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::error::EngineError;
 use super::pass::Engine;
-use crate::delivery::{self, DeliveryError};
+use super::probe::probe;
 use crate::digest::Digest;
 use crate::disk::failed;
 use crate::domain::Endpoint;
@@ -27,11 +27,11 @@ pub struct Checked {
 }
 
 impl Checked {
-    fn good(what: impl Into<String>) -> Checked {
+    pub(super) fn good(what: impl Into<String>) -> Checked {
         Checked { what: what.into(), wrong: None }
     }
 
-    fn wrong(what: impl Into<String>, wrong: impl Into<String>) -> Checked {
+    pub(super) fn wrong(what: impl Into<String>, wrong: impl Into<String>) -> Checked {
         Checked { what: what.into(), wrong: Some(wrong.into()) }
     }
 }
@@ -127,33 +127,15 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
 }
 
 /// Goes to the vendor's end: logs in, writes a probe file, renames and removes it.
-pub fn partner(engine: &Engine, endpoint: &Endpoint) -> Checked {
-    let what = format!("endpoint {}", endpoint.name);
-    match probe(engine, endpoint) {
-        Ok(path) => {
-            Checked::good(format!("{what}: a probe file was written to {path} and removed"))
-        }
-        Err(err) => Checked::wrong(what, err.to_string()),
+/// Tells what is wrong there, or that nothing is; [`probe`] tells all.
+pub fn partner(engine: &Engine, endpoint: &Endpoint) -> Vec<Checked> {
+    let probed = probe(engine, endpoint);
+    let wrong: Vec<Checked> =
+        probed.checked.into_iter().filter(|checked| checked.wrong.is_some()).collect();
+    if wrong.is_empty() {
+        let what =
+            format!("endpoint {}: a probe file was written there and removed", endpoint.name);
+        return vec![Checked::good(what)];
     }
-}
-
-fn probe(engine: &Engine, endpoint: &Endpoint) -> Result<String, DeliveryError> {
-    let name = format!("hl7drop-probe-{}-{}", std::process::id(), engine.clock.unix());
-    let temp = endpoint.protocol.temp_name.replace("{name}", &name).replace("{try}", "1");
-    let text = b"A probe by hl7drop check; it may be removed.\n";
-    let mut there = delivery::open(endpoint)?;
-    let path = there.path(&name);
-    there.upload(&temp, &mut &text[..], text.len() as u64)?;
-    let renamed = there.rename(&temp, &name);
-    there.remove(&temp)?;
-    renamed?;
-    match there.size(&name) {
-        Ok(None) if !endpoint.protocol.pickup_immediate => {
-            return Err(DeliveryError::NotFound { path });
-        }
-        Ok(_) | Err(DeliveryError::Denied { .. }) => {}
-        Err(err) => return Err(err),
-    }
-    there.remove(&name)?;
-    Ok(path)
+    wrong
 }

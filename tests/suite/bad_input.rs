@@ -374,7 +374,8 @@ fn no_host_key_is_no_connection_until_it_is_pinned() {
     let pins = site.root().join("known_hosts");
     fs::write(&pins, "").unwrap();
     setting(&site, "known_hosts", &pins);
-    let wanted = ["is not known; compare it with the vendor's", "then add this line to"];
+    let wanted =
+        ["is not known; compare it with the vendor's", "then pin it with `hl7drop endpoint trust`"];
     stopped_then_mended(&site, &wanted, || {
         fs::copy(&server().known_hosts, &pins).unwrap();
     });

@@ -459,7 +459,7 @@ fn check_goes_to_a_real_server_and_leaves_nothing_there() {
     fs::remove_dir_all(site.spool().root).unwrap();
     let said = site.run(["check"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.out.contains("a probe file was written to"), "{said:?}");
+    assert!(said.out.contains("a probe file was written there"), "{said:?}");
     assert_eq!(fs::read_dir(&site.partner).unwrap().count(), 0);
     // It looks and makes nothing: no ledger, no folder.
     assert!(!site.spool().root.exists());

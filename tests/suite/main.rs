@@ -21,6 +21,7 @@ mod ledger;
 mod properties;
 mod proxy;
 mod real_data;
+mod servers;
 mod sftpd;
 mod site;
 mod tidy;
