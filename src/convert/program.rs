@@ -191,6 +191,13 @@ impl Output {
         self.slots.truncate(mark.slots);
     }
 
+    /// Makes it empty and keeps its buffers.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.slots.clear();
+        self.notes = Notes::default();
+    }
+
     /// Counts a note.
     pub fn note(&mut self, note: Note) {
         self.notes.note(note);

@@ -265,7 +265,7 @@ impl Conversion<'_> {
         let ended = ordered(
             self.pool,
             &mut blocks,
-            &|block| renderer.render(block),
+            &|block, rendered| renderer.render(block, rendered),
             &mut |block| match plain {
                 Some(plain) => plain.add(block.offset, &block.bytes),
                 None => Ok(()),
@@ -278,7 +278,7 @@ impl Conversion<'_> {
                 }
                 counts.add(&rendered.counts);
                 notes.add(&rendered.output.notes);
-                keys.extend(rendered.keys);
+                keys.extend_from_slice(&rendered.keys);
                 Ok(writer.append(kind, &rendered.output)?)
             },
         );

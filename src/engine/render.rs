@@ -64,10 +64,20 @@ pub struct Key {
     pub offset: u64,
 }
 
+impl Rendered {
+    /// Makes it empty and keeps its buffers.
+    pub fn clear(&mut self) {
+        let Rendered { output, counts, faults, keys } = self;
+        output.clear();
+        *counts = Counts::default();
+        faults.clear();
+        keys.clear();
+    }
+}
+
 impl Renderer<'_> {
-    /// Renders the records of one block, in order.
-    pub fn render(&self, block: &Block) -> Rendered {
-        let mut rendered = Rendered::default();
+    /// Renders the records of one block, in order, into an empty `rendered`.
+    pub fn render(&self, block: &Block, rendered: &mut Rendered) {
         // Messages are about three times their records.
         rendered.output.bytes.reserve(block.bytes.len() * 3);
         let key_cells =
@@ -105,7 +115,6 @@ impl Renderer<'_> {
                 }
             }
         }
-        rendered
     }
 
     fn finder(&self) -> Option<Finder<'_>> {
