@@ -81,6 +81,7 @@ fn run(
     let pool = workers(args.workers)?;
     let envelope = Envelope::new(&agreement.scope, args.file_number, clock);
     let mut writer = Writer::create(&place.file, envelope, args.first_control_id)?;
+    writer.is_unpromised();
     if place.output.is_none() {
         writer.is_scratch();
     }

@@ -49,6 +49,10 @@ pub(super) struct FieldProgram {
     pub number: u8,
     pub path: Path,
     pub alternatives: Vec<Vec<RepetitionProgram>>,
+    /// The field, if it is one value and nothing else, as most fields are. It stands
+    /// here and not behind four lists, each a load that waits for the one before:
+    /// LONE_GAIN.
+    pub lone: Option<Value>,
     /// MSH-18: decided when the message is whole.
     pub is_charset: bool,
     /// As the map writes it, for `--explain`.
@@ -216,7 +220,12 @@ impl Column {
         let record = if self.row == 0 { Some(input.own) } else { input.patient };
         let Some(record) = record else { return &[] };
         for &cell in &self.cells {
-            let value = trimmed(record.get(cell).unwrap_or_default());
+            let value = record.get(cell).unwrap_or_default();
+            // Most cells of most records are empty.
+            if value.is_empty() {
+                continue;
+            }
+            let value = trimmed(value);
             if !value.is_empty() && !is_delete(value) && !self.blank.has(value) {
                 return value;
             }
@@ -360,7 +369,25 @@ impl SegmentProgram {
 impl FieldProgram {
     /// Writes the first alternative that gives a value, after the separators that are
     /// owed before it; says whether one did.
+    #[inline]
     pub fn write(&self, scene: &Scene<'_>, fields: u8, out: &mut Output) -> Result<bool, Refusal> {
+        if let Some(value) = &self.lone {
+            let begin = out.mark();
+            let gave = value.write(self.path, scene, Owed { fields, ..Owed::default() }, out)?;
+            if !gave {
+                out.reset(begin);
+            }
+            return Ok(gave);
+        }
+        self.write_parts(scene, fields, out)
+    }
+
+    fn write_parts(
+        &self,
+        scene: &Scene<'_>,
+        fields: u8,
+        out: &mut Output,
+    ) -> Result<bool, Refusal> {
         for alternative in &self.alternatives {
             let mut owed = Owed { fields, ..Owed::default() };
             for repetition in alternative {

@@ -215,10 +215,12 @@ fn promise(
     let Some(written) = written else {
         return Ok(ledger.commit_drop(None, &[], numbers)?);
     };
+    // Without a digest nothing can be promised; the writer was asked for one.
+    let digest = written.digest.ok_or(EngineError::Worker)?;
     let batch = BatchRow {
         number: numbers.file,
         name: name.to_string(),
-        digest: written.digest,
+        digest,
         bytes: written.bytes,
         first_control: numbers.control,
         messages: written.messages,
