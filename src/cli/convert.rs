@@ -66,7 +66,7 @@ fn source(agreement: &Agreement, path: &Path) -> Result<Source, Failure> {
         let text = format!("{}: what it holds cannot be told from its name", path.display());
         Failure::usage(text + "; give it a name that matches a pattern of [extract]")
     })?;
-    Source::of(path, &name, *kind, true)
+    Source::unpromised(path, &name, *kind)
         .map_err(|err| Failure::usage(format!("cannot read {}: {err}", path.display())))
 }
 

@@ -253,6 +253,7 @@ impl Binder<'_> {
             sources,
             function: if off { Function::Nothing } else { function },
             required,
+            is_optional: false,
             name,
         })
     }

@@ -126,7 +126,8 @@ impl Value {
             Source::Bytes(bytes) => !bytes.is_empty(),
             Source::Start | Source::End | Source::Set | Source::Control => true,
         });
-        !self.sources.is_empty() || self.required.is_some() || self.function.needs_no_value()
+        self.is_optional = self.required.is_none() && !self.function.needs_no_value();
+        !self.sources.is_empty() || !self.is_optional
     }
 }
 
