@@ -52,7 +52,7 @@ impl From<EngineError> for Failure {
             | EngineError::NothingWaits { .. }
             | EngineError::WhichEndpoint { .. } => Exit::USAGE,
             EngineError::Disk(DiskError::NotDurable { .. }) => Exit::NOT_DURABLE,
-            EngineError::Worker => Exit::BUG,
+            EngineError::Worker | EngineError::NoDigest => Exit::BUG,
             _ => Exit::LOCAL,
         };
         let text = match &err {

@@ -208,7 +208,8 @@ impl Binder<'_> {
                     .map_err(wrong)?,
             );
         }
-        Ok(FieldProgram { number, path, alternatives, is_charset, text: rule.text.clone() })
+        let text = rule.text.clone();
+        Ok(FieldProgram { number, path, alternatives, lone: None, is_charset, text })
     }
 
     fn repetition(&self, repetition: &Repetition) -> Result<RepetitionProgram, String> {
@@ -252,6 +253,7 @@ impl Binder<'_> {
             sources,
             function: if off { Function::Nothing } else { function },
             required,
+            is_optional: false,
             name,
         })
     }

@@ -32,6 +32,9 @@ pub enum EngineError {
     /// A worker did not come back.
     #[error("a worker ended without a result; this is a bug, report it")]
     Worker,
+    /// A file is to be promised whose digest was not taken.
+    #[error("a file was to be promised without its digest; this is a bug, report it")]
+    NoDigest,
     /// Bytes on the disk are not those that were promised.
     #[error(
         "{file} does not have the digest that the ledger promised; it is not sent. Restore it from a backup, or ask for help before anything is changed"

@@ -27,7 +27,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { block_bytes: 1 << 19, record_bytes_max: 4 << 20 }
+        Limits { block_bytes: 1 << 18, record_bytes_max: 4 << 20 }
     }
 }
 
@@ -48,6 +48,8 @@ pub struct Blocks {
     limits: Limits,
     delimiter: u8,
     rest: Vec<u8>,
+    /// Buffers of blocks that are done with.
+    spare: Vec<Vec<u8>>,
     line: u64,
     offset: u64,
     at_end: bool,
@@ -77,8 +79,9 @@ impl Blocks {
         limits: Limits,
     ) -> Result<(Layout, Blocks), ExtractError> {
         let rest = Vec::with_capacity(limits.block_bytes + (limits.block_bytes >> 2));
+        let (spare, delimiter, at_end) = (Vec::new(), b',', false);
         let mut blocks =
-            Blocks { reader, limits, delimiter: b',', rest, line: 1, offset: 0, at_end: false };
+            Blocks { reader, limits, delimiter, rest, spare, line: 1, offset: 0, at_end };
         blocks.fill()?;
         if blocks.rest.starts_with(&[0xff, 0xfe]) || blocks.rest.starts_with(&[0xfe, 0xff]) {
             return Err(ExtractError::Utf16);
@@ -164,7 +167,9 @@ impl Blocks {
     }
 
     fn take(&mut self, end: usize) -> Block {
-        let mut next = Vec::with_capacity(self.rest.capacity());
+        let mut next = self.spare.pop().unwrap_or_default();
+        next.clear();
+        next.reserve(self.rest.capacity());
         next.extend_from_slice(&self.rest[end..]);
         let mut bytes = std::mem::replace(&mut self.rest, next);
         bytes.truncate(end);
@@ -172,6 +177,11 @@ impl Blocks {
         self.line += lines(&block.bytes);
         self.offset += block.bytes.len() as u64;
         block
+    }
+
+    /// Takes back a block that is done with: its buffer serves another.
+    pub fn reuse(&mut self, block: Block) {
+        self.spare.push(block.bytes);
     }
 
     fn drop_front(&mut self, count: usize) {

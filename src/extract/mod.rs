@@ -7,10 +7,12 @@
 mod blocks;
 mod columns;
 mod header;
+mod places;
 mod rows;
 
 pub use blocks::{Block, Blocks, Limits, decoded};
 pub use columns::{Vocabulary, VocabularyError};
+pub use places::Places;
 pub use rows::{Row, RowFault, Rows};
 
 /// Why a whole file cannot be read. Texts name lines and columns, never values.

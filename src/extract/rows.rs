@@ -69,7 +69,7 @@ impl<'a> Rows<'a> {
         let line = self.block.first_line
             + position.map_or(0, |position| position.line() - 1)
             + skipped_lines;
-        let fault = self.shape_fault();
+        let fault = shape_fault(&self.record, self.layout, self.suspect);
         Some(Row {
             values: &self.record,
             number: self.number,
@@ -78,35 +78,37 @@ impl<'a> Rows<'a> {
             fault,
         })
     }
+}
 
-    fn shape_fault(&self) -> Option<RowFault> {
-        if self.record.len() != self.layout.width {
-            return Some(RowFault { code: Code::V001, column: String::new() });
-        }
-        if self.suspect {
-            for (at, value) in self.record.iter().enumerate() {
-                let code = if memchr(0, value).is_some() {
-                    Code::V003
-                } else if std::str::from_utf8(value).is_err() {
-                    Code::V002
-                } else {
-                    continue;
-                };
-                return Some(RowFault { code, column: format!("column {}", at + 1) });
-            }
-        }
-        self.layout.repeated.iter().find_map(|(column, cells)| {
-            let mut values = cells
-                .iter()
-                .filter_map(|&cell| self.record.get(cell))
-                .map(<[u8]>::trim_ascii)
-                .filter(|value| !value.is_empty());
-            let first = values.next();
-            values
-                .any(|value| Some(value) != first)
-                .then(|| RowFault { code: Code::V004, column: column.clone() })
-        })
+/// Returns what is wrong with a record's shape; `suspect` has every value looked at
+/// for a NUL and for bytes that are not UTF-8.
+pub(super) fn shape_fault(record: &ByteRecord, layout: &Layout, suspect: bool) -> Option<RowFault> {
+    if record.len() != layout.width {
+        return Some(RowFault { code: Code::V001, column: String::new() });
     }
+    if suspect {
+        for (at, value) in record.iter().enumerate() {
+            let code = if memchr(0, value).is_some() {
+                Code::V003
+            } else if std::str::from_utf8(value).is_err() {
+                Code::V002
+            } else {
+                continue;
+            };
+            return Some(RowFault { code, column: format!("column {}", at + 1) });
+        }
+    }
+    layout.repeated.iter().find_map(|(column, cells)| {
+        let mut values = cells
+            .iter()
+            .filter_map(|&cell| record.get(cell))
+            .map(<[u8]>::trim_ascii)
+            .filter(|value| !value.is_empty());
+        let first = values.next();
+        values
+            .any(|value| Some(value) != first)
+            .then(|| RowFault { code: Code::V004, column: column.clone() })
+    })
 }
 
 fn to_usize(offset: u64) -> usize {
