@@ -32,6 +32,9 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let connectivity = raw.connectivity.unwrap_or_default();
     let endpoint = environment.and_then(|which| check.endpoint(which, connectivity));
     let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
+    let deleted_patients = check.deleted_patients(raw.patients);
+    let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());
+    let fields = check.fields(raw.fields, hl7_version);
     let mapping = check.mapping(raw.mapping.unwrap_or_default());
     let status = check.status(raw.appointments.unwrap_or_default().status);
     let provider_ids = check.provider_ids(raw.provider_id);
@@ -50,6 +53,8 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         endpoint: endpoint?,
         patient_ids,
         appointment_ids,
+        deleted_patients: deleted_patients?,
+        fields,
         mapping,
         status,
         provider_ids: provider_ids?,

@@ -11,6 +11,7 @@
 mod check;
 mod check_connectivity;
 mod check_extract;
+mod check_fields;
 mod check_ids;
 mod check_output;
 mod check_project;

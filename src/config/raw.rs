@@ -25,6 +25,8 @@ pub(super) struct File {
     pub wire: Option<Spanned<Wire>>,
     pub connectivity: Option<Connectivity>,
     pub external_ids: Option<ExternalIds>,
+    pub patients: Option<Spanned<Patients>>,
+    pub fields: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Word>>>>,
     pub mapping: Option<Vec<Spanned<MappingRow>>>,
     pub appointments: Option<Appointments>,
     pub provider_id: Option<Spanned<ProviderId>>,
@@ -128,6 +130,12 @@ pub(super) struct ExternalId {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Patients {
+    pub deleted: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct MappingRow {
     pub field: Text,
     pub value: Option<Spanned<Templates>>,
@@ -159,6 +167,33 @@ pub(super) struct Batch {
 pub(super) struct Pickup {
     pub settle_seconds: Option<Spanned<f64>>,
     pub empty_wait_seconds: Number,
+}
+
+/// A text, or a yes or no as `true` or `false`.
+pub(super) struct Word(pub String);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Word, D::Error> {
+        from.deserialize_any(WordVisitor)
+    }
+}
+
+struct WordVisitor;
+
+impl Visitor<'_> for WordVisitor {
+    type Value = Word;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("true, false or a text in quotes")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Word, E> {
+        Ok(Word(text.to_string()))
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<Word, E> {
+        Ok(Word(yes.to_string()))
+    }
 }
 
 /// One template or a list of them. Read by hand: serde's `untagged` would lose

@@ -237,8 +237,8 @@ value = 5
             problems(text),
             [
                 "line 1: unknown field `porject`, expected one of `project`, `enable`, `extract`, \
-                 `wire`, `connectivity`, `external_ids`, `mapping`, `appointments`, \
-                 `provider_id`, `batch`, `pickup`",
+                 `wire`, `connectivity`, `external_ids`, `patients`, `fields`, `mapping`, \
+                 `appointments`, `provider_id`, `batch`, `pickup`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \
                  `practice`, `event_number`, `vendor`, `vendor_type`, `environment`, `timezone`",

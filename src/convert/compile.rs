@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use jiff::civil::DateTime;
 
 use super::functions::{Function, PersonColumns};
+use super::lookup::{Lookup, Unmapped};
 use super::map::{FieldRule, Map, MapError, SegmentRule};
+use super::outside::{Gone, Outside};
 use super::program::{
     Blank, Column, FieldProgram, Guard, Program, RepetitionProgram, SegmentProgram, Source, Step,
     Times, Value,
@@ -21,7 +23,7 @@ use super::program::{
 use super::template::{Expression, Part, Repetition};
 use super::values::write_second;
 use crate::codes::{Table, standard};
-use crate::domain::{Code, Event, Kind, Layout, Scope};
+use crate::domain::{Code, DeletedPatients, Event, Kind, Layout, Scope};
 use crate::hl7::{Path, Text, escape};
 
 /// Binds the map of one interface, for one run.
@@ -63,16 +65,18 @@ impl<'a> Compiler<'a> {
     pub fn program(&self, event: Event, bound: Bound<'_>) -> Result<Program, MapError> {
         let settings = self.settings(event);
         let mut segments = Vec::new();
+        let binder = |patient, count| Binder {
+            map: self.map,
+            settings: &settings,
+            bound,
+            patient,
+            count,
+            is_column: self.is_column,
+        };
         for rule in self.map.segments.iter().filter(|rule| rule.kinds.contains(&event.kind())) {
             for time in 1..=rule.times {
-                let binder = Binder {
-                    map: self.map,
-                    settings: &settings,
-                    bound,
-                    patient: rule.patient,
-                    count: (rule.times > 1).then(|| time.to_string()),
-                    is_column: self.is_column,
-                };
+                let count = (rule.times > 1).then(|| time.to_string());
+                let binder = binder(rule.patient, count);
                 let mut segment = binder.segment(rule, event)?;
                 if segment.slim() {
                     segments.push(segment);
@@ -83,7 +87,30 @@ impl<'a> Compiler<'a> {
             Bound::Patient(_) => None,
             Bound::Appointment(layout, _) => Some(self.times(layout)),
         };
-        Ok(Program { segments, times, charset: b"UNICODE UTF-8", ids: self.scope.provider_ids })
+        let outside = self.outside(&binder(true, None))?;
+        let ids = self.scope.provider_ids;
+        Ok(Program { segments, outside, times, charset: b"UNICODE UTF-8", ids })
+    }
+
+    fn outside(&self, binder: &Binder<'_>) -> Result<Outside, MapError> {
+        let wrong = |what: String| MapError::Field { field: "PID".to_string(), what };
+        let column = |name: &str| binder.column(name).map_err(wrong);
+        let mut contexts = vec![column("contextid")?];
+        if let Bound::Appointment(own, Some(_)) = binder.bound {
+            let cells = own.patient_cells("contextid").to_vec();
+            contexts.push(Column { row: 0, cells, name: "contextid".into(), ..Column::default() });
+        }
+        contexts.retain(Column::is_there);
+        let gone = match self.scope.deleted_patients {
+            DeletedPatients::Update => None,
+            DeletedPatients::Refuse => Some(Gone {
+                id: column("patientid")?,
+                status: column("status")?,
+                merged_into: column("newpatientid")?,
+                deleted_at: column("deleteddatetime")?,
+            }),
+        };
+        Ok(Outside { context_id: self.scope.context_id.clone().into(), contexts, gone })
     }
 
     fn times(&self, layout: &Layout) -> Times {
@@ -325,11 +352,15 @@ impl Binder<'_> {
                     format!("`{}` needs {} argument(s)", expression.function, at + 1)
                 })
             };
-        let table = || table_of(argument(0)?);
-        let fault = |at: usize| match expression.arguments.get(at) {
-            Some(code) => code_of(code),
-            None => Ok(table_fault(argument(0)?)),
+        let lookup = |fault: Option<&String>| {
+            let table = table_of(argument(0)?)?;
+            let unmapped = match fault {
+                Some(code) => Unmapped::Refuse(code_of(code)?),
+                None => unmapped(table.name()),
+            };
+            Ok::<_, String>(Lookup { table, unmapped })
         };
+        let fault = expression.arguments.get(1);
         let optional = |at: usize| match expression.arguments.get(at) {
             Some(name) => self.column(name),
             None => Ok(Column::default()),
@@ -342,12 +373,12 @@ impl Binder<'_> {
             "minutes" => Function::Minutes,
             "code" => {
                 let default = expression.arguments.get(1).cloned();
-                Function::Code { table: table()?, default, fault: table_fault(argument(0)?) }
+                Function::Code { lookup: lookup(None)?, default }
             }
-            "coded" => Function::Coded { table: table()?, fault: fault(1)? },
+            "coded" => Function::Coded(lookup(fault)?),
             "each" => {
                 let source = expression.sources.first().map_or("", String::as_str);
-                Function::Each { table: table()?, fault: fault(1)?, blank: blank(self.map, source) }
+                Function::Each { lookup: lookup(fault)?, blank: blank(self.map, source) }
             }
             "phone" => Function::Phone {
                 usage: argument(0)?.to_string(),
@@ -363,10 +394,11 @@ impl Binder<'_> {
                     npi: column("npi")?,
                     last: column("lastname")?,
                     first: column("firstname")?,
+                    name: column("name")?,
                 }))
             }
-            "provider" => Function::Provider,
-            "resource" => Function::Resource,
+            "provider" => Function::Provider { hl7_id: optional(0)?, resource: false },
+            "resource" => Function::Provider { hl7_id: optional(0)?, resource: true },
             "place" => Function::Place { name: optional(0)? },
             "department" => Function::Department { name: optional(0)? },
             "zip" => Function::Zip { state: self.column(argument(0)?)? },
@@ -387,11 +419,14 @@ fn table_of(name: &str) -> Result<&'static Table, String> {
     standard(name).ok_or_else(|| format!("there is no code table `{name}`"))
 }
 
-/// The fault of a value that a table does not have (`interface.md` 9).
-fn table_fault(table: &str) -> Code {
+/// What becomes of a value that a table does not have (`interface.md` 6, 9). Who a
+/// contact or a guarantor is to the patient is no reason to hold the patient; for an
+/// insurance it is, I003, and the map says so.
+fn unmapped(table: &str) -> Unmapped {
     match table {
-        "race" | "ethnicity" => Code::R001,
-        "language" => Code::L001,
-        _ => Code::C001,
+        "race" | "ethnicity" => Unmapped::Refuse(Code::R001),
+        "language" => Unmapped::Refuse(Code::L001),
+        "relationship" => Unmapped::Default("OTH".to_string()),
+        _ => Unmapped::Refuse(Code::C001),
     }
 }

@@ -5,9 +5,10 @@
 
 use super::compile::Bound;
 use super::map::Map;
+use super::outside::Gone;
 use super::program::{Blank, Column, Input, Refusal};
 use crate::codes::standard;
-use crate::domain::{Code, Environment, Event, Kind, Scope};
+use crate::domain::{Code, DeletedPatients, Environment, Event, Kind, Scope};
 
 /// Reads the events of the records under one header.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Detector {
     status: Column,
     patient: Column,
     test_patient: Column,
+    /// Of patients who are told as updates when they are gone.
+    gone: Option<Gone>,
 }
 
 /// What a record tells.
@@ -55,6 +58,8 @@ impl Detector {
             }
         };
         let column = |name: &'static str| at(0, layout.cells(name), name);
+        let update = scope.deleted_patients == DeletedPatients::Update;
+        let gone = kind == Kind::Patient && update;
         Detector {
             kind,
             enabled: scope.enabled.clone(),
@@ -63,6 +68,12 @@ impl Detector {
             status: column("appointmentstatus"),
             patient: column("patientid"),
             test_patient,
+            gone: gone.then(|| Gone {
+                id: column("patientid"),
+                status: column("status"),
+                merged_into: column("newpatientid"),
+                deleted_at: column("deleteddatetime"),
+            }),
         }
     }
 
@@ -89,6 +100,9 @@ impl Detector {
     pub fn find(&self, input: Input<'_>) -> Result<Finding, Refusal> {
         if self.kind == Kind::Patient && self.is_test_patient(input) {
             return Ok(Finding::TestPatient);
+        }
+        if self.gone.as_ref().is_some_and(|gone| gone.column(input).is_some()) {
+            return Ok(Finding::Tell(&[Event::PatientUpdated]));
         }
         let status = self.status(input)?;
         if self.kind == Kind::Appointment

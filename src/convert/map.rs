@@ -1,11 +1,11 @@
 //! The field map: `config/mapping.toml` as read, then as one interface agreed on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use super::template::{Template, TemplateError};
-use crate::domain::{ExternalId, Kind, MappingRow, Scope};
+use crate::domain::{CHOICES, ExternalId, Kind, MappingRow, Scope};
 use crate::hl7::Path;
 
 /// Which column feeds which field, for one interface.
@@ -42,9 +42,14 @@ pub struct SegmentRule {
     pub fields: BTreeMap<u8, FieldRule>,
     /// Fields that are different for a trigger event.
     pub only: BTreeMap<String, BTreeMap<u8, FieldRule>>,
+    /// Fields that are different where `[fields]` chose this word.
+    with: BTreeMap<String, BTreeMap<u8, FieldRule>>,
     /// Fields that are different from an HL7 version on, oldest first.
     since: Vec<(usize, BTreeMap<u8, FieldRule>)>,
 }
+
+/// How many insurances a patient's record has.
+const INSURANCES: u32 = 3;
 
 /// The HL7 versions that are spoken, oldest first.
 const VERSIONS: &[&str] = &["2.3.1", "2.4", "2.5", "2.5.1"];
@@ -102,6 +107,8 @@ struct RawSegment {
     #[serde(default)]
     only: BTreeMap<String, BTreeMap<String, toml::Value>>,
     #[serde(default)]
+    with: BTreeMap<String, BTreeMap<String, toml::Value>>,
+    #[serde(default)]
     since: BTreeMap<String, BTreeMap<String, toml::Value>>,
 }
 
@@ -112,10 +119,9 @@ impl Map {
     /// [`MapError`] names the field.
     pub fn read(text: &str) -> Result<Map, MapError> {
         let raw: RawMap = toml::from_str(text).map_err(|err| MapError::Text(err.to_string()))?;
-        let lower = |words: Vec<String>| words.iter().map(|word| word.to_lowercase()).collect();
         Ok(Map {
             segments: raw.segment.into_iter().map(segment).collect::<Result<_, _>>()?,
-            blank: raw.blank.into_iter().map(|(column, words)| (column, lower(words))).collect(),
+            blank: blank(raw.blank),
         })
     }
 
@@ -127,6 +133,7 @@ impl Map {
     pub fn agreed(scope: &Scope) -> Result<Map, MapError> {
         let mut map = Map::read(include_str!("../../config/mapping.toml"))?;
         map.speak(&scope.wire.hl7_version);
+        map.choose(&scope.fields);
         for id in &scope.patient_ids {
             map.put_external_id(id, true)?;
         }
@@ -145,6 +152,17 @@ impl Map {
         for segment in &mut self.segments {
             for (since, fields) in std::mem::take(&mut segment.since) {
                 if since <= spoken {
+                    segment.fields.extend(fields);
+                }
+            }
+        }
+    }
+
+    /// Takes the fields of every word that was chosen.
+    fn choose(&mut self, chosen: &BTreeSet<String>) {
+        for segment in &mut self.segments {
+            for (word, fields) in std::mem::take(&mut segment.with) {
+                if chosen.contains(&word) {
                     segment.fields.extend(fields);
                 }
             }
@@ -224,6 +242,22 @@ impl SegmentRule {
     }
 }
 
+/// Returns the blank words of each column: a row is for all columns that it names, and
+/// `#` in a name is 1, 2 and 3.
+fn blank(rows: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
+    let mut blank: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (names, words) in rows {
+        for name in names.split_whitespace() {
+            let counts = if name.contains('#') { 1..=INSURANCES } else { 1..=1 };
+            for count in counts {
+                let words = words.iter().map(|word| word.to_lowercase());
+                blank.entry(name.replace('#', &count.to_string())).or_default().extend(words);
+            }
+        }
+    }
+    blank
+}
+
 fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
     let wrong = |what: String| MapError::Field { field: raw.name.clone(), what };
     let name: [u8; 3] =
@@ -244,8 +278,17 @@ fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
         since.push((at, fields(name, raw)?));
     }
     since.sort_by_key(|(at, _)| *at);
+    let with = raw.with.into_iter().map(|(choice, raw)| {
+        let known = CHOICES.iter().any(|(key, words)| {
+            choice.split_once('=').is_some_and(|(name, word)| name == *key && words.contains(&word))
+        });
+        let known = known.then_some(()).ok_or_else(|| wrong(format!("`{choice}` is no choice")));
+        known.and_then(|()| Ok((choice, fields(name, raw)?)))
+    });
+    let with = with.collect::<Result<_, _>>()?;
     Ok(SegmentRule {
         name,
+        with,
         since,
         kinds,
         patient: raw.patient,

@@ -9,6 +9,7 @@ use csv::ByteRecord;
 use jiff::civil::DateTime;
 
 use super::functions::Function;
+use super::outside::Outside;
 use super::references::References;
 use super::values::{date, date_time, time, write_minute};
 use crate::domain::{Code, Note, Notes, ProviderIds};
@@ -18,6 +19,7 @@ use crate::hl7::{Path, is_plain};
 #[derive(Clone, Debug)]
 pub struct Program {
     pub(super) segments: Vec<SegmentProgram>,
+    pub(super) outside: Outside,
     pub(super) times: Option<Times>,
     pub(super) charset: &'static [u8],
     pub(super) ids: ProviderIds,
@@ -287,6 +289,7 @@ impl Program {
         input: Input<'a>,
         references: &'a References,
     ) -> Result<Scene<'a>, Refusal> {
+        self.outside.check(input)?;
         let (start, end) = match &self.times {
             Some(times) => times.of(input).map(|(start, end)| (Some(start), Some(end)))?,
             None => (None, None),

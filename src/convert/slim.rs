@@ -124,9 +124,11 @@ impl Function {
     pub fn needs_no_value(&self) -> bool {
         match self {
             Function::Code { default, .. } => default.is_some(),
-            Function::Person(columns) => [&columns.id, &columns.npi, &columns.last, &columns.first]
-                .into_iter()
-                .any(Column::is_there),
+            Function::Person(columns) => {
+                let names = [&columns.last, &columns.first, &columns.name];
+                let mut all = names.into_iter().chain([&columns.id, &columns.npi]);
+                all.any(Column::is_there)
+            }
             _ => false,
         }
     }

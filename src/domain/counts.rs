@@ -52,6 +52,10 @@ pub enum Note {
     NewerCode,
     /// A word or a two-letter code was understood as the code it stands for.
     CodeFromWord,
+    /// A value that its code table does not have went out as the text of another code.
+    CodeUnknown,
+    /// An NPI with a wrong check digit, where athenaNet's IDs were agreed.
+    NpiCheckDigit,
 }
 
 impl Note {
@@ -63,6 +67,8 @@ impl Note {
             Note::ControlCharacter => "control characters left out",
             Note::NewerCode => "race or ethnicity codes newer than our table",
             Note::CodeFromWord => "code values understood from words",
+            Note::CodeUnknown => "values without a code of their own, sent as text",
+            Note::NpiCheckDigit => "NPIs with a wrong check digit, sent as they stand",
         }
     }
 }

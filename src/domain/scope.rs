@@ -3,7 +3,7 @@
 //! Built by `config::interface::read` and by nothing else; the order is the scope
 //! package's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -121,6 +121,10 @@ pub struct Scope {
     pub patient_ids: Vec<ExternalId>,
     /// `[[external_ids.appointment]]`, table 5.
     pub appointment_ids: Vec<ExternalId>,
+    /// `[patients]` deleted.
+    pub deleted_patients: DeletedPatients,
+    /// `[fields]`: one word of each of [`CHOICES`], as `key=word`.
+    pub fields: BTreeSet<String>,
     /// `[[mapping]]`: rows that stand instead of the standard map's.
     pub mapping: Vec<MappingRow>,
     /// `[appointments.status]`: SCH-25 instead of table 7's.
@@ -186,6 +190,19 @@ pub struct MappingRow {
     /// gives a value wins. None at all switches the field off.
     pub value: Vec<String>,
 }
+
+/// What becomes of a patient who is deleted, or merged into another (8.27).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletedPatients {
+    /// The record waits for a person: no agreed message takes a patient away.
+    Refuse,
+    /// It is told as an update, A31.
+    Update,
+}
+
+/// What `[fields]` lets an interface choose, with the words for it, the default
+/// first. `config/mapping.toml` says what each means: `[segment.with."key=word"]`.
+pub const CHOICES: [(&str, &[&str]); 1] = [("pid_33", &["false", "true"])];
 
 /// Which ID stands for a provider (table 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

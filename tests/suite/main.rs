@@ -24,3 +24,4 @@ mod sftpd;
 mod site;
 mod tidy;
 mod versions;
+mod vocabulary;
