@@ -154,6 +154,17 @@ impl Check<'_> {
         status
     }
 
+    /// Checks `[appointments]` no_show_status; empty where a no-show is no other status.
+    pub fn no_show_status(&mut self, value: raw::Text) -> Option<String> {
+        match value {
+            Some(value) => self.st("no_show_status", value, 200),
+            None => {
+                self.missing(Place { name: "appointments", start: 0 }, "no_show_status", "\"\"");
+                None
+            }
+        }
+    }
+
     fn no_event(&mut self, key: &Spanned<String>, events: &[Event]) {
         let known: Vec<&str> = events.iter().map(|event| event.telling().key).collect();
         let what = format!("`{}` is no event here; write {}", key.as_ref(), known.join(", "));

@@ -13,6 +13,8 @@ use toml::Spanned;
 
 /// A text and where it stands.
 pub(super) type Text = Option<Spanned<String>>;
+/// Keys that an interface chooses itself.
+pub(super) type Words = BTreeMap<Spanned<String>, Spanned<String>>;
 /// A whole number and where it stands.
 pub(super) type Number = Option<Spanned<i64>>;
 
@@ -27,6 +29,8 @@ pub(super) struct File {
     pub external_ids: Option<ExternalIds>,
     pub patients: Option<Spanned<Patients>>,
     pub fields: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Word>>>>,
+    #[serde(default)]
+    pub codes: BTreeMap<Spanned<String>, Spanned<Words>>,
     pub mapping: Option<Vec<Spanned<MappingRow>>>,
     pub appointments: Option<Appointments>,
     pub provider_id: Option<Spanned<ProviderId>>,
@@ -144,6 +148,7 @@ pub(super) struct MappingRow {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Appointments {
+    pub no_show_status: Text,
     #[serde(default)]
     pub status: BTreeMap<Spanned<String>, Spanned<String>>,
 }

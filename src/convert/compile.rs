@@ -4,7 +4,7 @@
 //! Settings a template can name: `@sending_application`, `@context_id`, `@practice`,
 //! `@receiving_application`, `@receiving_facility`, `@default_operator`,
 //! `@hl7_version`, `@processing_id`, `@clock`; of the event: `@message`, `@trigger`,
-//! `@structure`, `@status`, `@reason_code`, `@reason_text`, `@action`; of the record:
+//! `@structure`, `@status`, `@no_show_status`, `@reason_code`, `@reason_text`, `@action`; of the record:
 //! `@control_id`, `@set`, `@start`, `@end`, `@charset`.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use jiff::civil::DateTime;
 
 use super::functions::{Function, PersonColumns};
-use super::lookup::{Lookup, Unmapped};
+use super::lookup::Lookup;
 use super::map::{FieldRule, Map, MapError, SegmentRule};
 use super::outside::{Gone, Outside};
 use super::program::{
@@ -22,7 +22,6 @@ use super::program::{
 };
 use super::template::{Expression, Part, Repetition};
 use super::values::write_second;
-use crate::codes::{Table, standard};
 use crate::domain::{Code, DeletedPatients, Event, Kind, Layout, Scope};
 use crate::hl7::{Path, Text, escape};
 
@@ -147,6 +146,7 @@ impl<'a> Compiler<'a> {
             ("@trigger", telling.trigger.to_string()),
             ("@structure", telling.structure.to_string()),
             ("@status", status.to_string()),
+            ("@no_show_status", scope.no_show_status.clone()),
             ("@reason_code", telling.reason.0.to_string()),
             ("@reason_text", telling.reason.1.to_string()),
             ("@action", telling.action.to_string()),
@@ -345,6 +345,26 @@ impl Binder<'_> {
         Ok(Column { row, cells, blank, name: name.into() })
     }
 
+    /// Returns the look-up of the table that is the first argument; `rules` are a fault
+    /// code for unknown values, and `inverse`.
+    fn lookup(&self, expression: &Expression, rules: &[String]) -> Result<Lookup, String> {
+        let name = expression.arguments.first().map_or("", String::as_str);
+        let mut fault = None;
+        let mut inverse = false;
+        for rule in rules {
+            match rule.as_str() {
+                "inverse" => inverse = true,
+                code => fault = Some(code_of(code)?),
+            }
+        }
+        let column = expression.sources.first().filter(|name| !name.starts_with('@'));
+        let column = column.map(|name| self.column(name)).transpose()?;
+        let words = Blank::of(self.map.blank.get("*").cloned().unwrap_or_default());
+        let lookup = self.map.tables.lookup(name, fault, column, words);
+        let lookup = lookup.ok_or_else(|| format!("there is no code table `{name}`"))?;
+        Ok(Lookup { inverse, ..lookup })
+    }
+
     fn function(&self, expression: &Expression) -> Result<Function, String> {
         let argument =
             |at: usize| {
@@ -352,15 +372,6 @@ impl Binder<'_> {
                     format!("`{}` needs {} argument(s)", expression.function, at + 1)
                 })
             };
-        let lookup = |fault: Option<&String>| {
-            let table = table_of(argument(0)?)?;
-            let unmapped = match fault {
-                Some(code) => Unmapped::Refuse(code_of(code)?),
-                None => unmapped(table.name()),
-            };
-            Ok::<_, String>(Lookup { table, unmapped })
-        };
-        let fault = expression.arguments.get(1);
         let optional = |at: usize| match expression.arguments.get(at) {
             Some(name) => self.column(name),
             None => Ok(Column::default()),
@@ -373,12 +384,14 @@ impl Binder<'_> {
             "minutes" => Function::Minutes,
             "code" => {
                 let default = expression.arguments.get(1).cloned();
-                Function::Code { lookup: lookup(None)?, default }
+                let lookup = self.lookup(expression, &[])?;
+                Function::Code { lookup: Lookup { only_code: true, ..lookup }, default }
             }
-            "coded" => Function::Coded(lookup(fault)?),
+            "coded" => Function::Coded(self.lookup(expression, &expression.arguments[1..])?),
             "each" => {
                 let source = expression.sources.first().map_or("", String::as_str);
-                Function::Each { lookup: lookup(fault)?, blank: blank(self.map, source) }
+                let lookup = self.lookup(expression, &expression.arguments[1..])?;
+                Function::Each { lookup, blank: blank(self.map, source) }
             }
             "phone" => Function::Phone {
                 usage: argument(0)?.to_string(),
@@ -402,7 +415,14 @@ impl Binder<'_> {
             "place" => Function::Place { name: optional(0)? },
             "department" => Function::Department { name: optional(0)? },
             "zip" => Function::Zip { state: self.column(argument(0)?)? },
-            "yes" => Function::Yes,
+            "yes" => match expression.arguments.first() {
+                None => Function::Yes(b"Y".to_vec()),
+                Some(name) => match self.source(name)? {
+                    Source::Bytes(bytes) if !bytes.is_empty() => Function::Yes(bytes),
+                    _ => Function::Nothing,
+                },
+            },
+            "ssn" => Function::Ssn,
             "width" => Function::Width(
                 argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
             ),
@@ -413,20 +433,4 @@ impl Binder<'_> {
 
 fn code_of(text: &str) -> Result<Code, String> {
     Code::of_id(text).ok_or_else(|| format!("there is no fault `{text}`"))
-}
-
-fn table_of(name: &str) -> Result<&'static Table, String> {
-    standard(name).ok_or_else(|| format!("there is no code table `{name}`"))
-}
-
-/// What becomes of a value that a table does not have (`interface.md` 6, 9). Who a
-/// contact or a guarantor is to the patient is no reason to hold the patient; for an
-/// insurance it is, I003, and the map says so.
-fn unmapped(table: &str) -> Unmapped {
-    match table {
-        "race" | "ethnicity" => Unmapped::Refuse(Code::R001),
-        "language" => Unmapped::Refuse(Code::L001),
-        "relationship" => Unmapped::Default("OTH".to_string()),
-        _ => Unmapped::Refuse(Code::C001),
-    }
 }

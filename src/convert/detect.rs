@@ -4,10 +4,10 @@
 //! never seen: what was sent before is not known here yet.
 
 use super::compile::Bound;
+use super::lookup::{Lookup, Unmapped};
 use super::map::Map;
 use super::outside::Gone;
 use super::program::{Blank, Column, Input, Refusal};
-use crate::codes::standard;
 use crate::domain::{Code, DeletedPatients, Environment, Event, Kind, Scope};
 
 /// Reads the events of the records under one header.
@@ -18,6 +18,7 @@ pub struct Detector {
     production: bool,
     event: Option<Column>,
     status: Column,
+    statuses: Option<Lookup>,
     patient: Column,
     test_patient: Column,
     /// Of patients who are told as updates when they are gone.
@@ -66,6 +67,7 @@ impl Detector {
             production: scope.environment == Environment::Production,
             event: layout.has("event").then(|| column("event")),
             status: column("appointmentstatus"),
+            statuses: map.tables.lookup("status", Some(Code::E002), None, Blank::default()),
             patient: column("patientid"),
             test_patient,
             gone: gone.then(|| Gone {
@@ -134,14 +136,18 @@ impl Detector {
             [_, b' ', b'-', b' ', ..] => &value[..1],
             _ => value,
         };
-        let code = standard("status")
-            .and_then(|table| table.find(value))
-            .and_then(|(row, _)| row.code.bytes().next());
-        match code {
+        let found = self.statuses.as_ref().and_then(|statuses| statuses.table.find(value));
+        match found.and_then(|(row, _)| row.code.bytes().next()) {
             Some(code) => Ok(Some(code)),
             // With an event column the status is not needed.
             None if self.event.is_some() => Ok(None),
-            None => Err(refusal(Code::E002, &self.status)),
+            None => {
+                let code = match self.statuses.as_ref().map(|statuses| &statuses.unmapped) {
+                    Some(Unmapped::Refuse(code)) => *code,
+                    _ => Code::E002,
+                };
+                Err(refusal(code, &self.status))
+            }
         }
     }
 }

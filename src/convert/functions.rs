@@ -8,7 +8,7 @@
 //! | `{a:time}` | `YYYYMMDDHHMMSS`, or `YYYYMMDD` where the value is a date |
 //! | `{a:minutes}` | a whole number above zero |
 //! | `{a:code T D}` | the code of table T; D if the value is empty |
-//! | `{a:coded T F}` | `code^text^system`; F is the fault of an unknown value; without it the table's rule counts |
+//! | `{a:coded T F}` | `code^text^system`; F is the fault of an unknown value, else the table's rule counts; `inverse`: as seen from the other side |
 //! | `{a:each T}` | the same for each entry, `;` or TAB between them, `~` written |
 //! | `{a:phone U E}` | XTN with use U and equipment E |
 //! | `{a:local}` | XTN-1 only |
@@ -18,7 +18,8 @@
 //! | `{a:provider H}`, `{a:resource H}` | XCN, and CE of AIG-3, from the providers extract; column H has the ID for HL7 |
 //! | `{a:place N}`, `{a:department N}` | PL, and `id^name`, from the departments extract, or column N |
 //! | `{a:zip S}` | a ZIP code; S is the column of its state |
-//! | `{a:yes}` | `Y`, unless the value is a no |
+//! | `{a:yes X}` | `Y`, or setting X, unless the value is a no |
+//! | `{a:ssn}` | the nine digits of a social security number; one that is masked is left out |
 //! | `{a:width N}` | an ID that must have at least N characters |
 
 use super::lookup::Lookup;
@@ -66,7 +67,9 @@ pub(super) enum Function {
     Zip {
         state: Column,
     },
-    Yes,
+    /// What is written for a yes.
+    Yes(Vec<u8>),
+    Ssn,
     Width(usize),
     /// Switched off by `unless`.
     Nothing,
@@ -103,8 +106,7 @@ impl Function {
                 let minutes = minutes(value).ok_or(Code::N001)?;
                 out.bytes.extend_from_slice(minutes.to_string().as_bytes());
             }
-            Function::Code { lookup, .. } => lookup.write(value, true, out)?,
-            Function::Coded(lookup) => lookup.write(value, false, out)?,
+            Function::Code { lookup, .. } | Function::Coded(lookup) => lookup.write(value, out)?,
             Function::Each { lookup, blank } => lookup.write_each(value, blank, out)?,
             Function::Phone { usage, equipment } => phone(value, usage, equipment, scene, out),
             Function::Local => phone(value, "", "", scene, out),
@@ -130,14 +132,18 @@ impl Function {
                 }
                 text(value, Text::Line, scene, out);
             }
-            Function::Yes => {
+            Function::Yes(yes) => {
                 if !["N", "NO", "FALSE", "0"]
                     .iter()
                     .any(|no| value.eq_ignore_ascii_case(no.as_bytes()))
                 {
-                    out.bytes.push(b'Y');
+                    out.bytes.extend_from_slice(yes);
                 }
             }
+            Function::Ssn => match values::ssn(value) {
+                Some(digits) => out.bytes.extend_from_slice(&digits),
+                None => out.note(Note::SsnLeftOut),
+            },
             Function::Width(width) => {
                 if value.len() < *width {
                     return Err(Code::X003);
@@ -169,6 +175,13 @@ impl Function {
     /// Writes what is said where no source has a value.
     pub fn write_without(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
         match self {
+            Function::Code { lookup, .. }
+            | Function::Coded(lookup)
+            | Function::Each { lookup, .. }
+                if lookup.write_declined(scene, out) =>
+            {
+                Ok(true)
+            }
             Function::Code { default: Some(default), .. } => {
                 out.bytes.extend_from_slice(default.as_bytes());
                 Ok(true)

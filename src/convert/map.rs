@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::tables::Tables;
 use super::template::{Template, TemplateError};
 use crate::domain::{CHOICES, ExternalId, Kind, MappingRow, Scope};
 use crate::hl7::Path;
@@ -15,6 +16,8 @@ pub struct Map {
     pub segments: Vec<SegmentRule>,
     /// Values that mean "no value", lower case, by column; `*` is every column.
     pub blank: BTreeMap<String, Vec<String>>,
+    /// The code tables.
+    pub(super) tables: Tables,
 }
 
 /// One segment of a message.
@@ -42,6 +45,8 @@ pub struct SegmentRule {
     pub fields: BTreeMap<u8, FieldRule>,
     /// Fields that are different for a trigger event.
     pub only: BTreeMap<String, BTreeMap<u8, FieldRule>>,
+    /// Written only where `[fields]` chose one of these words; none: always.
+    chosen: Vec<String>,
     /// Fields that are different where `[fields]` chose this word.
     with: BTreeMap<String, BTreeMap<u8, FieldRule>>,
     /// Fields that are different from an HL7 version on, oldest first.
@@ -107,6 +112,8 @@ struct RawSegment {
     #[serde(default)]
     only: BTreeMap<String, BTreeMap<String, toml::Value>>,
     #[serde(default)]
+    chosen: Vec<String>,
+    #[serde(default)]
     with: BTreeMap<String, BTreeMap<String, toml::Value>>,
     #[serde(default)]
     since: BTreeMap<String, BTreeMap<String, toml::Value>>,
@@ -122,6 +129,7 @@ impl Map {
         Ok(Map {
             segments: raw.segment.into_iter().map(segment).collect::<Result<_, _>>()?,
             blank: blank(raw.blank),
+            tables: Tables::default(),
         })
     }
 
@@ -134,6 +142,7 @@ impl Map {
         let mut map = Map::read(include_str!("../../config/mapping.toml"))?;
         map.speak(&scope.wire.hl7_version);
         map.choose(&scope.fields);
+        map.tables = Tables::agreed(&scope.codes);
         for id in &scope.patient_ids {
             map.put_external_id(id, true)?;
         }
@@ -158,8 +167,11 @@ impl Map {
         }
     }
 
-    /// Takes the fields of every word that was chosen.
+    /// Takes the segments and fields of every word that was chosen.
     fn choose(&mut self, chosen: &BTreeSet<String>) {
+        self.segments.retain(|segment| {
+            segment.chosen.is_empty() || segment.chosen.iter().any(|word| chosen.contains(word))
+        });
         for segment in &mut self.segments {
             for (word, fields) in std::mem::take(&mut segment.with) {
                 if chosen.contains(&word) {
@@ -278,16 +290,19 @@ fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
         since.push((at, fields(name, raw)?));
     }
     since.sort_by_key(|(at, _)| *at);
-    let with = raw.with.into_iter().map(|(choice, raw)| {
+    for choice in raw.with.keys().chain(&raw.chosen) {
         let known = CHOICES.iter().any(|(key, words)| {
             choice.split_once('=').is_some_and(|(name, word)| name == *key && words.contains(&word))
         });
-        let known = known.then_some(()).ok_or_else(|| wrong(format!("`{choice}` is no choice")));
-        known.and_then(|()| Ok((choice, fields(name, raw)?)))
-    });
-    let with = with.collect::<Result<_, _>>()?;
+        if !known {
+            return Err(wrong(format!("`{choice}` is no choice of [fields]")));
+        }
+    }
+    let with = raw.with.into_iter().map(|(choice, raw)| Ok((choice, fields(name, raw)?)));
+    let with = with.collect::<Result<_, MapError>>()?;
     Ok(SegmentRule {
         name,
+        chosen: raw.chosen,
         with,
         since,
         kinds,
@@ -354,7 +369,7 @@ mod tests {
         };
         let adt = ["MSH", "EVN", "PID", "PD1", "NK1", "NK1", "PV1", "GT1", "IN1"];
         assert_eq!(order(Kind::Patient), adt);
-        let siu = ["MSH", "SCH", "NTE", "PID", "PD1", "PV1", "RGS", "AIG", "AIL"];
+        let siu = ["MSH", "SCH", "NTE", "NTE", "PID", "PD1", "PV1", "RGS", "AIG", "AIL", "AIP"];
         assert_eq!(order(Kind::Appointment), siu);
     }
 

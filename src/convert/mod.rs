@@ -15,6 +15,7 @@ mod outside;
 mod program;
 mod references;
 mod slim;
+mod tables;
 mod template;
 mod values;
 

@@ -123,7 +123,12 @@ impl Function {
     /// True if something can be written, or refused, where no source has a value.
     pub fn needs_no_value(&self) -> bool {
         match self {
-            Function::Code { default, .. } => default.is_some(),
+            Function::Code { default: Some(_), .. } => true,
+            Function::Code { lookup, .. }
+            | Function::Coded(lookup)
+            | Function::Each { lookup, .. } => {
+                lookup.declined.as_ref().is_some_and(|declined| declined.column.is_there())
+            }
             Function::Person(columns) => {
                 let names = [&columns.last, &columns.first, &columns.name];
                 let mut all = names.into_iter().chain([&columns.id, &columns.npi]);

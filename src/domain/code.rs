@@ -60,6 +60,8 @@ codes! {
         "write the duration as minutes, for example 15"
     C001 Client "not in its code table"
         "use a code of the table, or add a row to it"
+    C002 Operator "not in its code table, and held until somebody maps it"
+        "map the value in the interface file, [codes.TABLE], or correct it at the source; then drop the row again"
     R001 Client "not a CDC race or ethnicity code of this kind"
         "use CDC codes such as 2106-3; ethnicity codes belong in ethnicitycode, race codes in race"
     L001 Client "not an ISO 639-2 language"

@@ -52,8 +52,11 @@ pub enum Note {
     NewerCode,
     /// A word or a two-letter code was understood as the code it stands for.
     CodeFromWord,
-    /// A value that its code table does not have went out as the text of another code.
+    /// A value that its code table does not have went out as it stands, or as the text
+    /// of another code.
     CodeUnknown,
+    /// A social security number that is masked, or has not nine digits, was left out.
+    SsnLeftOut,
     /// An NPI with a wrong check digit, where athenaNet's IDs were agreed.
     NpiCheckDigit,
 }
@@ -68,6 +71,7 @@ impl Note {
             Note::NewerCode => "race or ethnicity codes newer than our table",
             Note::CodeFromWord => "code values understood from words",
             Note::CodeUnknown => "values without a code of their own, sent as text",
+            Note::SsnLeftOut => "social security numbers masked or not nine digits, left out",
             Note::NpiCheckDigit => "NPIs with a wrong check digit, sent as they stand",
         }
     }

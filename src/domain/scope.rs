@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::event::Event;
+use crate::codes::OwnWord;
 use crate::hl7::Path;
 
 /// An interface's name; it names folders, so it holds letters, digits and `-` only.
@@ -125,10 +126,15 @@ pub struct Scope {
     pub deleted_patients: DeletedPatients,
     /// `[fields]`: one word of each of [`CHOICES`], as `key=word`.
     pub fields: BTreeSet<String>,
+    /// `[codes.TABLE]`, by table.
+    pub codes: BTreeMap<String, CodeRules>,
     /// `[[mapping]]`: rows that stand instead of the standard map's.
     pub mapping: Vec<MappingRow>,
     /// `[appointments.status]`: SCH-25 instead of table 7's.
     pub status: BTreeMap<Event, String>,
+    /// `[appointments]` no_show_status: SCH-25 of a cancel that was a no-show (8.3);
+    /// empty where it is a cancel like any other.
+    pub no_show_status: String,
     /// `[provider_id]` use, table 8.
     pub provider_ids: ProviderIds,
     /// `[batch]`.
@@ -202,7 +208,48 @@ pub enum DeletedPatients {
 
 /// What `[fields]` lets an interface choose, with the words for it, the default
 /// first. `config/mapping.toml` says what each means: `[segment.with."key=word"]`.
-pub const CHOICES: [(&str, &[&str]); 1] = [("pid_33", &["false", "true"])];
+pub const CHOICES: [(&str, &[&str]); 14] = [
+    ("message_structure", &["auto", "always", "never"]),
+    ("emit_ssn", &["false", "true"]),
+    ("pid_33", &["false", "true"]),
+    ("language_form", &["t", "b"]),
+    ("ethnicity_style", &["cdc", "hl7"]),
+    ("pd1_4", &["pcp", "primary", "off"]),
+    ("pv1_times", &["false", "true"]),
+    ("guarantor_employer", &["false", "true"]),
+    ("guarantor_contact", &["false", "true"]),
+    ("insured_employer", &["false", "true"]),
+    ("in1_49", &["false", "true"]),
+    ("relationship", &["athena", "hl7"]),
+    ("personnel", &["aig", "aip", "both"]),
+    ("resched_link", &["none", "nte"]),
+];
+
+/// What an interface changes in a code table (`interface.md` 6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodeRules {
+    /// Its own words.
+    pub words: Vec<OwnWord>,
+    /// What becomes of a value that the table does not have; none: as usual.
+    pub unmapped: Option<UnmappedRule>,
+    /// The coding system that is written instead of the table's.
+    pub system: Option<String>,
+    /// What is written, as it goes out, where the patient declined to say.
+    pub declined: Option<String>,
+}
+
+/// What becomes of a value that a code table does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnmappedRule {
+    /// The record waits for whoever owns the value.
+    Error,
+    /// The record waits for whoever runs this program, who can map it.
+    Hold,
+    /// The value goes out as it stands.
+    Pass,
+    /// This code goes out, with the value as its text.
+    Default(String),
+}
 
 /// Which ID stands for a provider (table 8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

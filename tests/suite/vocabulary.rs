@@ -37,19 +37,12 @@ const BY_NAME: &[(&str, &str, &str)] = &[
 
 /// Columns that are known and not used: kind, column, because.
 const NOT_USED: &[(&str, &str, &str)] = &[
-    ("patients", "ssn", "not sent unless a row of [[mapping]] asks for it (8.28)"),
-    ("patients", "guarantorssn", "not sent unless a row of [[mapping]] asks for it (8.28)"),
     ("patients", "insurance#_insurancetype", "IN1-15 takes three characters: insurancetypecode"),
     ("appointments", "scheduleddatetime", "no field of SCH holds when it was booked"),
     ("appointments", "scheduleddate", "no field of SCH holds when it was booked"),
     ("appointments", "scheduledtime", "no field of SCH holds when it was booked"),
     ("appointments", "cancelleddatetime", "no field of SCH holds when it was cancelled"),
     ("appointments", "cancelleddate", "no field of SCH holds when it was cancelled"),
-    ("appointments", "cancelreasonnoshow", "a no-show is told as cancelled (8.3)"),
-    ("appointments", "checkindatetime", "PV1-44 is off (3.2)"),
-    ("appointments", "checkoutdatetime", "PV1-45 is off (3.2)"),
-    ("appointments", "checkoutdate", "PV1-45 is off (3.2)"),
-    ("appointments", "rescheduledappointmentid", "both appointments are told by themselves (8.2)"),
     ("appointments", "parentappointmentid", "group visits: SCH-23 and SCH-24 mean another thing"),
     ("appointments", "frozenyn", "a frozen slot has no patient, and that is what is looked at"),
     ("providers", "providerusername", "PV1 and AIG take the ID that was agreed (table 8)"),
