@@ -74,6 +74,10 @@ pub(super) struct Wire {
     pub receiving_application: Text,
     pub receiving_facility: Text,
     pub default_operator: Text,
+    pub charset: Text,
+    pub line_ending: Text,
+    pub length_policy: Text,
+    pub send_deletes: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use jiff::civil::DateTime;
 
 use super::functions::{Function, PersonColumns};
+use super::lengths::{NO_LIMIT, limit};
 use super::lookup::Lookup;
 use super::map::{FieldRule, Map, MapError, SegmentRule};
 use super::outside::{Gone, Outside};
@@ -22,7 +23,7 @@ use super::program::{
 };
 use super::template::{Expression, Part, Repetition};
 use super::values::write_second;
-use crate::domain::{Code, DeletedPatients, Event, Kind, Layout, Scope};
+use crate::domain::{Code, DeletedPatients, Event, Kind, Layout, LengthPolicy, Scope, Wire};
 use crate::hl7::{Path, Text, escape};
 
 /// Binds the map of one interface, for one run.
@@ -66,6 +67,7 @@ impl<'a> Compiler<'a> {
         let mut segments = Vec::new();
         let binder = |patient, count| Binder {
             map: self.map,
+            wire: &self.scope.wire,
             settings: &settings,
             bound,
             patient,
@@ -88,7 +90,10 @@ impl<'a> Compiler<'a> {
         };
         let outside = self.outside(&binder(true, None))?;
         let ids = self.scope.provider_ids;
-        Ok(Program { segments, outside, times, charset: b"UNICODE UTF-8", ids })
+        let wire = &self.scope.wire;
+        let (charset, line_ending) = (wire.charset, wire.line_ending);
+        let refuses_long = wire.length_policy == LengthPolicy::Error;
+        Ok(Program { segments, outside, times, charset, line_ending, refuses_long, ids })
     }
 
     fn outside(&self, binder: &Binder<'_>) -> Result<Outside, MapError> {
@@ -162,6 +167,7 @@ fn blank(map: &Map, column: &str) -> Blank {
 /// Binds one segment.
 struct Binder<'a> {
     map: &'a Map,
+    wire: &'a Wire,
     settings: &'a BTreeMap<&'static str, String>,
     bound: Bound<'a>,
     patient: bool,
@@ -197,7 +203,14 @@ impl Binder<'_> {
         let fields = fields
             .into_iter()
             .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let deletes = self.wire.send_deletes
+            && event == Event::PatientUpdated
+            && matches!(&rule.name, b"PID" | b"PD1");
+        let fields = fields
+            .into_iter()
+            .map(|field| FieldProgram { deletes: deletes && field.can_vary(), ..field })
+            .collect();
         Ok(SegmentProgram { name: rule.name, guard, head: Vec::new(), constant: 0, fields })
     }
 
@@ -235,7 +248,12 @@ impl Binder<'_> {
                     .map_err(wrong)?,
             );
         }
-        Ok(FieldProgram { number, path, alternatives, is_charset, text: rule.text.clone() })
+        let limit = match self.wire.length_policy {
+            LengthPolicy::Ignore => NO_LIMIT,
+            _ => limit(path.segment(), number, &self.wire.hl7_version),
+        };
+        let text = rule.text.clone();
+        Ok(FieldProgram { number, path, alternatives, limit, deletes: false, is_charset, text })
     }
 
     fn repetition(&self, repetition: &Repetition) -> Result<RepetitionProgram, String> {

@@ -274,7 +274,7 @@ mod tests {
     use jiff::civil::DateTime;
 
     use crate::convert::{Bound, Compiler, Input, Map, Output, ProviderRow, References};
-    use crate::domain::{Cell, Code, Event, ExtractKind, Layout, Note, ProviderIds};
+    use crate::domain::{Cell, Code, Event, ExtractKind, Layout, LengthPolicy, Note, ProviderIds};
 
     /// Writes one field of one patient by a template; `code` is the fault, if any.
     fn field(template: &str, values: &[(&str, &str)]) -> (Result<String, Code>, Vec<Note>) {
@@ -289,7 +289,9 @@ mod tests {
         let map = Map::read(&text).unwrap();
         let cells = values.iter().map(|(name, _)| Cell::Own((*name).to_string())).collect();
         let layout = Layout::new(ExtractKind::Patients, b',', String::new(), cells);
-        let scope = scope.unwrap();
+        let mut scope = scope.unwrap();
+        scope.wire.length_policy = LengthPolicy::Ignore;
+        scope.no_show_status = "NOSHOW".to_string();
         let compiler = Compiler::new(&map, &scope, DateTime::default(), |_, _| true);
         let program = compiler.program(Event::PatientAdded, Bound::Patient(&layout)).unwrap();
         let record = ByteRecord::from(values.iter().map(|(_, value)| *value).collect::<Vec<_>>());
@@ -346,6 +348,12 @@ mod tests {
         assert_eq!(value.unwrap(), r"OTH^foe \T\ friend^HL70063", "the text is kept");
         assert_eq!(notes, [Note::CodeUnknown]);
         assert_eq!(written("{a:coded language}", "QAA"), "qaa^^ISO6392");
+        assert_eq!(written("{a:coded language_b}", "zho"), "chi^Chinese^ISO6392");
+        let inverse = "{a:coded relationship inverse}";
+        assert_eq!(written(inverse, "3"), "PAR^Parent^HL70063");
+        assert_eq!(written(inverse, "12"), "OTH^Other^HL70063");
+        assert_eq!(refused("{a:coded relationship I003 inverse}", "foe"), Code::I003);
+        assert_eq!(refused("{a:coded ethnicity_hl7}", "2186-6"), Code::R001);
     }
 
     #[test]
@@ -399,6 +407,11 @@ mod tests {
     fn the_rest_does_what_its_name_says() {
         assert_eq!(written("{a:yes}", "02/14/2020"), "Y");
         assert_eq!(written("{a:yes}", "n"), "");
+        assert_eq!(written("{a:yes @no_show_status}", "true"), "NOSHOW");
+        assert_eq!(written("{a:yes @receiving_facility}", "true"), "", "a setting that is empty");
+        assert_eq!(written("{a:ssn}", "000-00-0001"), "000000001");
+        let (value, notes) = field("{a:ssn}", &[("a", "*****5954")]);
+        assert_eq!((value.unwrap().as_str(), notes.as_slice()), ("", &[Note::SsnLeftOut][..]));
         assert_eq!(written("{a:minutes}", "015"), "15");
         for wrong in ["0", "-5", "1.5", "1441", "15 min"] {
             assert_eq!(refused("{a:minutes}", wrong), Code::N001, "{wrong}");

@@ -57,7 +57,7 @@ pub struct SegmentRule {
 const INSURANCES: u32 = 3;
 
 /// The HL7 versions that are spoken, oldest first.
-const VERSIONS: &[&str] = &["2.3.1", "2.4", "2.5", "2.5.1"];
+pub(super) const VERSIONS: &[&str] = &["2.3.1", "2.4", "2.5", "2.5.1"];
 
 /// One field: its templates, the first that gives a value wins.
 #[derive(Clone, Debug)]

@@ -5,10 +5,12 @@
 //! so that a record costs copies and look-ups only. What is not known here: files,
 //! the ledger, control IDs (their places are left open), the order of messages.
 
+mod charset;
 mod compile;
 mod detect;
 mod explain;
 mod functions;
+mod lengths;
 mod lookup;
 mod map;
 mod outside;

@@ -48,6 +48,19 @@ impl Guard {
 }
 
 impl FieldProgram {
+    /// True if a column of the header feeds the field.
+    pub fn can_vary(&self) -> bool {
+        let steps = self.alternatives.iter().flatten().flat_map(|repetition| &repetition.steps);
+        steps.into_iter().any(|step| match step {
+            Step::Value(value) => {
+                let there =
+                    |source: &Source| matches!(source, Source::Column(column) if column.is_there());
+                value.sources.iter().any(there) || value.function.needs_no_value()
+            }
+            _ => false,
+        })
+    }
+
     fn slim(&mut self) -> bool {
         for alternative in &mut self.alternatives {
             alternative.retain_mut(RepetitionProgram::slim);

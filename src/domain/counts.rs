@@ -46,6 +46,10 @@ pub enum Note {
     PhoneUnformatted,
     /// A ZIP code got its leading zero back.
     ZipRestored,
+    /// A field longer than HL7 says went out whole.
+    TooLong,
+    /// A message's characters were spelt out in ASCII.
+    Transliterated,
     /// A control character was left out.
     ControlCharacter,
     /// A race or ethnicity code that our table does not have, with a good check digit.
@@ -67,6 +71,8 @@ impl Note {
         match self {
             Note::PhoneUnformatted => "phone numbers without ten digits, sent as they stand",
             Note::ZipRestored => "ZIP codes that got their leading zero back",
+            Note::TooLong => "fields longer than HL7 says, sent whole",
+            Note::Transliterated => "messages with characters spelt out in ASCII",
             Note::ControlCharacter => "control characters left out",
             Note::NewerCode => "race or ethnicity codes newer than our table",
             Note::CodeFromWord => "code values understood from words",
