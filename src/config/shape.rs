@@ -258,8 +258,8 @@ value = 5
             problems(text),
             [
                 "line 1: unknown field `porject`, expected one of `project`, `enable`, `extract`, \
-                 `wire`, `connectivity`, `endpoint`, `external_ids`, `mapping`, `appointments`, \
-                 `provider_id`, `batch`, `pickup`",
+                 `wire`, `connectivity`, `endpoint`, `external_ids`, `patients`, `fields`, \
+                 `codes`, `mapping`, `appointments`, `provider_id`, `batch`, `pickup`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \
                  `practice`, `event_number`, `vendor`, `vendor_type`, `environment`, `timezone`",
@@ -318,7 +318,7 @@ value = 5
         assert_eq!(
             problems(&changed("[project]", &format!("{text}[project]"))),
             [
-                "line 1: `appointments`: invalid type: integer `5`, expected a section",
+                "line 1: `appointments` is a section; write it as [appointments]",
                 "line 2: `mapping`: invalid type: integer `5`, expected a section",
                 "line 3: `external_ids.patient` may come more than once; write it as \
                  [[external_ids.patient]]",

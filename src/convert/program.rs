@@ -9,17 +9,26 @@ use csv::ByteRecord;
 use jiff::civil::DateTime;
 
 use super::functions::Function;
+use super::outside::Outside;
 use super::references::References;
 use super::values::{date, date_time, time, write_minute};
-use crate::domain::{Code, Note, Notes, ProviderIds};
+use super::{charset, lengths};
+use crate::domain::{Charset, Code, LineEnding, Note, Notes, ProviderIds};
 use crate::hl7::{Path, is_plain};
+
+/// "Delete the value", on the wire.
+const DELETE: &[u8] = b"\"\"";
 
 /// A message type bound to a header, ready to be run for each record.
 #[derive(Clone, Debug)]
 pub struct Program {
     pub(super) segments: Vec<SegmentProgram>,
+    pub(super) outside: Outside,
     pub(super) times: Option<Times>,
-    pub(super) charset: &'static [u8],
+    pub(super) charset: Charset,
+    pub(super) line_ending: LineEnding,
+    /// Whether a field that is too long is a fault.
+    pub(super) refuses_long: bool,
     pub(super) ids: ProviderIds,
 }
 
@@ -53,6 +62,10 @@ pub(super) struct FieldProgram {
     /// here and not behind four lists, each a load that waits for the one before:
     /// LONE_GAIN.
     pub lone: Option<Value>,
+    /// The most characters of a repetition.
+    pub limit: usize,
+    /// Written as `""` where no alternative gives a value.
+    pub deletes: bool,
     /// MSH-18: decided when the message is whole.
     pub is_charset: bool,
     /// As the map writes it, for `--explain`.
@@ -183,6 +196,8 @@ pub(super) struct Scene<'a> {
     /// No byte of the record needs an escape: one look at the whole of it saves one
     /// at each value.
     pub plain: bool,
+    pub line_ending: &'static [u8],
+    pub refuses_long: bool,
 }
 
 impl Output {
@@ -300,11 +315,7 @@ impl Program {
                 scene.set -= 1;
             }
         }
-        if let Some((place, last)) = charset.filter(|_| !out.bytes[begin..].is_ascii()) {
-            let owed = std::iter::repeat_n(b'|', usize::from(18 - last));
-            out.bytes.splice(place..place, owed.chain(self.charset.iter().copied()));
-        }
-        Ok(())
+        charset::finish(self.charset, begin, charset, out)
     }
 
     pub(super) fn scene<'a>(
@@ -312,6 +323,7 @@ impl Program {
         input: Input<'a>,
         references: &'a References,
     ) -> Result<Scene<'a>, Refusal> {
+        self.outside.check(input)?;
         let (start, end) = match &self.times {
             Some(times) => times.of(input).map(|(start, end)| (Some(start), Some(end)))?,
             None => (None, None),
@@ -319,7 +331,9 @@ impl Program {
         let plain = std::iter::once(input.own)
             .chain(input.patient)
             .all(|record| is_plain(record.as_slice()));
-        Ok(Scene { input, references, ids: self.ids, start, end, set: 0, plain })
+        let line_ending = self.line_ending.bytes();
+        let (ids, refuses_long) = (self.ids, self.refuses_long);
+        Ok(Scene { input, references, ids, start, end, set: 0, plain, line_ending, refuses_long })
     }
 }
 
@@ -362,15 +376,21 @@ impl SegmentProgram {
         for field in rest {
             if field.is_charset {
                 *charset = Some((out.bytes.len(), last));
-            } else if field.write(scene, field.number - last, out)? {
+                continue;
+            }
+            let before = out.bytes.len();
+            if field.write(scene, field.number - last, out)? {
                 last = field.number;
+                if out.bytes.len() - before > field.limit {
+                    field.check_length(before, scene, out)?;
+                }
             }
         }
         if last == first {
             out.reset(begin);
             return Ok(false);
         }
-        out.bytes.push(b'\r');
+        out.bytes.extend_from_slice(scene.line_ending);
         Ok(true)
     }
 }
@@ -380,7 +400,9 @@ impl FieldProgram {
     /// owed before it; says whether one did.
     #[inline]
     pub fn write(&self, scene: &Scene<'_>, fields: u8, out: &mut Output) -> Result<bool, Refusal> {
-        if let Some(value) = &self.lone {
+        if let Some(value) = &self.lone
+            && !self.deletes
+        {
             return value.write(self.path, scene, Owed { fields, ..Owed::default() }, out);
         }
         self.write_parts(scene, fields, out)
@@ -403,7 +425,29 @@ impl FieldProgram {
                 return Ok(true);
             }
         }
-        Ok(false)
+        if self.deletes {
+            Owed { fields, ..Owed::default() }.pay(&mut out.bytes);
+            out.bytes.extend_from_slice(DELETE);
+        }
+        Ok(self.deletes)
+    }
+
+    /// Counts or refuses a field that may be too long: what was written since `before`.
+    #[cold]
+    fn check_length(
+        &self,
+        before: usize,
+        scene: &Scene<'_>,
+        out: &mut Output,
+    ) -> Result<(), Refusal> {
+        if lengths::longest(&out.bytes[before..]) > self.limit {
+            if scene.refuses_long {
+                let column = Cow::default();
+                return Err(Refusal { code: Code::F001, column, field: Some(self.path) });
+            }
+            out.note(Note::TooLong);
+        }
+        Ok(())
     }
 }
 

@@ -48,6 +48,19 @@ impl Guard {
 }
 
 impl FieldProgram {
+    /// True if a column of the header feeds the field.
+    pub fn can_vary(&self) -> bool {
+        let steps = self.alternatives.iter().flatten().flat_map(|repetition| &repetition.steps);
+        steps.into_iter().any(|step| match step {
+            Step::Value(value) => {
+                let there =
+                    |source: &Source| matches!(source, Source::Column(column) if column.is_there());
+                value.sources.iter().any(there) || value.function.needs_no_value()
+            }
+            _ => false,
+        })
+    }
+
     fn slim(&mut self) -> bool {
         for alternative in &mut self.alternatives {
             alternative.retain_mut(RepetitionProgram::slim);
@@ -135,10 +148,17 @@ impl Function {
     /// True if something can be written, or refused, where no source has a value.
     pub fn needs_no_value(&self) -> bool {
         match self {
-            Function::Code { default, .. } => default.is_some(),
-            Function::Person(columns) => [&columns.id, &columns.npi, &columns.last, &columns.first]
-                .into_iter()
-                .any(Column::is_there),
+            Function::Code { default: Some(_), .. } => true,
+            Function::Code { lookup, .. }
+            | Function::Coded(lookup)
+            | Function::Each { lookup, .. } => {
+                lookup.declined.as_ref().is_some_and(|declined| declined.column.is_there())
+            }
+            Function::Person(columns) => {
+                let names = [&columns.last, &columns.first, &columns.name];
+                let mut all = names.into_iter().chain([&columns.id, &columns.npi]);
+                all.any(Column::is_there)
+            }
             _ => false,
         }
     }

@@ -27,6 +27,7 @@ pub use fault::{Again, Fault, Position};
 pub use layout::{Cell, Layout};
 pub use queue::{QueueState, Step};
 pub use scope::{
-    Batching, Endpoint, Environment, ExternalId, ExtractKind, InterfaceName, Login, MappingRow,
-    Method, OnDoubt, Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, Verify, Wire,
+    Batching, CHOICES, Charset, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId,
+    ExtractKind, InterfaceName, LengthPolicy, LineEnding, Login, MappingRow, Method, OnDoubt,
+    Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Verify, Wire,
 };

@@ -64,6 +64,7 @@ fn add(
     }
     let row = ProviderRow {
         id: required("providerid")?,
+        hl7_id: value("hl7providerid"),
         npi: value("npi"),
         last: value("lastname"),
         first: value("firstname"),

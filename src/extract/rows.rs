@@ -95,7 +95,11 @@ pub(super) fn shape_fault(record: &ByteRecord, layout: &Layout, suspect: bool) -
             } else {
                 continue;
             };
-            return Some(RowFault { code, column: format!("column {}", at + 1) });
+            let column = layout.column_at(at).map(str::to_string);
+            return Some(RowFault {
+                code,
+                column: column.unwrap_or_else(|| format!("column {}", at + 1)),
+            });
         }
     }
     layout.repeated.iter().find_map(|(column, cells)| {
@@ -146,8 +150,8 @@ mod tests {
                 (2, 3, Some((Code::V001, String::new()))),
                 (3, 4, None),
                 (4, 7, Some((Code::V004, name()))),
-                (5, 8, Some((Code::V002, "column 2".to_string()))),
-                (6, 9, Some((Code::V003, "column 2".to_string()))),
+                (5, 8, Some((Code::V002, name()))),
+                (6, 9, Some((Code::V003, name()))),
                 (7, 10, None),
             ]
         );

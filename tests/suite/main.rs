@@ -26,3 +26,4 @@ mod sftpd;
 mod site;
 mod tidy;
 mod versions;
+mod vocabulary;
