@@ -43,7 +43,7 @@ impl From<EngineError> for Failure {
         use crate::disk::DiskError;
         let exit = match &err {
             EngineError::Busy { .. } => Exit::BUSY,
-            EngineError::Map(_) | EngineError::Extract(_) => Exit::USAGE,
+            EngineError::Map(_) | EngineError::Columns(_) | EngineError::Extract(_) => Exit::USAGE,
             EngineError::Disk(DiskError::NotDurable { .. }) => Exit::NOT_DURABLE,
             EngineError::Worker => Exit::BUG,
             _ => Exit::LOCAL,

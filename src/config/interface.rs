@@ -27,11 +27,13 @@ pub fn read(text: &str, folder: &Path) -> Result<Scope, Vec<Problem>> {
 fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let (environment, project) = check.project(raw.project);
     let enabled = check.enabled(raw.enable);
-    let files = check.extracts(raw.extract.unwrap_or_default());
+    let (files, mut forms) = check.extracts(raw.extract.unwrap_or_default());
+    check.columns(raw.columns.unwrap_or_default(), &mut forms);
     let wire = check.wire(raw.wire);
     let connectivity = raw.connectivity.unwrap_or_default();
     let endpoint = environment.and_then(|which| check.endpoint(which, connectivity));
     let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
+    check.id_columns(&patient_ids, &appointment_ids, &mut forms);
     let mapping = check.mapping(raw.mapping.unwrap_or_default());
     let status = check.status(raw.appointments.unwrap_or_default().status);
     let provider_ids = check.provider_ids(raw.provider_id);
@@ -46,6 +48,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         timezone: project.timezone,
         enabled,
         files,
+        forms,
         wire: wire?,
         endpoint: endpoint?,
         patient_ids,

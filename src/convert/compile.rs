@@ -371,9 +371,14 @@ impl Binder<'_> {
             "department" => Function::Department { name: optional(0)? },
             "zip" => Function::Zip { state: self.column(argument(0)?)? },
             "yes" => Function::Yes,
-            "width" => Function::Width(
-                argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
-            ),
+            "width" => Function::Width {
+                least: argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
+                pad: match expression.arguments.get(1).map(String::as_str) {
+                    None => false,
+                    Some("pad") => true,
+                    Some(other) => return Err(format!("`width` takes `pad`, not `{other}`")),
+                },
+            },
             other => return Err(format!("there is no function `{other}`")),
         })
     }

@@ -19,7 +19,7 @@
 //! | `{a:place N}`, `{a:department N}` | PL, and `id^name`, from the departments extract, or column N |
 //! | `{a:zip S}` | a ZIP code; S is the column of its state |
 //! | `{a:yes}` | `Y`, unless the value is a no |
-//! | `{a:width N}` | an ID that must have at least N characters |
+//! | `{a:width N}` | an ID that must have at least N characters; `pad`: or gets zeros |
 
 use super::program::{Blank, Column, Output, Scene};
 use super::references::{is_npi, split_name, write_person};
@@ -70,7 +70,10 @@ pub(super) enum Function {
         state: Column,
     },
     Yes,
-    Width(usize),
+    Width {
+        least: usize,
+        pad: bool,
+    },
     /// Switched off by `unless`.
     Nothing,
 }
@@ -140,10 +143,12 @@ impl Function {
                     out.bytes.push(b'Y');
                 }
             }
-            Function::Width(width) => {
-                if value.len() < *width {
+            Function::Width { least, pad } => {
+                let lost = least.saturating_sub(value.len());
+                if lost > 0 && !(*pad && value.iter().all(u8::is_ascii_digit)) {
                     return Err(Code::X003);
                 }
+                out.bytes.extend(std::iter::repeat_n(b'0', lost));
                 text(value, Text::Line, scene, out);
             }
             Function::Person(_) | Function::Nothing => return Ok(false),
@@ -436,6 +441,8 @@ mod tests {
     fn ids_keep_their_zeros_or_are_refused() {
         assert_eq!(written("{a:width 7}", "0004471"), "0004471");
         assert_eq!(refused("{a:width 7}", "4471"), Code::X003);
+        assert_eq!(written("{a:width 7 pad}", "4471"), "0004471");
+        assert_eq!(refused("{a:width 7 pad}", "A4471"), Code::X003);
     }
 
     #[test]

@@ -11,8 +11,14 @@ pub struct Layout {
     pub kind: ExtractKind,
     /// Values a row must have.
     pub width: usize,
-    /// The byte between values.
+    /// The byte between values, where the records are delimited.
     pub delimiter: u8,
+    /// Of NDJSON the cell of each name; none: the records are delimited.
+    pub json: Option<HashMap<String, usize>>,
+    /// What byte offsets count from, for people: `the file`, or what was made of it.
+    pub text: &'static str,
+    /// The cells of IDs and codes, with their columns.
+    pub ids: Vec<Id>,
     /// The header as it was written.
     pub header: String,
     /// Header names that mean nothing to us.
@@ -22,6 +28,17 @@ pub struct Layout {
     pub repeated: Vec<(String, Vec<usize>)>,
     own: HashMap<String, Vec<usize>>,
     patient: HashMap<String, Vec<usize>>,
+}
+
+/// A cell of an ID or a code, which must be as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Id {
+    /// The cell.
+    pub cell: usize,
+    /// Its column, by its canonical name.
+    pub column: String,
+    /// Whether zeros at its front count, so that a JSON number cannot hold it.
+    pub leading_zeros: bool,
 }
 
 /// What a header cell means.
@@ -44,6 +61,9 @@ impl Layout {
             kind,
             width: cells.len(),
             delimiter,
+            json: None,
+            text: "the file",
+            ids: Vec::new(),
             header,
             unknown: Vec::new(),
             repeated: Vec::new(),
@@ -55,6 +75,7 @@ impl Layout {
                 Cell::Own(column) => layout.own.entry(column).or_default().push(at),
                 Cell::Patient(column) => layout.patient.entry(column).or_default().push(at),
                 Cell::Ignored => {}
+                Cell::Unknown(name) if layout.unknown.contains(&name) => {}
                 Cell::Unknown(name) => layout.unknown.push(name),
             }
         }
@@ -72,6 +93,12 @@ impl Layout {
     /// Returns the cells of a column, in order; most columns have one or none.
     pub fn cells(&self, column: &str) -> &[usize] {
         self.own.get(column).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the column of a cell, if it has a meaning.
+    pub fn column(&self, cell: usize) -> Option<&str> {
+        let mut columns = self.own.iter().chain(&self.patient);
+        columns.find(|(_, cells)| cells.contains(&cell)).map(|(column, _)| column.as_str())
     }
 
     /// Returns the cells of a column of the patient: in a patients extract its own.

@@ -16,6 +16,7 @@ mod code;
 mod counts;
 mod event;
 mod fault;
+mod form;
 mod layout;
 mod queue;
 mod scope;
@@ -24,7 +25,8 @@ pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
-pub use layout::{Cell, Layout};
+pub use form::{Encoding, Form};
+pub use layout::{Cell, Id, Layout};
 pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, Endpoint, Environment, ExternalId, ExtractKind, InterfaceName, Login, MappingRow,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::event::Event;
+use super::form::Form;
 use crate::hl7::Path;
 
 /// An interface's name; it names folders, so it holds letters, digits and `-` only.
@@ -113,6 +114,8 @@ pub struct Scope {
     pub enabled: Vec<Event>,
     /// `[extract.*]` files: the patterns of each kind.
     pub files: BTreeMap<ExtractKind, Vec<glob::Pattern>>,
+    /// `[extract.*]` and `[columns.*]`: how the extracts of each kind are written.
+    pub forms: BTreeMap<ExtractKind, Form>,
     /// `[wire]`.
     pub wire: Wire,
     /// `[connectivity.<environment>]`.
@@ -163,8 +166,12 @@ pub struct ExternalId {
     pub authority: String,
     /// CX-5, identifier type (table 0203).
     pub id_type: String,
-    /// Width to which digits are padded with zeros, if agreed.
+    /// Characters that it has at least, if agreed; a shorter one lost its zeros.
     pub width: Option<usize>,
+    /// Whether its zeros at the front count, so that a JSON number cannot hold it.
+    pub leading_zeros: bool,
+    /// Whether digits that are too few get their zeros back.
+    pub zero_pad: bool,
 }
 
 /// A field that takes an external ID.

@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use crate::digest::Digest;
 use crate::domain::{ExtractKind, Layout};
-use crate::extract::{Blocks, ExtractError, Limits, Vocabulary, decoded};
+use crate::extract::{Blocks, ExtractError, Limits, Reading, Text};
 
 /// One extract of a drop.
 #[derive(Clone, Debug)]
@@ -80,22 +80,29 @@ impl Source {
     /// [`ExtractError`].
     pub fn open(
         &self,
-        vocabulary: &Vocabulary,
+        reading: &Reading,
         progress: Option<Arc<dyn Progress + Send>>,
     ) -> Result<(Layout, Blocks), ExtractError> {
-        let file = open_regular(&self.path, true).map_err(ExtractError::Read)?;
-        let counted = Counted { file, progress };
-        let reader = BufReader::with_capacity(1 << 18, counted);
-        let reader = decoded(reader).map_err(ExtractError::Read)?;
-        Blocks::open(reader, vocabulary, self.kind, Limits::default())
+        let text = self.text(reading, progress)?;
+        Blocks::open(text, reading, self.kind, Limits::default())
     }
 
-    /// True if its bytes are compressed.
-    pub fn is_gzip(&self) -> bool {
-        let mut magic = [0; 2];
-        open_regular(&self.path, true)
-            .and_then(|mut file| file.read_exact(&mut magic))
-            .is_ok_and(|()| magic == [0x1f, 0x8b])
+    /// True if its text is the file byte for byte: neither compressed nor decoded.
+    ///
+    /// # Errors
+    /// [`ExtractError`].
+    pub fn is_text(&self, reading: &Reading) -> Result<bool, ExtractError> {
+        Ok(self.text(reading, None)?.is_file())
+    }
+
+    fn text(
+        &self,
+        reading: &Reading,
+        progress: Option<Arc<dyn Progress + Send>>,
+    ) -> Result<Text, ExtractError> {
+        let file = open_regular(&self.path, true).map_err(ExtractError::Read)?;
+        let counted = Counted { file, progress };
+        Text::of(BufReader::with_capacity(1 << 18, counted), reading.form(self.kind).encoding)
     }
 }
 

@@ -6,14 +6,14 @@
 //! search is `memchr`, several times faster than parsing (`performance.md`); that is
 //! what lets two workers parse at once. A property test holds the two together.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use memchr::{memchr, memrchr};
 
 use super::ExtractError;
-use super::columns::Vocabulary;
 use super::header::{bind, delimiter_of, is_title};
+use super::reading::Reading;
+use super::unpack::Text;
 use crate::domain::{ExtractKind, Layout};
 
 /// How large things may get.
@@ -53,64 +53,55 @@ pub struct Blocks {
     at_end: bool,
 }
 
-/// Returns the reader itself, or what it holds if that is gzip, all members of it.
-///
-/// # Errors
-/// Whatever the first read fails with.
-pub fn decoded(reader: impl BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    let mut reader = reader;
-    if reader.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Box::new(MultiGzDecoder::new(reader)));
-    }
-    Ok(Box::new(reader))
-}
-
 impl Blocks {
     /// Reads the header and binds it; the blocks that follow hold records only.
     ///
     /// # Errors
     /// [`ExtractError`]: empty, not text, columns missing.
     pub fn open(
-        reader: Box<dyn Read + Send>,
-        vocabulary: &Vocabulary,
+        text: Text,
+        reading: &Reading,
         kind: ExtractKind,
         limits: Limits,
     ) -> Result<(Layout, Blocks), ExtractError> {
         let rest = Vec::with_capacity(limits.block_bytes + (limits.block_bytes >> 2));
+        let reader = text.reader;
         let mut blocks =
             Blocks { reader, limits, delimiter: b',', rest, line: 1, offset: 0, at_end: false };
         blocks.fill()?;
-        if blocks.rest.starts_with(&[0xff, 0xfe]) || blocks.rest.starts_with(&[0xfe, 0xff]) {
-            return Err(ExtractError::Utf16);
-        }
         if blocks.rest.starts_with(b"\xef\xbb\xbf") {
             blocks.drop_front(3);
         }
         blocks.skip_title();
-        let layout = blocks.header(vocabulary, kind)?;
+        let mut layout = blocks.header(reading, kind)?;
+        layout.text = text.name;
         Ok((layout, blocks))
     }
 
+    fn skip_blank_lines(&mut self) {
+        let blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let start = self.rest.iter().position(|byte| !blank(byte)).unwrap_or(self.rest.len());
+        self.drop_front(start);
+    }
+
     fn skip_title(&mut self) {
+        self.skip_blank_lines();
         if is_title(&self.rest) {
             let end = memchr(b'\n', &self.rest).map_or(self.rest.len(), |at| at + 1);
             self.drop_front(end);
         }
     }
 
-    fn header(
-        &mut self,
-        vocabulary: &Vocabulary,
-        kind: ExtractKind,
-    ) -> Result<Layout, ExtractError> {
-        let blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
-        let start = self.rest.iter().position(|byte| !blank(byte)).ok_or(ExtractError::Empty)?;
-        self.drop_front(start);
+    fn header(&mut self, reading: &Reading, kind: ExtractKind) -> Result<Layout, ExtractError> {
+        self.skip_blank_lines();
+        if self.rest.is_empty() {
+            return Err(ExtractError::Empty);
+        }
         let line = &self.rest[..memchr(b'\n', &self.rest).unwrap_or(self.rest.len())];
         if memchr(0, line).is_some() {
             return Err(ExtractError::Utf16);
         }
-        self.delimiter = delimiter_of(line);
+        self.delimiter = reading.form(kind).delimiter.unwrap_or_else(|| delimiter_of(line));
         let mut reader = csv_reader(&self.rest, self.delimiter);
         let mut record = csv::StringRecord::new();
         match reader.read_record(&mut record) {
@@ -129,7 +120,7 @@ impl Blocks {
         }
         let names: Vec<String> = record.iter().map(str::to_string).collect();
         self.drop_front(end);
-        bind(vocabulary, kind, self.delimiter, text, &names)
+        bind(reading, kind, self.delimiter, text, &names)
     }
 
     /// Returns the next block, or `None` at the end.
@@ -194,20 +185,13 @@ impl Blocks {
                 Ok(0) => self.at_end = true,
                 Ok(_) => {}
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
-                Err(err) => return Err(self.read_error(err)),
+                Err(err) => {
+                    let bytes = self.offset + self.rest.len() as u64;
+                    return Err(ExtractError::of_read(err, bytes));
+                }
             }
         }
         Ok(())
-    }
-
-    fn read_error(&self, err: io::Error) -> ExtractError {
-        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-        match err.kind() {
-            UnexpectedEof | InvalidInput | InvalidData => {
-                ExtractError::Gzip { bytes: self.offset + self.rest.len() as u64 }
-            }
-            _ => ExtractError::Read(err),
-        }
     }
 }
 
@@ -281,14 +265,17 @@ fn closing_quote(bytes: &[u8], from: usize, at_end: bool) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::Vocabulary;
     use super::*;
+    use crate::domain::Encoding;
 
     fn blocks(text: &[u8], block_bytes: usize) -> Result<(Layout, Vec<Block>), ExtractError> {
         let limits = Limits { block_bytes, record_bytes_max: 4096 };
-        let reader = decoded(io::Cursor::new(text.to_vec())).unwrap();
-        let vocabulary = Vocabulary::standard().unwrap();
-        let (layout, mut blocks) =
-            Blocks::open(reader, &vocabulary, ExtractKind::Departments, limits)?;
+        let text = Text::of(io::Cursor::new(text.to_vec()), Encoding::Auto)?;
+        let reading = Reading::new(&Vocabulary::standard().unwrap(), &BTreeMap::new()).unwrap();
+        let (layout, mut blocks) = Blocks::open(text, &reading, ExtractKind::Departments, limits)?;
         let mut all = Vec::new();
         while let Some(block) = blocks.next_block()? {
             all.push(block);
@@ -303,12 +290,13 @@ mod tests {
 
     #[test]
     fn title_bom_and_crlf_are_passed_over() {
-        let text = b"\xef\xbb\xbfReport Name: departments\r\ndeptid,dept name\r\n1,A\r\n2,B\r\n";
+        let text =
+            b"\xef\xbb\xbf\r\nReport Name: departments\r\ndeptid,dept name\r\n1,A\r\n2,B\r\n";
         let (layout, blocks) = blocks(text, 1024).unwrap();
         assert_eq!(layout.header, "deptid,dept name");
         assert_eq!(blocks.len(), 1);
         assert_eq!(blocks[0].bytes, b"1,A\r\n2,B\r\n");
-        assert_eq!((blocks[0].first_line, blocks[0].offset), (3, 47));
+        assert_eq!((blocks[0].first_line, blocks[0].offset), (4, 49));
     }
 
     #[test]
@@ -316,7 +304,7 @@ mod tests {
         let why = |text: &[u8]| blocks(text, 64).unwrap_err().to_string();
         assert_eq!(why(b""), "the file is empty");
         assert_eq!(why(b"\r\n\r\n"), "the file is empty");
-        assert_eq!(why(b"\xff\xfed\0"), "the file is UTF-16 text");
+        assert_eq!(why(b"\xff\xfed\0"), "the header has no column departmentid, name");
         assert_eq!(why(b"d\0e\0p\0t\0"), "the file is UTF-16 text");
         assert_eq!(why(b"department\xff"), "the header is not UTF-8 text");
         assert_eq!(why(b"deptid\n1\n"), "the header has no column name");

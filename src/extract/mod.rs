@@ -6,12 +6,17 @@
 
 mod blocks;
 mod columns;
+mod damage;
 mod header;
+mod reading;
 mod rows;
+mod unpack;
 
-pub use blocks::{Block, Blocks, Limits, decoded};
+pub use blocks::{Block, Blocks, Limits};
 pub use columns::{Vocabulary, VocabularyError};
+pub use reading::Reading;
 pub use rows::{Row, RowFault, Rows};
+pub use unpack::Text;
 
 /// Why a whole file cannot be read. Texts name lines and columns, never values.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +28,12 @@ pub enum ExtractError {
     /// Text of two bytes a character.
     #[error("the file is UTF-16 text")]
     Utf16,
+    /// Text that should have two bytes a character.
+    #[error("the file is not UTF-16 text")]
+    NotUtf16,
+    /// Gzip data that is made to fill disks.
+    #[error("the gzip data grows more than {}-fold", unpack::GROWTH_MAX)]
+    Bomb,
     /// The header lacks columns that must be there.
     #[error("the header has no column {}", columns.join(", "))]
     MissingColumns {
@@ -58,11 +69,30 @@ pub enum ExtractError {
 }
 
 impl ExtractError {
+    /// Returns what an error of reading means, `bytes` into the text.
+    pub(crate) fn of_read(err: std::io::Error, bytes: u64) -> ExtractError {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        match err.kind() {
+            UnexpectedEof | InvalidInput | InvalidData => ExtractError::Gzip { bytes },
+            _ if err.get_ref().is_some_and(|inner| inner.is::<unpack::Bomb>()) => {
+                ExtractError::Bomb
+            }
+            _ => ExtractError::Read(err),
+        }
+    }
+
     /// Returns what to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             ExtractError::Empty => "export it again; an empty export often means a failed query",
-            ExtractError::Utf16 | ExtractError::HeaderNotText => "export it as UTF-8",
+            ExtractError::Utf16 => {
+                "export it as UTF-8, or set encoding = \"utf-16\" in its section of [extract]"
+            }
+            ExtractError::HeaderNotText => {
+                "export it as UTF-8, or set encoding = \"windows-1252\" in its section of [extract]"
+            }
+            ExtractError::NotUtf16 => "set encoding = \"auto\" in its section of [extract]",
+            ExtractError::Bomb => "no extract does; ask whoever made the file what it is",
             ExtractError::MissingColumns { .. } => {
                 "add the column to the export, or name it as `hl7drop` knows it \
                  (config/columns.toml lists every name)"

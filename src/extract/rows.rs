@@ -4,6 +4,7 @@ use csv::ByteRecord;
 use memchr::memchr;
 
 use super::blocks::{Block, csv_reader};
+use super::damage::is_damaged;
 use crate::domain::{Code, Layout};
 
 /// One record.
@@ -26,7 +27,7 @@ pub struct Row<'a> {
 pub struct RowFault {
     /// What is wrong.
     pub code: Code,
-    /// The column, where one is to blame.
+    /// The column, where one is to blame, and where in the file it is not text.
     pub column: String,
 }
 
@@ -69,7 +70,8 @@ impl<'a> Rows<'a> {
         let line = self.block.first_line
             + position.map_or(0, |position| position.line() - 1)
             + skipped_lines;
-        let fault = self.shape_fault();
+        let fault = shape_fault(&self.record, self.layout, self.suspect);
+        let fault = fault.map(|fault| self.placed(fault, before + skipped, end));
         Some(Row {
             values: &self.record,
             number: self.number,
@@ -79,34 +81,51 @@ impl<'a> Rows<'a> {
         })
     }
 
-    fn shape_fault(&self) -> Option<RowFault> {
-        if self.record.len() != self.layout.width {
-            return Some(RowFault { code: Code::V001, column: String::new() });
-        }
-        if self.suspect {
-            for (at, value) in self.record.iter().enumerate() {
-                let code = if memchr(0, value).is_some() {
-                    Code::V003
-                } else if std::str::from_utf8(value).is_err() {
-                    Code::V002
-                } else {
-                    continue;
-                };
-                return Some(RowFault { code, column: format!("column {}", at + 1) });
-            }
-        }
-        self.layout.repeated.iter().find_map(|(column, cells)| {
-            let mut values = cells
-                .iter()
-                .filter_map(|&cell| self.record.get(cell))
-                .map(<[u8]>::trim_ascii)
-                .filter(|value| !value.is_empty());
-            let first = values.next();
-            values
-                .any(|value| Some(value) != first)
-                .then(|| RowFault { code: Code::V004, column: column.clone() })
-        })
+    /// Adds to a fault of undecodable bytes where in the file they are.
+    fn placed(&self, fault: RowFault, start: usize, end: usize) -> RowFault {
+        let unreadable = std::str::from_utf8(&self.block.bytes[start..end]).err();
+        let Some(err) = unreadable.filter(|_| fault.code == Code::V002) else { return fault };
+        let at = self.block.offset + (start + err.valid_up_to()) as u64;
+        let column = format!("{}, byte {at} of {}", fault.column, self.layout.text);
+        RowFault { column, ..fault }
     }
+}
+
+/// Returns what is wrong with a record's shape; `suspect` has every value looked at
+/// for a NUL and for bytes that are not UTF-8.
+pub(super) fn shape_fault(record: &ByteRecord, layout: &Layout, suspect: bool) -> Option<RowFault> {
+    if record.len() != layout.width {
+        return Some(RowFault { code: Code::V001, column: String::new() });
+    }
+    if suspect {
+        for (at, value) in record.iter().enumerate() {
+            let code = if memchr(0, value).is_some() {
+                Code::V003
+            } else if std::str::from_utf8(value).is_err() {
+                Code::V002
+            } else {
+                continue;
+            };
+            let name = layout.column(at).map(str::to_string);
+            let column = name.unwrap_or_else(|| format!("column {}", at + 1));
+            return Some(RowFault { code, column });
+        }
+    }
+    let damaged = layout.ids.iter().find(|id| record.get(id.cell).is_some_and(is_damaged));
+    if let Some(id) = damaged {
+        return Some(RowFault { code: Code::X003, column: id.column.clone() });
+    }
+    layout.repeated.iter().find_map(|(column, cells)| {
+        let mut values = cells
+            .iter()
+            .filter_map(|&cell| record.get(cell))
+            .map(<[u8]>::trim_ascii)
+            .filter(|value| !value.is_empty());
+        let first = values.next();
+        values
+            .any(|value| Some(value) != first)
+            .then(|| RowFault { code: Code::V004, column: column.clone() })
+    })
 }
 
 fn to_usize(offset: u64) -> usize {
@@ -116,15 +135,16 @@ fn to_usize(offset: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Cell, ExtractKind};
+    use crate::domain::{Cell, ExtractKind, Id};
 
     type Told = (u64, u64, Option<(Code, String)>);
 
     fn faults(text: &[u8]) -> Vec<Told> {
         let cell = |column: &str| Cell::Own(column.to_string());
         let cells = vec![cell("departmentid"), cell("name"), cell("name")];
-        let layout = Layout::new(ExtractKind::Departments, b',', String::new(), cells);
-        let block = Block { bytes: text.to_vec(), first_line: 2, offset: 0 };
+        let mut layout = Layout::new(ExtractKind::Departments, b',', String::new(), cells);
+        layout.ids.push(Id { cell: 0, column: "departmentid".into(), leading_zeros: false });
+        let block = Block { bytes: text.to_vec(), first_line: 2, offset: 100 };
         let mut rows = Rows::new(&block, &layout);
         let mut found = Vec::new();
         while let Some(row) = rows.next_row() {
@@ -135,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_row_of_the_wrong_shape_is_told_with_its_place() {
-        let text = b"1,A,A\n2,B\n3,\"C\nC\",\n\n4,D,E\n5,\xff,\n6,\0,\n7,G,G\n";
+        let text = b"1,A,A\n2,B\n3,\"C\nC\",\n\n4,D,E\n5,\xff,\n6,\0,\n7,G,G\n1E+15,,\n";
         let name = || "name".to_string();
         assert_eq!(
             faults(text),
@@ -144,9 +164,10 @@ mod tests {
                 (2, 3, Some((Code::V001, String::new()))),
                 (3, 4, None),
                 (4, 7, Some((Code::V004, name()))),
-                (5, 8, Some((Code::V002, "column 2".to_string()))),
-                (6, 9, Some((Code::V003, "column 2".to_string()))),
+                (5, 8, Some((Code::V002, "name, byte 128 of the file".to_string()))),
+                (6, 9, Some((Code::V003, name()))),
                 (7, 10, None),
+                (8, 11, Some((Code::X003, "departmentid".to_string()))),
             ]
         );
     }
