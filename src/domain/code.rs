@@ -78,7 +78,7 @@ codes! {
         "use o, f, x, 2, 3, 4 or their names"
     V001 Client "the row has not as many values as the header"
         "look for a delimiter inside a value without quotes, or a quote that is never closed"
-    V002 Client "bytes that are not UTF-8"
+    V002 Client "bytes that cannot be decoded"
         "export the file as UTF-8, or say what it is: encoding = \"windows-1252\" in [extract.patients] or another [extract]"
     V003 Client "a NUL character"
         "export the file as UTF-8 text; NUL characters come from UTF-16 or from damage"

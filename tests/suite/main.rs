@@ -16,6 +16,7 @@ mod cli;
 mod config;
 mod crash;
 mod delivery;
+mod input;
 mod ledger;
 mod properties;
 mod proxy;
