@@ -13,8 +13,8 @@ pub struct Layout {
     pub width: usize,
     /// The byte between values, where the records are delimited.
     pub delimiter: u8,
-    /// Of NDJSON the cell of each name; none: the records are delimited.
-    pub json: Option<HashMap<String, usize>>,
+    /// Of NDJSON what each name is; none: the records are delimited.
+    pub json: Option<HashMap<String, Name>>,
     /// What byte offsets count from, for people: `the file`, or what was made of it.
     pub text: &'static str,
     /// The cells of IDs and codes, with their columns.
@@ -38,6 +38,21 @@ pub struct Id {
     /// Its column, by its canonical name.
     pub column: String,
     /// Whether zeros at its front count, so that a JSON number cannot hold it.
+    pub leading_zeros: bool,
+}
+
+/// A name in the records of an NDJSON extract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// Its cell.
+    pub cell: usize,
+    /// Its column, by its canonical name, or the name itself.
+    pub column: String,
+    /// False where it means nothing to us; any value will do then.
+    pub has_meaning: bool,
+    /// True of an ID or a code: a number must be whole.
+    pub is_id: bool,
+    /// See [`Id`].
     pub leading_zeros: bool,
 }
 

@@ -26,7 +26,7 @@ pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use form::{Encoding, Form};
-pub use layout::{Cell, Id, Layout};
+pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, Endpoint, Environment, ExternalId, ExtractKind, InterfaceName, Login, MappingRow,

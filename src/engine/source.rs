@@ -4,13 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::OFlags;
 
 use crate::digest::Digest;
 use crate::domain::{ExtractKind, Layout};
-use crate::extract::{Blocks, ExtractError, Limits, Reading, Text};
+use crate::extract::{Blocks, ExtractError, Header, Limits, Reading, Text};
 
 /// One extract of a drop.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Source {
     pub digest: Digest,
     /// Its size.
     pub bytes: u64,
+    /// What its records are, where no header says it and they had to be read for it.
+    learned: Arc<OnceLock<Layout>>,
 }
 
 /// Is told how long work goes on; the command line draws a bar from it.
@@ -71,10 +73,12 @@ impl Source {
     pub fn of(path: &Path, name: &str, kind: ExtractKind, follow: bool) -> io::Result<Source> {
         let mut file = open_regular(path, follow)?;
         let (digest, bytes) = Digest::of_reader(&mut file)?;
-        Ok(Source { path: path.to_path_buf(), name: name.into(), kind, digest, bytes })
+        let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
+        Ok(Source { path, name, kind, digest, bytes, learned })
     }
 
-    /// Begins to read it: its header, and the blocks that follow.
+    /// Begins to read it: its header, and the blocks that follow. Where the header is
+    /// in the records, all of them are read for it, the first time.
     ///
     /// # Errors
     /// [`ExtractError`].
@@ -83,8 +87,20 @@ impl Source {
         reading: &Reading,
         progress: Option<Arc<dyn Progress + Send>>,
     ) -> Result<(Layout, Blocks), ExtractError> {
-        let text = self.text(reading, progress)?;
-        Blocks::open(text, reading, self.kind, Limits::default())
+        let open = |progress| {
+            let text = self.text(reading, progress)?;
+            Blocks::open(text, reading, self.kind, Limits::default())
+        };
+        let (header, blocks) = open(progress)?;
+        let layout = match (header, self.learned.get()) {
+            (Header::Bound(layout), _) => layout,
+            (Header::InRecords, Some(layout)) => layout.clone(),
+            (Header::InRecords, None) => {
+                let layout = open(None)?.1.learn(reading, self.kind)?;
+                self.learned.get_or_init(|| layout).clone()
+            }
+        };
+        Ok((layout, blocks))
     }
 
     /// True if its text is the file byte for byte: neither compressed nor decoded.

@@ -12,6 +12,7 @@ use memchr::{memchr, memrchr};
 
 use super::ExtractError;
 use super::header::{bind, delimiter_of, is_title};
+use super::json::Names;
 use super::reading::Reading;
 use super::unpack::Text;
 use crate::domain::{ExtractKind, Layout};
@@ -42,11 +43,25 @@ pub struct Block {
     pub offset: u64,
 }
 
+/// Where the names of the columns are.
+#[derive(Debug)]
+pub enum Header {
+    /// In a header of the file.
+    Bound(Layout),
+    /// In its records, which are JSON: [`Blocks::learn`].
+    InRecords,
+}
+
+/// Names that the records of a file can have; real ones have a few hundred.
+const NAMES_MAX: usize = 4096;
+
 /// Reads a file block by block; see [`Blocks::open`].
 pub struct Blocks {
     reader: Box<dyn Read + Send>,
     limits: Limits,
-    delimiter: u8,
+    /// Between values; none: JSON has a record on each line.
+    delimiter: Option<u8>,
+    text: &'static str,
     rest: Vec<u8>,
     line: u64,
     offset: u64,
@@ -63,19 +78,56 @@ impl Blocks {
         reading: &Reading,
         kind: ExtractKind,
         limits: Limits,
-    ) -> Result<(Layout, Blocks), ExtractError> {
+    ) -> Result<(Header, Blocks), ExtractError> {
         let rest = Vec::with_capacity(limits.block_bytes + (limits.block_bytes >> 2));
-        let reader = text.reader;
+        let Text { reader, name } = text;
+        let (delimiter, line, offset, at_end) = (None, 1, 0, false);
         let mut blocks =
-            Blocks { reader, limits, delimiter: b',', rest, line: 1, offset: 0, at_end: false };
+            Blocks { reader, limits, delimiter, text: name, rest, line, offset, at_end };
         blocks.fill()?;
         if blocks.rest.starts_with(b"\xef\xbb\xbf") {
             blocks.drop_front(3);
         }
+        if blocks.is_json()? {
+            return Ok((Header::InRecords, blocks));
+        }
         blocks.skip_title();
         let mut layout = blocks.header(reading, kind)?;
-        layout.text = text.name;
-        Ok((layout, blocks))
+        layout.text = name;
+        Ok((Header::Bound(layout), blocks))
+    }
+
+    /// Reads all records for their names. Whoever wants the records too opens the file
+    /// once more.
+    ///
+    /// # Errors
+    /// [`ExtractError`]: names missing or too many, and those of [`Blocks::next_block`].
+    pub fn learn(mut self, reading: &Reading, kind: ExtractKind) -> Result<Layout, ExtractError> {
+        let mut names = Names::default();
+        while let Some(block) = self.next_block()? {
+            names.learn(&block.bytes);
+            if names.len() > NAMES_MAX {
+                return Err(ExtractError::TooManyNames { line: self.line, max: NAMES_MAX });
+            }
+        }
+        let mut layout = names.layout(reading, kind)?;
+        layout.text = self.text;
+        Ok(layout)
+    }
+
+    /// True of a file of JSON records; a document that is a list, or that goes over many
+    /// lines, is none.
+    fn is_json(&self) -> Result<bool, ExtractError> {
+        let start = self.rest.trim_ascii_start();
+        let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        match line {
+            b"{" | b"[" | b"[]" => Err(ExtractError::JsonDocument),
+            [b'[', rest @ ..] if rest.trim_ascii_start().starts_with(b"{") => {
+                Err(ExtractError::JsonDocument)
+            }
+            [b'{', ..] => Ok(true),
+            _ => Ok(false),
+        }
     }
 
     fn skip_blank_lines(&mut self) {
@@ -101,8 +153,9 @@ impl Blocks {
         if memchr(0, line).is_some() {
             return Err(ExtractError::Utf16);
         }
-        self.delimiter = reading.form(kind).delimiter.unwrap_or_else(|| delimiter_of(line));
-        let mut reader = csv_reader(&self.rest, self.delimiter);
+        let delimiter = reading.form(kind).delimiter.unwrap_or_else(|| delimiter_of(line));
+        self.delimiter = Some(delimiter);
+        let mut reader = csv_reader(&self.rest, delimiter);
         let mut record = csv::StringRecord::new();
         match reader.read_record(&mut record) {
             Ok(true) => {}
@@ -120,7 +173,7 @@ impl Blocks {
         }
         let names: Vec<String> = record.iter().map(str::to_string).collect();
         self.drop_front(end);
-        bind(reading, kind, self.delimiter, text, &names)
+        bind(reading, kind, delimiter, text, &names)
     }
 
     /// Returns the next block, or `None` at the end.
@@ -137,7 +190,10 @@ impl Blocks {
             if self.rest.is_empty() {
                 return Ok(None);
             }
-            let found = last_record_end(&self.rest, self.delimiter, self.at_end);
+            let found = match self.delimiter {
+                Some(delimiter) => last_record_end(&self.rest, delimiter, self.at_end),
+                None => last_line_end(&self.rest, self.at_end),
+            };
             match found {
                 Cut::At(end) => return Ok(Some(self.take(end))),
                 Cut::OpenQuote(start) if self.at_end => {
@@ -219,6 +275,14 @@ enum Cut {
     None,
 }
 
+/// Finds the last place in `bytes` that ends a record of JSON, which has no line breaks.
+fn last_line_end(bytes: &[u8], at_end: bool) -> Cut {
+    if at_end {
+        return Cut::At(bytes.len());
+    }
+    memrchr(b'\n', bytes).map_or(Cut::None, |newline| Cut::At(newline + 1))
+}
+
 /// Finds the last place in `bytes` that ends a record; at the end of the file that
 /// is the end, unless a quote is open.
 fn last_record_end(bytes: &[u8], delimiter: u8, at_end: bool) -> Cut {
@@ -275,7 +339,8 @@ mod tests {
         let limits = Limits { block_bytes, record_bytes_max: 4096 };
         let text = Text::of(io::Cursor::new(text.to_vec()), Encoding::Auto)?;
         let reading = Reading::new(&Vocabulary::standard().unwrap(), &BTreeMap::new()).unwrap();
-        let (layout, mut blocks) = Blocks::open(text, &reading, ExtractKind::Departments, limits)?;
+        let (header, mut blocks) = Blocks::open(text, &reading, ExtractKind::Departments, limits)?;
+        let Header::Bound(layout) = header else { panic!("JSON") };
         let mut all = Vec::new();
         while let Some(block) = blocks.next_block()? {
             all.push(block);

@@ -8,11 +8,12 @@ mod blocks;
 mod columns;
 mod damage;
 mod header;
+mod json;
 mod reading;
 mod rows;
 mod unpack;
 
-pub use blocks::{Block, Blocks, Limits};
+pub use blocks::{Block, Blocks, Header, Limits};
 pub use columns::{Vocabulary, VocabularyError};
 pub use reading::Reading;
 pub use rows::{Row, RowFault, Rows};
@@ -40,6 +41,23 @@ pub enum ExtractError {
         /// Their canonical names.
         columns: Vec<String>,
     },
+    /// The records lack names that must be there.
+    #[error("no record has a {}", columns.join(", a "))]
+    MissingNames {
+        /// Their canonical names.
+        columns: Vec<String>,
+    },
+    /// The records have more names than any real ones.
+    #[error("the records up to line {line} have more than {max} different names")]
+    TooManyNames {
+        /// Where it was seen.
+        line: u64,
+        /// The limit.
+        max: usize,
+    },
+    /// JSON, but not one record a line.
+    #[error("the file is one JSON document, not a JSON object on each line")]
+    JsonDocument,
     /// The header is not text.
     #[error("the header is not UTF-8 text")]
     HeaderNotText,
@@ -97,11 +115,21 @@ impl ExtractError {
                 "add the column to the export, or name it as `hl7drop` knows it \
                  (config/columns.toml lists every name)"
             }
+            ExtractError::MissingNames { .. } => {
+                "add it to the export, or name it as `hl7drop` knows it (config/columns.toml \
+                 lists every name); each line is one patient or appointment, not a list of them"
+            }
+            ExtractError::TooManyNames { .. } => {
+                "names must be those of columns, not values such as IDs: export it as the API does"
+            }
+            ExtractError::JsonDocument => {
+                "write a record a line, for example with jq -c '.patients[]'"
+            }
             ExtractError::OpenQuote { .. } => {
                 "the file was probably cut off while it was written: export it again"
             }
             ExtractError::RecordTooLong { .. } => {
-                "look for a quote that is never closed, or a file that is no CSV"
+                "look for a quote that is never closed, or a file that is neither CSV nor NDJSON"
             }
             ExtractError::Gzip { .. } => "the file was probably cut off: copy or export it again",
             ExtractError::Read(_) => "look at the file's permissions and at the disk",

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use encoding_rs::WINDOWS_1252;
 use hl7drop::batch::Envelope;
 use hl7drop::config::interface;
-use hl7drop::domain::{Counts, Encoding, ExtractKind, Fault, Notes};
+use hl7drop::domain::{Counts, Encoding, ExtractKind, Fault, Notes, Scope};
 use hl7drop::engine::{Agreement, Conversion, EngineError, Journal, Silent, Source, Writer};
-use hl7drop::extract::{Blocks, ExtractError, Limits, Reading, Rows, Text, Vocabulary};
+use hl7drop::extract::{Blocks, ExtractError, Header, Limits, Reading, Rows, Text, Vocabulary};
 use proptest::prelude::*;
 
 /// What became of a drop.
@@ -54,7 +54,10 @@ impl Journal for Told {
 /// added to it.
 pub fn convert(settings: &str, drop: &[(ExtractKind, &[u8])]) -> Converted {
     let text = fs::read_to_string("tests/cases/gzip/interface.toml").unwrap();
-    let scope = interface::read(&(text + settings), Path::new("/etc/hl7drop")).unwrap();
+    convert_by(interface::read(&(text + settings), Path::new("/etc/hl7drop")).unwrap(), drop)
+}
+
+fn convert_by(scope: Scope, drop: &[(ExtractKind, &[u8])]) -> Converted {
     let agreement = Agreement::new(scope).unwrap();
     let place = tempfile::tempdir().unwrap();
     let sources = drop.iter().zip(0..).map(|((kind, bytes), number)| {
@@ -370,7 +373,8 @@ fn cells(records: &[u8], block_bytes: usize) -> Result<Vec<Vec<String>>, Extract
         Reading::new(&Vocabulary::standard().unwrap(), &std::collections::BTreeMap::new()).unwrap();
     let text = Text::of(Cursor::new(file), Encoding::Auto)?;
     let limits = Limits { block_bytes, record_bytes_max: 1 << 16 };
-    let (layout, mut blocks) = Blocks::open(text, &reading, ExtractKind::Departments, limits)?;
+    let (header, mut blocks) = Blocks::open(text, &reading, ExtractKind::Departments, limits)?;
+    let Header::Bound(layout) = header else { panic!("no header") };
     let mut found = Vec::new();
     while let Some(block) = blocks.next_block()? {
         let mut rows = Rows::new(&block, &layout);
@@ -440,5 +444,276 @@ proptest! {
         prop_assert!(!lost);
         let found = patients("[extract.patients]\nencoding = \"windows-1252\"", &windows);
         prop_assert_eq!((&found.file, &found.faults), wanted);
+    }
+}
+
+/// Writes a delimited extract as NDJSON in the API's nesting; empty cells are left out
+/// but for every third record, where they are null.
+fn ndjson(csv: &[u8]) -> Vec<u8> {
+    use serde_json::{Map, Value, json};
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(csv);
+    let header = reader.headers().unwrap().clone();
+    let mut out = Vec::new();
+    for (record, at) in reader.records().zip(0..) {
+        let record = record.unwrap();
+        let (mut flat, mut insurances) = (Map::new(), vec![Map::new(); 3]);
+        let mut custom = Vec::new();
+        for (name, value) in header.iter().zip(&record) {
+            let number = name.strip_prefix("insurance").and_then(|rest| rest.split_once('_'));
+            let value = match name {
+                _ if value.is_empty() && at % 3 > 0 => continue,
+                _ if value.is_empty() => Value::Null,
+                "race" => value.split(';').collect(),
+                "appointmentnotes" => json!([{ "noteid": at, "notetext": value }]),
+                "duration" => json!(value.parse::<u32>().unwrap()),
+                _ => json!(value),
+            };
+            if let Some((number, name)) = number {
+                let number: usize = number.parse().unwrap();
+                insurances[number - 1].insert(name.to_string(), value);
+            } else if let Some(id) = name.strip_prefix("customfield_") {
+                let key = if at % 2 == 0 { "customfieldvalue" } else { "optionid" };
+                custom.push(json!({ "customfieldid": id, key: value }));
+            } else {
+                flat.insert(name.to_string(), value);
+            }
+        }
+        let numbered = insurances.into_iter().zip(1..4).map(|(mut insurance, number)| {
+            insurance.insert("sequencenumber".to_string(), json!(number));
+            Value::Object(insurance)
+        });
+        // Their numbers count, not their order.
+        flat.insert("insurances".to_string(), numbered.rev().collect());
+        flat.insert("customfields".to_string(), custom.into());
+        serde_json::to_writer(&mut out, &flat).unwrap();
+        out.extend_from_slice(if at % 2 == 0 { b"\n" } else { b"\r\n\n" });
+    }
+    out
+}
+
+#[test]
+fn ndjson_of_the_same_records_gives_the_same_file() {
+    for (folder, prefix) in [("data/api", ""), ("spec/golden", "example_")] {
+        let read = |kind: &ExtractKind| {
+            let path = format!("../shared/{folder}/{prefix}{}.csv", kind.word());
+            (*kind, fs::read(path).unwrap())
+        };
+        let drop: Vec<(ExtractKind, Vec<u8>)> = ExtractKind::ALL.iter().map(read).collect();
+        let wanted = convert_all("", &drop);
+        let json: Vec<(ExtractKind, Vec<u8>)> =
+            drop.iter().map(|(kind, bytes)| (*kind, ndjson(bytes))).collect();
+        let found = convert_all("", &json);
+        assert_eq!(found.extracts, wanted.extracts, "{folder}");
+        assert!(found.file == wanted.file && found.file.len() > 10_000, "{folder}");
+        let packed: Vec<(ExtractKind, Vec<u8>)> = json
+            .iter()
+            .map(|(kind, bytes)| {
+                let text = std::str::from_utf8(bytes).unwrap();
+                (*kind, utf16(text.as_bytes(), u16::to_le_bytes))
+            })
+            .collect();
+        assert!(convert_all("", &packed).file == wanted.file, "{folder} in UTF-16");
+    }
+}
+
+/// A good record, to be spoiled.
+const RECORD: &str =
+    r#"{"patientid": 1, "lastname": "A", "firstname": "B", "dob": "02/14/1987", "sex": "F"}"#;
+
+#[test]
+fn a_bad_line_is_told_with_its_place_and_costs_nothing_beside_it() {
+    let with = |member: &str| RECORD.replace("\"sex\"", &format!("{member}, \"sex\""));
+    let bad: &[(&str, String, &str)] = &[
+        ("cut off", RECORD[..40].to_string(), "V005 character 40 of the line: "),
+        ("no object", "[1, 2]".into(), "V005 character "),
+        ("two on a line", format!("{RECORD} {RECORD}"), "V005 character 86 of the line: "),
+        ("a number without quotes", with("\"zip\": 02134"), "V005 character "),
+        ("a tab in a text", with("\"city\": \"a\tb\""), "V005 character "),
+        ("a name twice", with("\"dob\": \"02/14/1987\""), "V006 dob: "),
+        ("nonsense twice", with("\"x\": 1, \"x\": 1"), "V006 x: "),
+        ("a list of insurances twice", with("\"insurances\": [], \"insurances\": []"), "V006 ins"),
+        (
+            "two insurances of one number",
+            with("\"insurances\": [{\"ircid\": 1}, {\"sequencenumber\": \"1\", \"ircid\": 1}]"),
+            "V006 insurance1_ircid: ",
+        ),
+        (
+            "two custom fields of one ID",
+            with(
+                "\"customfields\": [{\"customfieldid\": 7, \"optionid\": 1}, \
+                 {\"customfieldid\": \"7\"}]",
+            ),
+            "V006 customfield_7: ",
+        ),
+        (
+            "two values of one custom field",
+            with("\"customfields\": [{\"customfieldid\": 7, \"optionid\": 1, \"optionid\": 2}]"),
+            "V006 customfields: ",
+        ),
+        ("a list", with("\"city\": [\"a\"]"), "V007 city: "),
+        ("an object", with("\"city\": {}"), "V007 city: "),
+        ("a list in a list", with("\"race\": [[\"2106-3\"]]"), "V007 race: "),
+        ("a custom field without ID", with("\"customfields\": [{}]"), "V007 customfields: "),
+        ("a custom field that is none", with("\"customfields\": [7]"), "V007 customfields: "),
+        (
+            "an insurance of no number",
+            with("\"insurances\": [{\"sequencenumber\": \"first\"}]"),
+            "V007 insurances: ",
+        ),
+        ("NUL", with("\"city\": \"a\\u0000b\""), "V003 city: "),
+        ("half a pair", with("\"city\": \"a\\ud83db\""), "V002 city: "),
+        ("a fraction", RECORD.replace("1,", "4471.0,"), "X003 patientid: "),
+        ("a power of ten", RECORD.replace("1,", "4.471e3,"), "X003 patientid: "),
+        ("a spreadsheet's text", RECORD.replace("1,", "\"4.471E+03\","), "X003 patientid: "),
+        ("nobody", RECORD.replace("1,", "null,"), "M001 patientid (PID-3): "),
+    ];
+    for (what, line, told) in bad {
+        let text = format!("{RECORD}\n\r\n{line}\n{}\n", RECORD.replace("1,", "\"2\","));
+        let found = patients("", text.as_bytes());
+        let counts = found.extracts[0].clone().unwrap();
+        assert_eq!((counts.rows, counts.sent, counts.error), (3, 2, 1), "{what}");
+        let place = format!("patients record 2 (line 3): {told}");
+        assert!(found.faults[0].starts_with(&place), "{what}: {:?}", found.faults);
+    }
+    // Bytes that are not UTF-8, and where they are.
+    let line = RECORD.replace("\"A\"", "\"NU?EZ\"").into_bytes();
+    let line: Vec<u8> =
+        line.into_iter().map(|byte| if byte == b'?' { 0xd1 } else { byte }).collect();
+    let text = [RECORD.as_bytes(), b"\n", &line].concat();
+    let at = text.iter().position(|byte| *byte == 0xd1).unwrap();
+    let told = format!("patients record 2 (line 2): V002 byte {at} of the file: ");
+    let found = patients("", &text);
+    assert!(found.faults[0].starts_with(&told), "{:?}", found.faults);
+    let windows = patients("[extract.patients]\nencoding = \"windows-1252\"", &text);
+    assert!(String::from_utf8(windows.file).unwrap().contains("NU\u{d1}EZ"));
+}
+
+#[test]
+fn a_json_number_is_an_id_unless_its_zeros_count() {
+    let id = "[[external_ids.patient]]\nname = \"x\"\ncustom_field_id = \"77\"\n\
+              category = \"x\"\nfield = \"PID-18\"\n";
+    let with = |settings: &str, value: &str| {
+        let field = format!("\"customfields\": [{{\"customfieldid\": 77, {value}}}]");
+        let record = RECORD.replace("\"sex\"", &format!("{field}, \"sex\""));
+        let found = patients(&format!("{id}{settings}"), record.as_bytes());
+        (String::from_utf8(found.file).unwrap(), found.faults)
+    };
+    for value in ["\"customfieldvalue\": 4471", "\"customfieldvalue\": \"\", \"optionid\": 4471"] {
+        let (file, faults) = with("", value);
+        assert!(file.contains("|4471^^^") && faults.is_empty(), "{value}: {faults:?}");
+        let (file, faults) = with("leading_zeros = true", value);
+        assert!(file.is_empty() && faults[0].contains("X003 customfield_77: "), "{faults:?}");
+        let (file, faults) = with("width = 7\nzero_pad = true", value);
+        assert!(file.is_empty() && faults[0].contains("X003 customfield_77: "), "{faults:?}");
+    }
+    let (file, faults) = with("width = 7", "\"customfieldvalue\": \"0004471\"");
+    assert!(file.contains("|0004471^^^") && faults.is_empty(), "{faults:?}");
+    // More digits than a float holds.
+    let record = RECORD.replace("1,", "123456789012345678901234567890,");
+    let file = String::from_utf8(patients("", record.as_bytes()).file).unwrap();
+    assert!(file.contains("|123456789012345678901234567890^^^ATHENA^PI|"), "{file}");
+}
+
+#[test]
+fn what_is_no_record_a_line_is_refused_with_what_to_do() {
+    let refused = |text: &str| {
+        let found = patients("", text.as_bytes());
+        assert!(found.file.is_empty());
+        found.extracts[0].clone().unwrap_err()
+    };
+    for text in ["{\n  \"patientid\": 1\n}", "[\n{}]", &format!("[{RECORD}]"), "[ {", "[]"] {
+        let told = refused(text);
+        assert!(told.starts_with("the file is one JSON document, not a JSON object"), "{told}");
+        assert!(told.ends_with("jq -c '.patients[]'"), "{told}");
+    }
+    let told = refused(&format!("{{\"patients\": [{RECORD}], \"totalcount\": 1}}"));
+    assert!(told.starts_with("no record has a patientid, a lastname, a firstname, "), "{told}");
+    let told = refused("{\"patientid\": 1\n{\"patientid\": 2\n");
+    assert!(told.starts_with("no record has a patientid, "), "{told}");
+    assert!(refused(" \n").starts_with("the header has no column"));
+    let values: Vec<String> = (0..5000).map(|id| format!("{{\"{id}\": \"x\"}}\n")).collect();
+    let told = refused(&format!("{RECORD}\n{}", values.concat()));
+    assert!(told.contains("have more than 4096 different names; names must be those of"), "{told}");
+    let long = RECORD.replace("\"A\"", &format!("\"{}\"", "A".repeat(5 << 20)));
+    let told = refused(&format!("{RECORD}\n{long}\n"));
+    assert!(told.starts_with("the record that begins on line 2 is longer than "), "{told}");
+}
+
+#[test]
+fn words_of_json_mean_what_they_say() {
+    let with = |member: &str| {
+        let text = RECORD.replace("\"sex\"", &format!("{member}, \"sex\""));
+        let settings = "[columns.patients]\nmrn = \"patientid\"\n";
+        let text = text.replace("\"patientid\"", "\"MRN\"");
+        let found = patients(settings, format!("\u{feff}{text}").as_bytes());
+        assert_eq!(found.faults, [""; 0], "{member}");
+        String::from_utf8(found.file).unwrap()
+    };
+    assert!(with("\"deceased\": true").contains("|Y\r"));
+    for nothing in ["\"deceased\": false", "\"deceased\": null", "\"deceased\": \"\""] {
+        assert!(!with(nothing).contains("|Y\r"), "{nothing}");
+    }
+    assert!(with("\"race\": [\"2106-3\", \"declined\", \"1002-5\"]").contains("|2106-3^White"));
+    assert!(with("\"race\": \"2106-3\\t1002-5\"").contains("CDCREC~1002-5^"));
+    assert!(with("\"race\": []").contains("|F\r"));
+    assert!(
+        with("\"city\": \"\\u00c5ngstr\\u00f6m \\ud83d\\ude00 a\\/b\"")
+            .contains("\u{c5}ngstr\u{f6}m \u{1f600} a/b")
+    );
+    assert!(with("\"zip\": 2134, \"state\": \"MA\"").contains("^MA^02134"));
+    // An insurance that is cancelled is not told, one that is not is.
+    let insurance = |cancelled: &str| {
+        let insurance =
+            format!("\"insurancepackageid\": 982, \"ircname\": \"X\", \"cancelled\": {cancelled}");
+        with(&format!("\"insurances\": [{{{insurance}}}]")).contains("\rIN1|1|982|")
+    };
+    assert!(insurance("false") && insurance("null") && !insurance("\"01/01/2026\""));
+}
+
+#[test]
+fn a_test_patient_of_json_stays_in_production() {
+    let text = fs::read_to_string("tests/cases/test-patients/interface.toml").unwrap();
+    assert!(text.contains("\"production\""), "the case that this test borrows");
+    for (word, left) in [("true", 1), ("\"true\"", 1), ("\"Y\"", 1), ("false", 0), ("\"N\"", 0)] {
+        let record = RECORD.replace("\"sex\"", &format!("\"testpatientyn\": {word}, \"sex\""));
+        let scope = interface::read(&text, Path::new("/etc/hl7drop")).unwrap();
+        let found = convert_by(scope, &[(ExtractKind::Patients, record.as_bytes())]);
+        assert_eq!(found.extracts[0].clone().unwrap().filtered, left, "{word}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 64, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_text_comes_out_of_ndjson_as_out_of_csv(csv in any_patients()) {
+        let (wanted, found) = (patients("", &csv), patients("", &ndjson(&csv)));
+        prop_assert_eq!(found.file, wanted.file);
+        prop_assert_eq!(found.extracts, wanted.extracts);
+    }
+
+    #[test]
+    fn no_bytes_bring_a_reader_of_ndjson_down(
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let good = fs::read("../shared/spec/golden/example_patients.csv").unwrap();
+        let mut bytes = ndjson(&good);
+        for (place, byte) in edits {
+            let at = place.index(bytes.len());
+            match byte % 3 {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, b"\"\\{}[]:,\n\0\xff"[usize::from(byte) % 10]),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        bytes.truncate(cut.index(bytes.len() * 2).min(bytes.len()));
+        let found = patients("", &bytes);
+        if let Ok(counts) = &found.extracts[0] {
+            prop_assert!(counts.balanced(), "{counts:?}");
+            prop_assert_eq!(counts.error, found.faults.len() as u64);
+        }
     }
 }
