@@ -29,6 +29,8 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let enabled = check.enabled(raw.enable);
     let (files, mut forms) = check.extracts(raw.extract.unwrap_or_default());
     check.columns(raw.columns.unwrap_or_default(), &mut forms);
+    let providers = check.providers(raw.providers);
+    let departments = check.departments(raw.departments);
     let wire = check.wire(raw.wire);
     let connectivity = raw.connectivity.unwrap_or_default();
     let endpoint = environment.and_then(|which| check.endpoint(which, connectivity));
@@ -49,6 +51,8 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         enabled,
         files,
         forms,
+        providers,
+        departments,
         wire: wire?,
         endpoint: endpoint?,
         patient_ids,

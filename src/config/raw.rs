@@ -23,6 +23,10 @@ pub(super) struct File {
     pub enable: Option<Spanned<BTreeMap<Spanned<String>, bool>>>,
     pub extract: Option<Extracts>,
     pub columns: Option<Columns>,
+    #[serde(default)]
+    pub providers: BTreeMap<Spanned<String>, Provider>,
+    #[serde(default)]
+    pub departments: Names,
     pub wire: Option<Spanned<Wire>>,
     pub connectivity: Option<Connectivity>,
     pub external_ids: Option<ExternalIds>,
@@ -63,8 +67,17 @@ pub(super) struct Extract {
     pub encoding: Text,
 }
 
-/// Header names of a site, and the columns they mean.
+/// Header names of a site and the columns they mean, or IDs and their names.
 type Names = BTreeMap<Spanned<String>, Spanned<String>>;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Provider {
+    pub npi: Text,
+    pub lastname: Text,
+    pub firstname: Text,
+    pub schedulingname: Text,
+}
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -237,7 +237,7 @@ value = 5
             problems(text),
             [
                 "line 1: unknown field `porject`, expected one of `project`, `enable`, `extract`, \
-                 `columns`, `wire`, `connectivity`, `external_ids`, `mapping`, \
+                 `columns`, `providers`, `departments`, `wire`, `connectivity`, `external_ids`, `mapping`, \
                  `appointments`, `provider_id`, `batch`, `pickup`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \

@@ -46,10 +46,9 @@ pub struct Id {
 pub struct Name {
     /// Its cell.
     pub cell: usize,
-    /// Its column, by its canonical name, or the name itself.
+    /// Its column, by its canonical name; empty where it means nothing to us, and any
+    /// value will do then.
     pub column: String,
-    /// False where it means nothing to us; any value will do then.
-    pub has_meaning: bool,
     /// True of an ID or a code: a number must be whole.
     pub is_id: bool,
     /// See [`Id`].
@@ -110,12 +109,6 @@ impl Layout {
         self.own.get(column).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns the column of a cell, if it has a meaning.
-    pub fn column(&self, cell: usize) -> Option<&str> {
-        let mut columns = self.own.iter().chain(&self.patient);
-        columns.find(|(_, cells)| cells.contains(&cell)).map(|(column, _)| column.as_str())
-    }
-
     /// Returns the cells of a column of the patient: in a patients extract its own.
     pub fn patient_cells(&self, column: &str) -> &[usize] {
         match self.patient.get(column) {
@@ -125,6 +118,12 @@ impl Layout {
             }
             None => &[],
         }
+    }
+
+    /// Returns the column that a cell belongs to.
+    pub fn column_at(&self, cell: usize) -> Option<&str> {
+        let all = self.own.iter().chain(&self.patient);
+        all.filter(|(_, cells)| cells.contains(&cell)).map(|(column, _)| column.as_str()).next()
     }
 
     /// True if the extract has the column.

@@ -30,5 +30,6 @@ pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, Endpoint, Environment, ExternalId, ExtractKind, InterfaceName, Login, MappingRow,
-    Method, OnDoubt, Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, Verify, Wire,
+    Method, OnDoubt, Pickup, Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, Verify,
+    Wire,
 };

@@ -116,6 +116,10 @@ pub struct Scope {
     pub files: BTreeMap<ExtractKind, Vec<glob::Pattern>>,
     /// `[extract.*]` and `[columns.*]`: how the extracts of each kind are written.
     pub forms: BTreeMap<ExtractKind, Form>,
+    /// `[providers.*]`: rows that stand instead of the extract's, by ID.
+    pub providers: BTreeMap<String, Provider>,
+    /// `[departments]`: names that stand instead of the extract's, by ID.
+    pub departments: BTreeMap<String, String>,
     /// `[wire]`.
     pub wire: Wire,
     /// `[connectivity.<environment>]`.
@@ -134,6 +138,19 @@ pub struct Scope {
     pub batching: Batching,
     /// `[pickup]`.
     pub pickup: Pickup,
+}
+
+/// A provider of the interface file; texts may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provider {
+    /// National Provider Identifier, its check digit good.
+    pub npi: String,
+    /// Family name.
+    pub last: String,
+    /// Given name.
+    pub first: String,
+    /// `LAST, FIRST`, as schedules show it.
+    pub scheduling: String,
 }
 
 /// Constants of the message headers.

@@ -148,6 +148,7 @@ impl Conversion<'_> {
             }
             references.absorb(fresh.unwrap_or_default());
         }
+        reference::add_own(&mut references, &self.agreement.scope);
         let mut patients = Vec::new();
         for source in sources.extract_if(.., |source| source.kind == ExtractKind::Patients) {
             let read = self.extract(&source, &references, None, joined);

@@ -10,6 +10,23 @@ use crate::convert::{ProviderRow, References};
 use crate::domain::{Code, Counts, ExtractKind, Fault, Layout, Notes, Position, Scope};
 use crate::extract::{Reading, Row, Rows};
 
+/// Puts the rows of the interface file into the tables, instead of the extracts'.
+pub fn add_own(references: &mut References, scope: &Scope) {
+    for (id, name) in &scope.departments {
+        references.add_department(id.as_bytes(), name.as_bytes());
+    }
+    for (id, provider) in &scope.providers {
+        let row = ProviderRow {
+            id: id.as_bytes(),
+            npi: provider.npi.as_bytes(),
+            last: provider.last.as_bytes(),
+            first: provider.first.as_bytes(),
+            scheduling: provider.scheduling.as_bytes(),
+        };
+        references.add_provider(row, scope.provider_ids);
+    }
+}
+
 /// Reads a reference extract; a row that cannot be used goes to `refuse`.
 ///
 /// # Errors

@@ -260,11 +260,9 @@ impl Names {
         })?;
         let name = |(name, cell): (&String, usize)| {
             let id = layout.ids.iter().find(|id| id.cell == cell);
-            let column = layout.column(cell);
             let meaning = Name {
                 cell,
-                column: column.unwrap_or(name).to_string(),
-                has_meaning: column.is_some(),
+                column: layout.column_at(cell).unwrap_or_default().to_string(),
                 is_id: id.is_some(),
                 leading_zeros: id.is_some_and(|id| id.leading_zeros),
             };
@@ -315,7 +313,7 @@ impl Cells {
         let Some(span) = self.spans.get_mut(name.cell).filter(|span| span.is_none()) else {
             return Err(fault(Code::V006, &name.column));
         };
-        if name.has_meaning {
+        if !name.column.is_empty() {
             write(value, name, &mut self.text).map_err(|code| fault(code, &name.column))?;
         }
         *span = Some((from, self.text.len()));

@@ -165,7 +165,7 @@ pub(super) fn shape_fault(record: &ByteRecord, layout: &Layout, suspect: bool) -
             } else {
                 continue;
             };
-            let name = layout.column(at).map(str::to_string);
+            let name = layout.column_at(at).map(str::to_string);
             let column = name.unwrap_or_else(|| format!("column {}", at + 1));
             return Some(RowFault { code, column });
         }

@@ -425,7 +425,7 @@ fn any_patients() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 48, failure_persistence: None, ..ProptestConfig::default()
+        cases: 24, failure_persistence: None, ..ProptestConfig::default()
     })]
 
     #[test]
@@ -530,7 +530,7 @@ fn a_bad_line_is_told_with_its_place_and_costs_nothing_beside_it() {
         ("a number without quotes", with("\"zip\": 02134"), "V005 character "),
         ("a tab in a text", with("\"city\": \"a\tb\""), "V005 character "),
         ("a name twice", with("\"dob\": \"02/14/1987\""), "V006 dob: "),
-        ("nonsense twice", with("\"x\": 1, \"x\": 1"), "V006 x: "),
+        ("nonsense twice", with("\"x\": 1, \"x\": 1"), "V006 a name stands twice"),
         ("a list of insurances twice", with("\"insurances\": [], \"insurances\": []"), "V006 ins"),
         (
             "two insurances of one number",
