@@ -24,7 +24,7 @@ use crate::engine::{
 /// Converts, or explains one record.
 pub fn convert(args: &Convert) -> Outcome {
     let scope = scope(&args.interface)?;
-    let agreement = Agreement::new(scope).map_err(EngineError::from)?;
+    let agreement = Agreement::new(scope)?;
     let sources = args
         .extracts
         .iter()

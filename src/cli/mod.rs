@@ -48,6 +48,7 @@ impl From<EngineError> for Failure {
         let exit = match &err {
             EngineError::Busy { .. } => Exit::BUSY,
             EngineError::Map(_)
+            | EngineError::Columns(_)
             | EngineError::Extract(_)
             | EngineError::NothingWaits { .. }
             | EngineError::WhichEndpoint { .. } => Exit::USAGE,

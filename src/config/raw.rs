@@ -24,6 +24,11 @@ pub(super) struct File {
     pub project: Option<Spanned<Project>>,
     pub enable: Option<Spanned<BTreeMap<Spanned<String>, bool>>>,
     pub extract: Option<Extracts>,
+    pub columns: Option<Columns>,
+    #[serde(default)]
+    pub providers: BTreeMap<Spanned<String>, Provider>,
+    #[serde(default)]
+    pub departments: Names,
     pub wire: Option<Spanned<Wire>>,
     pub connectivity: Option<Connectivity>,
     pub endpoint: Option<Vec<Spanned<Endpoint>>>,
@@ -65,6 +70,33 @@ pub(super) struct Extracts {
 #[serde(deny_unknown_fields)]
 pub(super) struct Extract {
     pub files: Option<Spanned<Vec<Spanned<String>>>>,
+    pub delimiter: Text,
+    pub encoding: Text,
+}
+
+/// Header names of a site and the columns they mean, or IDs and their names.
+type Names = BTreeMap<Spanned<String>, Spanned<String>>;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Provider {
+    pub npi: Text,
+    pub lastname: Text,
+    pub firstname: Text,
+    pub schedulingname: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Columns {
+    #[serde(default)]
+    pub providers: Names,
+    #[serde(default)]
+    pub departments: Names,
+    #[serde(default)]
+    pub patients: Names,
+    #[serde(default)]
+    pub appointments: Names,
 }
 
 #[derive(Default, Deserialize)]
@@ -138,6 +170,8 @@ pub(super) struct ExternalId {
     #[serde(rename = "type")]
     pub id_type: Text,
     pub width: Number,
+    pub leading_zeros: Option<Spanned<bool>>,
+    pub zero_pad: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -451,9 +451,14 @@ impl Binder<'_> {
                 },
             },
             "ssn" => Function::Ssn,
-            "width" => Function::Width(
-                argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
-            ),
+            "width" => Function::Width {
+                least: argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
+                pad: match expression.arguments.get(1).map(String::as_str) {
+                    None => false,
+                    Some("pad") => true,
+                    Some(other) => return Err(format!("`width` takes `pad`, not `{other}`")),
+                },
+            },
             other => return Err(format!("there is no function `{other}`")),
         })
     }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::event::Event;
+use super::form::Form;
 use crate::codes::OwnWord;
 use crate::hl7::Path;
 
@@ -114,6 +115,12 @@ pub struct Scope {
     pub enabled: Vec<Event>,
     /// `[extract.*]` files: the patterns of each kind.
     pub files: BTreeMap<ExtractKind, Vec<glob::Pattern>>,
+    /// `[extract.*]` and `[columns.*]`: how the extracts of each kind are written.
+    pub forms: BTreeMap<ExtractKind, Form>,
+    /// `[providers.*]`: rows that stand instead of the extract's, by ID.
+    pub providers: BTreeMap<String, Provider>,
+    /// `[departments]`: names that stand instead of the extract's, by ID.
+    pub departments: BTreeMap<String, String>,
     /// `[wire]`.
     pub wire: Wire,
     /// `[connectivity.<environment>]`, then the `[[endpoint]]` rows of that environment:
@@ -149,6 +156,19 @@ impl Scope {
     pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.name == name)
     }
+}
+
+/// A provider of the interface file; texts may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provider {
+    /// National Provider Identifier, its check digit good.
+    pub npi: String,
+    /// Family name.
+    pub last: String,
+    /// Given name.
+    pub first: String,
+    /// `LAST, FIRST`, as schedules show it.
+    pub scheduling: String,
 }
 
 /// Constants of the message headers.
@@ -245,8 +265,12 @@ pub struct ExternalId {
     pub authority: String,
     /// CX-5, identifier type (table 0203).
     pub id_type: String,
-    /// Width to which digits are padded with zeros, if agreed.
+    /// Characters that it has at least, if agreed; a shorter one lost its zeros.
     pub width: Option<usize>,
+    /// Whether its zeros at the front count, so that a JSON number cannot hold it.
+    pub leading_zeros: bool,
+    /// Whether digits that are too few get their zeros back.
+    pub zero_pad: bool,
 }
 
 /// A field that takes an external ID.

@@ -25,7 +25,7 @@ use crate::disk::{self, NewFile};
 use crate::domain::{Counts, Event, ExtractKind, Fault, Kind, Layout, Notes, Position};
 use crate::extract::{Blocks, ExtractError, Rows};
 
-/// Name of the plain copy of a compressed patients extract.
+/// Name of the plain copy of a patients extract that is compressed or no UTF-8.
 pub(super) const PLAIN: &str = ".patients.plain";
 
 /// Room for keys that is reserved at first, 48 MiB: so much comes from the kernel, page
@@ -71,7 +71,7 @@ pub struct Conversion<'a> {
     pub journal: &'a mut dyn Journal,
     /// Is told how far it is.
     pub progress: Arc<dyn Progress + Send>,
-    /// Where a plain copy of a compressed patients extract may lie for a while.
+    /// Where a plain copy of a patients extract may lie for a while.
     pub scratch: &'a Path,
     /// A record to explain on the way.
     pub wanted: Option<&'a mut Wanted>,
@@ -113,7 +113,7 @@ struct Read {
     plain: Option<Plain>,
 }
 
-/// A plain copy of a compressed extract; removed when it is dropped.
+/// A copy of an extract's text; removed when it is dropped.
 struct Plain {
     path: PathBuf,
     file: Option<NewFile>,
@@ -147,12 +147,13 @@ impl Conversion<'_> {
             if fresh.is_none()
                 && let Some(source) = saved(kind)
             {
-                let (vocabulary, scope) = (self.agreement.vocabulary, &self.agreement.scope);
-                let read = reference::read(&source, vocabulary, scope, &mut |_, _| Ok(()))?;
+                let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
+                let read = reference::read(&source, reading, scope, &mut |_, _| Ok(()))?;
                 fresh = Some(read.0);
             }
             references.absorb(fresh.unwrap_or_default());
         }
+        reference::add_own(&mut references, &self.agreement.scope);
         let mut patients = Vec::new();
         for source in sources.extract_if(.., |source| source.kind == ExtractKind::Patients) {
             let read = self.extract(&source, &references, None, joined);
@@ -202,15 +203,16 @@ impl Conversion<'_> {
         joined: bool,
         savepoint: &super::writer::Savepoint,
     ) -> Result<Read, EngineError> {
-        let mut plain =
-            (joined && source.is_gzip()).then(|| Plain::create(self.scratch)).transpose()?;
+        let reading = &self.agreement.reading;
+        let packed = joined && !source.is_text(reading).map_err(EngineError::Extract)?;
+        let mut plain = packed.then(|| Plain::create(self.scratch)).transpose()?;
         let mut read = self.pass(source, references, patients, joined, &[], &mut plain)?;
         if !read.1 {
             // In place: a list of a million keys is 24 MB, and nobody needs its order.
             let candidates = doubles::candidates(&mut read.0.keys);
             if !candidates.is_empty() {
                 let (layout, mut blocks) =
-                    source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
+                    source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
                 let older = doubles::older(&mut blocks, &layout, &read.0.keys, &candidates)?;
                 if !older.is_empty() {
                     self.journal.undo()?;
@@ -235,7 +237,7 @@ impl Conversion<'_> {
         plain: &mut Option<Plain>,
     ) -> Result<(Read, bool), EngineError> {
         let (layout, mut blocks) = source
-            .open(self.agreement.vocabulary, Some(self.progress.clone()))
+            .open(&self.agreement.reading, Some(self.progress.clone()))
             .map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
         let (kind, bound) = match layout.kind {
@@ -262,7 +264,7 @@ impl Conversion<'_> {
         };
         if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
             let (_, blocks) =
-                source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
+                source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
             explain(source, blocks, &renderer, wanted)?;
         }
         let (mut counts, mut notes) = (Counts::default(), Notes::default());
@@ -301,11 +303,11 @@ impl Conversion<'_> {
     /// Reads a reference extract into the journal and a table of its own.
     fn reference(&mut self, source: &Source) -> Result<(References, Account), EngineError> {
         let (layout, _) =
-            source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
+            source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
         let journal = &mut *self.journal;
         let scope = &self.agreement.scope;
-        let read = reference::read(source, self.agreement.vocabulary, scope, &mut |fault, text| {
+        let read = reference::read(source, &self.agreement.reading, scope, &mut |fault, text| {
             journal.fault(fault, text)
         });
         match &read {

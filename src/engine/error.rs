@@ -2,7 +2,7 @@
 
 use crate::convert::MapError;
 use crate::disk::DiskError;
-use crate::extract::ExtractError;
+use crate::extract::{ExtractError, VocabularyError};
 use crate::ledger::LedgerError;
 
 /// Why a pass, or a part of it, could not be done.
@@ -26,6 +26,9 @@ pub enum EngineError {
     /// The map of the interface.
     #[error(transparent)]
     Map(#[from] MapError),
+    /// The columns of the interface.
+    #[error(transparent)]
+    Columns(#[from] VocabularyError),
     /// One extract; it goes to `error/` and the others go on.
     #[error(transparent)]
     Extract(ExtractError),
