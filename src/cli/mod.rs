@@ -11,6 +11,7 @@ mod queue;
 mod run;
 mod setup;
 mod status;
+mod validate;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -98,6 +99,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
+        Verb::Validate(args) => validate::validate(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
     };

@@ -1,0 +1,53 @@
+//! What one interface agreed on, as far as its messages show it.
+
+use crate::domain::Scope;
+
+/// The agreement that messages are held to, besides HL7.
+#[derive(Clone, Debug)]
+pub struct Agreed {
+    /// Segment, field, component and the text that must stand there.
+    texts: Vec<([u8; 3], u16, u16, String)>,
+    /// MSH-12, before the first message tells it.
+    pub(super) version: String,
+    /// Fields that rows of `[[mapping]]` fill or empty, by agreement: what is against
+    /// HL7 there is known to both parties and stops nothing.
+    mapped: Vec<([u8; 3], u16)>,
+}
+
+impl Agreed {
+    /// Reads an agreement off its interface.
+    pub fn of(scope: &Scope) -> Agreed {
+        let mapped: Vec<([u8; 3], u16)> = scope
+            .mapping
+            .iter()
+            .filter_map(|row| {
+                let name = row.field.segment().as_bytes().try_into().ok()?;
+                Some((name, u16::try_from(row.field.field()).ok()?))
+            })
+            .collect();
+        let wire = &scope.wire;
+        let mut texts = vec![
+            (*b"MSH", 11, 1, scope.environment.processing_id().to_string()),
+            (*b"MSH", 12, 1, wire.hl7_version.clone()),
+        ];
+        for segment in [*b"FHS", *b"BHS", *b"MSH"] {
+            texts.push((segment, 3, 1, wire.sending_application.clone()));
+            texts.push((segment, 4, 1, scope.context_id.clone()));
+            texts.push((segment, 5, 1, wire.receiving_application.clone()));
+            texts.push((segment, 6, 1, wire.receiving_facility.clone()));
+        }
+        texts.retain(|(segment, field, _, _)| !mapped.contains(&(*segment, *field)));
+        Agreed { texts, version: wire.hl7_version.clone(), mapped }
+    }
+
+    /// Returns what must stand in the fields of a segment: field, component, text.
+    pub(super) fn texts(&self, segment: [u8; 3]) -> impl Iterator<Item = (u16, u16, &str)> {
+        let of_segment = self.texts.iter().filter(move |(name, ..)| *name == segment);
+        of_segment.map(|(_, field, component, text)| (*field, *component, text.as_str()))
+    }
+
+    /// True if a row of `[[mapping]]` says what the field holds.
+    pub(super) fn is_mapped(&self, segment: [u8; 3], field: u16) -> bool {
+        self.mapped.contains(&(segment, field))
+    }
+}
