@@ -46,7 +46,7 @@ impl From<EngineError> for Failure {
             EngineError::Busy { .. } => Exit::BUSY,
             EngineError::Map(_) | EngineError::Extract(_) => Exit::USAGE,
             EngineError::Disk(DiskError::NotDurable { .. }) => Exit::NOT_DURABLE,
-            EngineError::Worker => Exit::BUG,
+            EngineError::Worker | EngineError::NotConformant { .. } => Exit::BUG,
             _ => Exit::LOCAL,
         };
         let text = match &err {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -28,12 +29,12 @@ struct Shown {
 pub fn validate(args: &Validate) -> Outcome {
     let agreed = match &args.interface {
         None => None,
-        Some(path) => Some(Agreed::of(&scope(path)?)),
+        Some(path) => Some(Arc::new(Agreed::of(&scope(path)?))),
     };
     let mut exit = Exit::DONE;
     let mut all = Vec::new();
     for path in &args.files {
-        let mut check = FileCheck::new(agreed.as_ref());
+        let mut check = FileCheck::new(agreed.clone());
         let mut shown = Shown {
             name: if path == Path::new("-") { "-".into() } else { path.display().to_string() },
             findings: Vec::new(),
@@ -64,7 +65,7 @@ pub fn validate(args: &Validate) -> Outcome {
 /// Feeds a file; the inner result is that of reading, the outer that of showing.
 fn feed(
     path: &Path,
-    check: &mut FileCheck<'_>,
+    check: &mut FileCheck,
     show: &mut dyn FnMut(&Finding) -> io::Result<()>,
 ) -> io::Result<io::Result<()>> {
     let opened: io::Result<Box<dyn Read>> = match path == Path::new("-") {
@@ -104,7 +105,7 @@ impl Shown {
     }
 
     /// The last lines of a file: what to do about each rule, and the account.
-    fn sum(&self, check: &mut FileCheck<'_>) -> io::Result<()> {
+    fn sum(&self, check: &mut FileCheck) -> io::Result<()> {
         let mut out = io::stdout().lock();
         let (read, findings) = (check.read(), check.findings());
         for (rule, severity, times) in findings.by_rule() {
@@ -118,7 +119,7 @@ impl Shown {
         writeln!(out, "{}: {messages}, {segments}: {errors}, {warnings}", self.name)
     }
 
-    fn into_json(self, check: &mut FileCheck<'_>) -> Value {
+    fn into_json(self, check: &mut FileCheck) -> Value {
         let (read, findings) = (check.read(), check.findings());
         let rules: Vec<Value> = findings
             .by_rule()

@@ -52,6 +52,8 @@ pub enum Note {
     NewerCode,
     /// A word or a two-letter code was understood as the code it stands for.
     CodeFromWord,
+    /// The check before publishing warned: a value too long, a code of the site's own.
+    Remark,
 }
 
 impl Note {
@@ -63,6 +65,7 @@ impl Note {
             Note::ControlCharacter => "control characters left out",
             Note::NewerCode => "race or ethnicity codes newer than our table",
             Note::CodeFromWord => "code values understood from words",
+            Note::Remark => "warnings of the check before publishing; `hl7drop validate` shows them",
         }
     }
 }
@@ -74,7 +77,14 @@ pub struct Notes(pub BTreeMap<Note, u64>);
 impl Notes {
     /// Counts one more.
     pub fn note(&mut self, note: Note) {
-        *self.0.entry(note).or_default() += 1;
+        self.note_often(note, 1);
+    }
+
+    /// Counts some more.
+    pub fn note_often(&mut self, note: Note, times: u64) {
+        if times > 0 {
+            *self.0.entry(note).or_default() += times;
+        }
     }
 
     /// Adds the counts of another.

@@ -1,13 +1,14 @@
 //! An interface ready to convert: its scope, its map, the vocabulary, all checked
 //! against each other before the first record.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::civil::DateTime;
 
 use crate::convert::{Bound, Compiler, Detector, Map, MapError, Program};
 use crate::domain::{Event, ExtractKind, Kind, Layout, Scope};
 use crate::extract::{Vocabulary, VocabularyError};
+use crate::validate::Agreed;
 
 static VOCABULARY: LazyLock<Result<Vocabulary, VocabularyError>> =
     LazyLock::new(Vocabulary::standard);
@@ -20,6 +21,8 @@ pub struct Agreement {
     pub map: Map,
     /// The names of all columns.
     pub vocabulary: &'static Vocabulary,
+    /// What messages are held to before they are published.
+    pub agreed: Arc<Agreed>,
 }
 
 /// The programs of one header, one for each event.
@@ -41,7 +44,8 @@ impl Agreement {
             Err(err) => return Err(MapError::Text(err.to_string())),
         };
         let map = Map::agreed(&scope)?;
-        let agreement = Agreement { scope, map, vocabulary };
+        let agreed = Arc::new(Agreed::of(&scope));
+        let agreement = Agreement { scope, map, vocabulary, agreed };
         let empty = |kind| Layout::new(kind, b',', String::new(), Vec::new());
         let (patients, appointments) =
             (empty(ExtractKind::Patients), empty(ExtractKind::Appointments));

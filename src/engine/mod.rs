@@ -15,6 +15,7 @@ mod pipeline;
 mod recover;
 mod reference;
 mod render;
+pub mod selfcheck;
 mod source;
 mod writer;
 

@@ -31,10 +31,21 @@ impl Agreed {
             (*b"MSH", 12, 1, wire.hl7_version.clone()),
         ];
         for segment in [*b"FHS", *b"BHS", *b"MSH"] {
-            texts.push((segment, 3, 1, wire.sending_application.clone()));
-            texts.push((segment, 4, 1, scope.context_id.clone()));
-            texts.push((segment, 5, 1, wire.receiving_application.clone()));
-            texts.push((segment, 6, 1, wire.receiving_facility.clone()));
+            let parties = [
+                &wire.sending_application,
+                &scope.context_id,
+                &wire.receiving_application,
+                &wire.receiving_facility,
+            ];
+            for (field, party) in (3..).zip(parties) {
+                // FHS and BHS can name no character set: `hl7::envelope`.
+                let ascii = |char: char| if char.is_ascii() { char } else { '?' };
+                let text = match &segment {
+                    b"MSH" => party.clone(),
+                    _ => party.chars().map(ascii).collect(),
+                };
+                texts.push((segment, field, 1, text));
+            }
         }
         texts.retain(|(segment, field, _, _)| !mapped.contains(&(*segment, *field)));
         Agreed { texts, version: wire.hl7_version.clone(), mapped }

@@ -1,5 +1,7 @@
 //! A whole file as it streams by: FHS, batches, messages, FTS, and what stands between.
 
+use std::sync::Arc;
+
 use super::agreed::Agreed;
 use super::finding::{Findings, Place};
 use super::ids::Ids;
@@ -10,8 +12,9 @@ use super::rule::Rule;
 const SEGMENT_BYTES_MAX: usize = 1 << 20;
 
 /// Checks a file; it is fed in pieces of any size, and keeps the last segment only.
-pub struct FileCheck<'a> {
-    check: MessageCheck<'a>,
+#[derive(Clone, Debug)]
+pub struct FileCheck {
+    check: MessageCheck,
     frame: Frame,
     /// The beginning of a segment whose end is still to come.
     begun: Vec<u8>,
@@ -43,9 +46,9 @@ pub struct Read {
     pub segments: u64,
 }
 
-impl<'a> FileCheck<'a> {
+impl FileCheck {
     /// For a file of anybody's; with an agreement it is held to that too.
-    pub fn new(agreed: Option<&'a Agreed>) -> FileCheck<'a> {
+    pub fn new(agreed: Option<Arc<Agreed>>) -> FileCheck {
         FileCheck {
             check: MessageCheck::new(agreed),
             frame: Frame::default(),
@@ -59,7 +62,7 @@ impl<'a> FileCheck<'a> {
     }
 
     /// For a file whose messages were checked before they got their control IDs.
-    pub fn around_messages(agreed: &'a Agreed) -> FileCheck<'a> {
+    pub fn around_messages(agreed: Arc<Agreed>) -> FileCheck {
         FileCheck { frame_only: true, ..FileCheck::new(Some(agreed)) }
     }
 

@@ -43,7 +43,7 @@ pub struct Finding {
 }
 
 /// Findings, counted by rule; some of them kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Findings {
     /// How often each rule was broken, in the order of [`Rule::ALL`]: as an error, and
     /// as a warning.

@@ -1,6 +1,8 @@
 //! Messages, segment by segment: which they are, what they must have, what they say of
 //! themselves.
 
+use std::sync::Arc;
+
 use super::agreed::Agreed;
 use super::file::Read;
 use super::finding::{Finding, Findings, Place};
@@ -22,8 +24,9 @@ enum Charset {
 }
 
 /// Checks messages; what it finds it takes down.
-pub struct MessageCheck<'a> {
-    agreed: Option<&'a Agreed>,
+#[derive(Clone, Debug)]
+pub struct MessageCheck {
+    agreed: Option<Arc<Agreed>>,
     /// MSH-10 is still to be filled in.
     open: bool,
     separators: Separators,
@@ -44,10 +47,10 @@ pub struct MessageCheck<'a> {
     pub findings: Findings,
 }
 
-impl<'a> MessageCheck<'a> {
+impl MessageCheck {
     /// For whole messages, which are held to an agreement too if there is one.
-    pub fn new(agreed: Option<&'a Agreed>) -> MessageCheck<'a> {
-        let version = agreed.and_then(|agreed| Version::of(agreed.version.as_bytes()));
+    pub fn new(agreed: Option<Arc<Agreed>>) -> MessageCheck {
+        let version = agreed.as_ref().and_then(|agreed| Version::of(agreed.version.as_bytes()));
         MessageCheck {
             agreed,
             open: false,
@@ -67,7 +70,7 @@ impl<'a> MessageCheck<'a> {
     }
 
     /// For messages of our own, whose control IDs are filled in later.
-    pub fn before_numbers(agreed: &'a Agreed) -> MessageCheck<'a> {
+    pub fn before_numbers(agreed: Arc<Agreed>) -> MessageCheck {
         MessageCheck { open: true, ..MessageCheck::new(Some(agreed)) }
     }
 
@@ -130,7 +133,7 @@ impl<'a> MessageCheck<'a> {
 
     /// Takes down something about the file, at the segment that was read last.
     pub(super) fn tell(&mut self, rule: Rule, place: Place) {
-        let mapped = self.agreed.is_some_and(|one| one.is_mapped(place.segment, place.field));
+        let mapped = self.agreed.as_ref().is_some_and(|one| one.is_mapped(place.segment, place.field));
         self.findings.add(Finding {
             rule,
             severity: if mapped { Severity::Warning } else { rule.severity() },
@@ -291,7 +294,7 @@ impl<'a> MessageCheck<'a> {
     }
 
     fn agreement(&mut self, segment: &[u8], name: [u8; 3]) {
-        let Some(agreed) = self.agreed else { return };
+        let Some(agreed) = self.agreed.clone() else { return };
         for (field, component, text) in agreed.texts(name) {
             let given = self.separators.nth(segment, field.into());
             let given = self.separators.component_of(given, component.into());
