@@ -78,6 +78,17 @@ impl Findings {
         self.counts.iter().map(|both| both[index]).sum()
     }
 
+    /// Counts warnings that nobody asks the places of.
+    pub(super) fn count_more(&mut self, rule: Rule, times: u64) {
+        self.counts[rule as usize][1] += times;
+    }
+
+    /// Returns how many there were, but of one rule.
+    pub(super) fn all_but(&self, rule: Rule) -> u64 {
+        let all: u64 = self.counts.iter().flatten().sum();
+        all - self.counts[rule as usize].iter().sum::<u64>()
+    }
+
     /// Returns each rule that was broken, how gravely, and how often.
     pub fn by_rule(&self) -> Vec<(Rule, Severity, u64)> {
         let both = [Severity::Error, Severity::Warning];

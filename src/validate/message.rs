@@ -7,14 +7,20 @@ use super::agreed::Agreed;
 use super::file::Read;
 use super::finding::{Finding, Findings, Place};
 use super::grammar::{Grammar, Progress};
+use super::quick::{Header, Known, Quick};
 use super::rule::{Rule, Severity};
 use super::scan::Scan;
 use super::separators::Separators;
 use super::standard::Version;
 
+/// Segments whose first field is a set ID.
+pub(super) const COUNTED: &[&[u8; 3]] = &[
+    b"PID", b"NK1", b"PV1", b"GT1", b"IN1", b"NTE", b"RGS", b"AIS", b"AIG", b"AIL", b"AIP", b"DG1",
+];
+
 /// How the characters of a message are written, by MSH-18.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Charset {
+pub(super) enum Charset {
     Ascii,
     Utf8,
     /// One byte a character: nothing can be wrong with it.
@@ -31,7 +37,10 @@ pub struct MessageCheck {
     open: bool,
     separators: Separators,
     version: Option<&'static Version>,
+    /// Of the message at hand.
     grammar: Option<&'static Grammar>,
+    /// Of the last message.
+    spoken: Option<&'static Grammar>,
     progress: Progress,
     charset: Charset,
     trigger: Vec<u8>,
@@ -43,6 +52,8 @@ pub struct MessageCheck {
     segments: u64,
     /// Of each kind of segment in the message: how many, and the last set ID.
     kinds: Vec<([u8; 3], u32, u32)>,
+    /// For messages of our own: what good ones look like.
+    quick: Quick,
     /// What was found.
     pub findings: Findings,
 }
@@ -57,6 +68,7 @@ impl MessageCheck {
             separators: Separators::default(),
             version,
             grammar: None,
+            spoken: None,
             progress: Progress::default(),
             charset: Charset::Ascii,
             trigger: Vec::new(),
@@ -65,6 +77,7 @@ impl MessageCheck {
             messages: 0,
             segments: 0,
             kinds: Vec::with_capacity(16),
+            quick: Quick::default(),
             findings: Findings::default(),
         }
     }
@@ -74,8 +87,36 @@ impl MessageCheck {
         MessageCheck { open: true, ..MessageCheck::new(Some(agreed)) }
     }
 
-    /// Checks whole messages, one after the other.
-    pub fn messages(&mut self, mut bytes: &[u8]) {
+    /// Checks whole messages, one after the other, of one record.
+    pub fn messages(&mut self, bytes: &[u8]) {
+        match self.quick.knows(bytes) {
+            Some(Known { segments, long }) => {
+                self.segments += segments;
+                self.findings.count_more(Rule::H203, long);
+            }
+            None => self.in_full(bytes),
+        }
+    }
+
+    /// Checks messages by every rule; what is good is learned from.
+    fn in_full(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let next = memchr::memmem::find(&rest[1..], b"\rMSH").map_or(rest.len(), |at| at + 2);
+            let (message, after) = rest.split_at(next);
+            rest = after;
+            let before = self.findings.all_but(Rule::H203);
+            self.one(message);
+            let good = self.findings.all_but(Rule::H203) == before;
+            if let (true, Some(version), Some(grammar)) = (good, self.version, self.spoken) {
+                let msh = message.split(|&byte| byte == b'\r').next().unwrap_or_default();
+                let (charset, trigger) = (self.charset, self.trigger.as_slice().into());
+                self.quick.learn(Header { bytes: msh.into(), version, grammar, charset, trigger });
+            }
+        }
+    }
+
+    fn one(&mut self, mut bytes: &[u8]) {
         while let Some(end) = memchr::memchr2(b'\r', b'\n', bytes) {
             self.segment(&bytes[..end]);
             bytes = &bytes[end + 1..];
@@ -200,6 +241,7 @@ impl MessageCheck {
         let (message, trigger) = (part(9, 1), part(9, 2));
         self.trigger = trigger.to_vec();
         self.grammar = self.version.and_then(|version| version.grammar(message, trigger));
+        self.spoken = self.grammar;
         match self.grammar {
             None => self.tell(Rule::H104, Place::of_field(*b"MSH", 1, 9)),
             Some(grammar) if !matches!(part(9, 3), given if given.is_empty() || given == grammar.structure.as_bytes()) => {
@@ -261,8 +303,7 @@ impl MessageCheck {
         let open = self.open && name == *b"MSH";
         let excused = if open { 1 << 9 } else { 0 };
         let mut told = Vec::new();
-        let separators = self.separators.clone();
-        let scan = Scan { separators: &separators, spec, segment, excused };
+        let scan = Scan { separators: &self.separators, spec, segment, excused };
         let seen = scan.run(nth, &mut |rule, place| told.push((rule, place)));
         for (rule, place) in told {
             self.tell(rule, place);
@@ -273,12 +314,13 @@ impl MessageCheck {
         match &name {
             b"MSH" | b"FHS" | b"BHS" => self.agreement(segment, name),
             b"EVN" => {
-                let event = separators.nth(segment, 1);
+                let event = self.separators.nth(segment, 1);
                 if !event.is_empty() && event != self.trigger {
                     self.tell(Rule::H109, Place::of_field(name, nth, 1));
                 }
             }
-            _ => self.set_id(separators.nth(segment, 1), name, nth, spec.is_some()),
+            _ if spec.is_some() => self.set_id(segment, name, nth),
+            _ => {}
         }
     }
 
@@ -306,10 +348,13 @@ impl MessageCheck {
 
     /// Set IDs count each kind of segment from 1; below another segment they may begin
     /// again.
-    fn set_id(&mut self, field: &[u8], name: [u8; 3], nth: u32, known: bool) {
-        let is_set = known && matches!(&name, b"PID" | b"NK1" | b"PV1" | b"GT1" | b"IN1" | b"NTE" | b"RGS" | b"AIS" | b"AIG" | b"AIL" | b"AIP" | b"DG1");
+    fn set_id(&mut self, segment: &[u8], name: [u8; 3], nth: u32) {
+        if !COUNTED.contains(&&name) {
+            return;
+        }
+        let field = self.separators.nth(segment, 1);
         let number = std::str::from_utf8(field).ok().and_then(|text| text.parse::<u32>().ok());
-        let (true, Some(number)) = (is_set, number) else { return };
+        let Some(number) = number else { return };
         let Some((.., last)) = self.kinds.iter_mut().find(|(known, ..)| *known == name) else {
             return;
         };

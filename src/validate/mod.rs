@@ -14,6 +14,7 @@ mod finding;
 mod grammar;
 mod ids;
 mod message;
+mod quick;
 mod rule;
 mod scan;
 mod separators;

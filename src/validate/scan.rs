@@ -310,7 +310,7 @@ impl Cursor<'_> {
 
 /// True if there are more characters than that: a byte that continues one in UTF-8 is
 /// none of its own.
-fn is_longer(bytes: &[u8], length: u32) -> bool {
+pub(super) fn is_longer(bytes: &[u8], length: u32) -> bool {
     let length = length as usize;
     bytes.len() > length && bytes.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() > length
 }

@@ -52,18 +52,62 @@ pub(super) struct Item {
 }
 
 /// The codes of a table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Codes {
     /// True of HL7's own tables: a value outside is wrong.
     pub closed: bool,
-    codes: Vec<&'static str>,
+    /// By their hash, the first free place from there on; 0 is free.
+    packed: Vec<u64>,
+    /// Those of more than eight bytes.
+    long: Vec<&'static str>,
 }
 
 impl Codes {
+    fn of(closed: bool, codes: &'static str) -> Codes {
+        let mut table = Codes { closed, packed: Vec::new(), long: Vec::new() };
+        let codes: Vec<&str> = codes.split(';').collect();
+        table.packed.resize((codes.len() * 4).next_power_of_two(), 0);
+        for code in codes {
+            match packed(code.as_bytes()) {
+                None => table.long.push(code),
+                Some(code) => {
+                    let mut at = table.place(code);
+                    while table.packed[at] != 0 {
+                        at = (at + 1) % table.packed.len();
+                    }
+                    table.packed[at] = code;
+                }
+            }
+        }
+        table
+    }
+
+    fn place(&self, code: u64) -> usize {
+        let hash = code.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        hash as usize & (self.packed.len() - 1)
+    }
+
     /// True if the table has the code.
     pub fn has(&self, code: &[u8]) -> bool {
-        self.codes.binary_search_by(|known| known.as_bytes().cmp(code)).is_ok()
+        let Some(code) = packed(code) else {
+            return self.long.iter().any(|known| known.as_bytes() == code);
+        };
+        let mut at = self.place(code);
+        loop {
+            match self.packed[at] {
+                0 => return false,
+                known if known == code => return true,
+                _ => at = (at + 1) & (self.packed.len() - 1),
+            }
+        }
     }
+}
+
+/// A code of one to eight bytes as a number that is not 0.
+fn packed(code: &[u8]) -> Option<u64> {
+    let mut bytes = [0; 8];
+    bytes.get_mut(..code.len())?.copy_from_slice(code);
+    Some(u64::from_le_bytes(bytes)).filter(|code| *code != 0)
 }
 
 /// One data type, or the fields of one segment.
@@ -73,6 +117,30 @@ pub(super) struct Parts {
     pub items: Vec<Item>,
     /// Bit n is set if item n is required.
     pub required: u128,
+    /// The same for the quick check; of a segment only.
+    pub quick: Vec<Field>,
+}
+
+/// A field as the quick check wants it: all that could be looked up is.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub length: u32,
+    pub required: bool,
+    pub repeats: bool,
+    /// Of its components; bit n is set if component n is required.
+    pub required_parts: u128,
+    /// Its components; itself, if it has none.
+    pub leaves: Vec<Leaf>,
+}
+
+/// A component as the quick check wants it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaf {
+    pub kind: Kind,
+    pub table: u16,
+    pub length: u32,
+    /// Whatever stands there is good: text, or a code that no table holds.
+    pub is_any: bool,
 }
 
 /// One version of HL7.
@@ -131,14 +199,13 @@ impl Version {
     }
 
     fn read(version: usize) -> Option<Version> {
-        let (mut names, mut tables) = (Names::default(), vec![Codes::default()]);
+        let (mut names, mut tables) = (Names::default(), vec![Codes::of(false, "")]);
         for row in rows(include_str!("../../config/hl7/tables.tsv")) {
             let [number, kind, since, codes] = row[..] else { return None };
             if !holds(since, version)? {
                 continue;
             }
-            let codes = codes.split(';').collect();
-            let codes = Codes { closed: kind == "closed", codes };
+            let codes = Codes::of(kind == "closed", codes);
             let next = u16::try_from(tables.len()).ok()?;
             match names.tables.insert(number, next) {
                 Some(before) => {
@@ -162,9 +229,39 @@ impl Version {
             .map(|(name, rows)| Some((name.as_bytes().try_into().ok()?, names.parts(rows)?)))
             .collect::<Option<Vec<([u8; 3], Parts)>>>()?;
         segments.sort_by_key(|(name, _)| *name);
+        for (_, segment) in &mut segments {
+            segment.quick = segment.items.iter().map(|item| field(item, &parts)).collect();
+        }
         let grammars = Grammar::all(version)?;
         Some(Version { name: VERSIONS[version], segments, parts, tables, grammars })
     }
+}
+
+/// Looks up everything about a field.
+fn field(item: &Item, parts: &[Parts]) -> Field {
+    let components = &parts[usize::from(item.parts)];
+    let leaf = |(at, component): (usize, &Item)| {
+        let inner = match component.parts {
+            0 => component,
+            inner => parts[usize::from(inner)].items.first().unwrap_or(component),
+        };
+        // The table of a CE field is that of its first component.
+        let of_field = if at == 0 { item.table } else { 0 };
+        let tables = [inner.table, component.table, of_field];
+        let table = tables.into_iter().find(|table| *table != 0).unwrap_or(0);
+        leaf_of(inner.kind, table, component.length)
+    };
+    let leaves = match item.parts {
+        0 => vec![leaf_of(item.kind, item.table, NO_LIMIT)],
+        _ => components.items.iter().enumerate().map(leaf).collect(),
+    };
+    let Item { length, required, repeats, .. } = *item;
+    Field { length, required, repeats, required_parts: components.required, leaves }
+}
+
+fn leaf_of(kind: Kind, table: u16, length: u32) -> Leaf {
+    let is_any = table == 0 && matches!(kind, Kind::Text | Kind::Formatted | Kind::Code);
+    Leaf { kind, table, length, is_any }
 }
 
 impl Names {
@@ -172,7 +269,7 @@ impl Names {
         let items = rows.iter().map(|row| self.item(*row)).collect::<Option<Vec<Item>>>()?;
         let bit = |(at, item): (usize, &Item)| u128::from(item.required) << at;
         let required = items.iter().enumerate().map(bit).fold(0, |all, bit| all | bit);
-        Some(Parts { items, required })
+        Some(Parts { items, required, quick: Vec::new() })
     }
 
     fn item(&self, row: Option<[&'static str; 5]>) -> Option<Item> {

@@ -7,6 +7,9 @@ pub(super) fn is_sequence(value: &[u8]) -> bool {
 
 /// NM: digits, one sign before, one point inside.
 pub(super) fn is_number(value: &[u8]) -> bool {
+    if is_sequence(value) {
+        return true;
+    }
     let digits = match value {
         [b'+' | b'-', rest @ ..] => rest,
         _ => value,
@@ -84,6 +87,13 @@ fn is_clock(value: &[u8]) -> bool {
 
 /// TN: `[NN ][(999)]999-9999[X99999][B99999][C any text]`, as HAPI has it.
 pub(super) fn is_telephone(value: &[u8]) -> bool {
+    // Nearly every one of ours; the rest of this costs three times as much.
+    if let [b'(', a @ .., b')', b, c, d, b'-', e, f, g, h] = value
+        && a.len() == 3
+    {
+        let digits = [*b, *c, *d, *e, *f, *g, *h];
+        return a.iter().chain(&digits).all(u8::is_ascii_digit);
+    }
     let mut rest = value;
     if let Some(blank) = rest.iter().take(3).position(|&byte| byte == b' ') {
         if blank == 0 || number(&rest[..blank]).is_none() {
