@@ -65,7 +65,9 @@ impl Note {
             Note::ControlCharacter => "control characters left out",
             Note::NewerCode => "race or ethnicity codes newer than our table",
             Note::CodeFromWord => "code values understood from words",
-            Note::Remark => "warnings of the check before publishing; `hl7drop validate` shows them",
+            Note::Remark => {
+                "warnings of the check before publishing; `hl7drop validate` shows them"
+            }
         }
     }
 }

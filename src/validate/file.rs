@@ -120,18 +120,16 @@ impl FileCheck {
     }
 
     fn keep(&mut self, piece: &[u8]) {
-        if self.begun.len() + piece.len() > SEGMENT_BYTES_MAX {
-            if !self.skips {
-                self.check.tell(Rule::H015, Place::default());
-            }
+        let room = SEGMENT_BYTES_MAX - self.begun.len();
+        if piece.len() > room && !self.skips {
+            self.check.tell(Rule::H015, Place::default());
             self.skips = true;
-            return;
         }
-        self.begun.extend_from_slice(piece);
+        self.begun.extend_from_slice(&piece[..piece.len().min(room)]);
     }
 
     fn terminated(&mut self, piece: &[u8]) {
-        if self.begun.is_empty() && !self.skips {
+        if self.begun.is_empty() && piece.len() <= SEGMENT_BYTES_MAX {
             return self.segment(piece);
         }
         self.keep(piece);
@@ -143,6 +141,14 @@ impl FileCheck {
     }
 
     fn segment(&mut self, segment: &[u8]) {
+        let inner = without_frame(segment);
+        if inner.len() < segment.len() {
+            self.check.tell(Rule::H003, Place::default());
+            if inner.is_empty() {
+                return;
+            }
+        }
+        let segment = inner;
         if segment.is_empty() {
             self.check.skip();
             return self.check.tell(Rule::H006, Place::default());
@@ -247,4 +253,10 @@ impl FileCheck {
         };
         self.check.tell(rule, Place::of_field(name, 1, 1));
     }
+}
+
+/// Takes the bytes that begin and end an MLLP frame off a segment.
+fn without_frame(segment: &[u8]) -> &[u8] {
+    let segment = segment.strip_prefix(b"\x0b").unwrap_or(segment);
+    segment.strip_suffix(b"\x1c").unwrap_or(segment)
 }

@@ -153,12 +153,7 @@ impl Grammar {
 
     /// Goes on to a segment; `missing` is told each required one that was passed over.
     /// Says whether it may stand there; if not, the message stays where it is.
-    pub fn step(
-        &self,
-        at: &mut Progress,
-        name: [u8; 3],
-        missing: &mut dyn FnMut([u8; 3]),
-    ) -> bool {
+    pub fn step(&self, at: &mut Progress, name: [u8; 3], missing: &mut dyn FnMut([u8; 3])) -> bool {
         let mut group = match at.next {
             0 => 0,
             next => self.nodes[next - 1].group,

@@ -174,7 +174,8 @@ impl MessageCheck {
 
     /// Takes down something about the file, at the segment that was read last.
     pub(super) fn tell(&mut self, rule: Rule, place: Place) {
-        let mapped = self.agreed.as_ref().is_some_and(|one| one.is_mapped(place.segment, place.field));
+        let mapped =
+            self.agreed.as_ref().is_some_and(|one| one.is_mapped(place.segment, place.field));
         self.findings.add(Finding {
             rule,
             severity: if mapped { Severity::Warning } else { rule.severity() },
@@ -230,9 +231,8 @@ impl MessageCheck {
         self.control_id.clear();
         self.separators_of(msh, *b"MSH");
         let separators = self.separators.clone();
-        let part = |field, component| {
-            separators.component_of(separators.nth(msh, field), component)
-        };
+        let part =
+            |field, component| separators.component_of(separators.nth(msh, field), component);
         self.control_id.extend_from_slice(part(10, 1));
         self.version = Version::of(part(12, 1));
         if self.version.is_none() {
@@ -244,7 +244,8 @@ impl MessageCheck {
         self.spoken = self.grammar;
         match self.grammar {
             None => self.tell(Rule::H104, Place::of_field(*b"MSH", 1, 9)),
-            Some(grammar) if !matches!(part(9, 3), given if given.is_empty() || given == grammar.structure.as_bytes()) => {
+            Some(grammar) if !matches!(part(9, 3), given if given.is_empty() || given == grammar.structure.as_bytes()) =>
+            {
                 self.tell(Rule::H108, Place { component: 3, ..Place::of_field(*b"MSH", 1, 9) });
             }
             Some(_) => {}
@@ -374,4 +375,92 @@ pub(super) fn name_of(segment: &[u8], field: u8) -> Option<[u8; 3]> {
     let ended = matches!(&name, b"MSH" | b"FHS" | b"BHS")
         || segment.get(3).is_none_or(|byte| *byte == field);
     (good && ended).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two messages as the workers make them: MSH-10 is still open.
+    const OURS: [&str; 2] = [
+        "MSH|^~\\&|ATHENANET|99999|CARESYNC|MERCY|20260520110000||ADT^A28||T|2.3.1|||NE|NE||UNICODE UTF-8\r\
+         EVN|A28|20260520091512|||jsmith\r\
+         PID|1|7|7^^^ATHENA^PI~004^^^MERCY^MR|7|D\\T\\OE^ANN||19870214|F||2106-3^White^CDCREC|||\
+         (617)555-0101^PRN^PH^^1^617^5550101~^NET^Internet^a@example.org|(617)555-0101|eng\r\
+         PD1||||1000000012^HALE^MORGAN^^^^^^NPI^^^^NPI\r\
+         NK1|1|DOE^PAT|SPO^Spouse^HL70063||(617)555-0110\rNK1|2|ROE\r\
+         PV1|1|O|12^MAIN^^MAIN\r\
+         IN1|1|982^PLAN|123|Plan||||||||20260101||||DOE^ANN|SEL^Self^HL70063|19870214||||1\r",
+        "MSH|^~\\&|ATHENANET|99999|CARESYNC|MERCY|20260520110000||SIU^S12||T|2.3.1|||NE|NE\r\
+         SCH|33910|33910^ATHENANET||||SCHEDULE^x|P|PE20^Ph|15|minutes|^^^202605201000^202605201015|\
+         ||||jsmith||||jsmith|||||BOOKED\r\
+         NTE|1||Bring \\T\\ forms\rPID|1|7|7^^^ATHENA^PI|7|DOE^ANN\rPV1|1|O\r\
+         RGS|1|A\rAIG|1|A|12^DOE|PROVIDER^Provider||||202605201000|||15|minutes\r",
+    ];
+
+    fn agreed() -> Arc<Agreed> {
+        let text = "[project]\ninterface = 'x'\ncontext_id = '99999'\npractice = 'P'\n\
+                    environment = 'test'\n[wire]\nreceiving_application = 'CARESYNC'\n\
+                    receiving_facility = 'MERCY'\n\
+                    [connectivity.test]\nmethod = 'folder'\nfolder = 'x'\n";
+        let scope = crate::config::interface::read(text, std::path::Path::new("/")).unwrap();
+        Arc::new(Agreed::of(&scope))
+    }
+
+    /// What is found in a record, as often as each; first learned from good messages.
+    fn both_ways(record: &[u8]) -> [Vec<(Rule, Severity, u64)>; 2] {
+        let agreed = agreed();
+        [true, false].map(|quick| {
+            let mut check = MessageCheck::before_numbers(agreed.clone());
+            for good in OURS {
+                check.messages(good.as_bytes());
+            }
+            assert_eq!(check.findings.by_rule(), []);
+            if quick {
+                check.messages(record)
+            } else {
+                check.in_full(record)
+            }
+            check.findings.by_rule()
+        })
+    }
+
+    #[test]
+    fn good_messages_go_the_quick_way() {
+        let mut check = MessageCheck::before_numbers(agreed());
+        for good in OURS {
+            assert_eq!(check.quick.knows(good.as_bytes()), None);
+            check.messages(good.as_bytes());
+            let segments = good.matches('\r').count() as u64;
+            assert_eq!(check.quick.knows(good.as_bytes()), Some(Known { segments, long: 0 }));
+        }
+        let both = OURS.concat().replace("D\\T\\OE", &"D\u{d6}\u{c9}".repeat(10));
+        assert_eq!(check.quick.knows(both.as_bytes()).map(|known| known.long), Some(0));
+        let long = both.replace("^ANN", &format!("^{}", "A".repeat(80)));
+        assert_eq!(check.quick.knows(long.as_bytes()).map(|known| known.long), Some(3));
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+        #[test]
+        fn the_quick_way_finds_what_the_full_check_finds(
+            which in 0..2_usize,
+            changes in proptest::collection::vec(
+                (proptest::prelude::any::<u16>(), 0..3_u8, "[|^~&0-9A-Z\\\\\r\"]|\u{e9}|\u{1}|\\\\T\\\\|\\|\\||A31|19|#"),
+                1..4,
+            ),
+        ) {
+            let mut record = OURS[which].as_bytes().to_vec();
+            for (at, how, text) in changes {
+                let at = usize::from(at) % record.len();
+                let to = if how == 0 { at } else { (at + usize::from(how)).min(record.len()) };
+                record.splice(at..to, text.bytes());
+            }
+            if !record.ends_with(b"\r") {
+                record.push(b'\r');
+            }
+            let [quick, full] = both_ways(&record);
+            proptest::prop_assert_eq!(quick, full, "{}", String::from_utf8_lossy(&record));
+        }
+    }
 }

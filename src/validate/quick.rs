@@ -149,12 +149,11 @@ fn hash(order: &[u64]) -> usize {
 }
 
 /// Says how much of a segment is too long, where nothing else is wrong in it.
-fn check(
-    segment: &[u8],
-    header: &Header,
-    segments: &mut Vec<(Box<[u8]>, u64)>,
-) -> Option<u64> {
+fn check(segment: &[u8], header: &Header, segments: &mut Vec<(Box<[u8]>, u64)>) -> Option<u64> {
     let name: [u8; 3] = segment.get(..3)?.try_into().ok()?;
+    if segment.get(3) != Some(&b'|') {
+        return None;
+    }
     let slot = ALIKE.contains(&name).then(|| slot_of(segment));
     if let Some(slot) = slot
         && let Some((known, long)) = segments.get(slot)
@@ -209,6 +208,34 @@ const fn zeros(word: u64) -> u64 {
     !(((word & every(0x7f)) + every(0x7f)) | word | every(0x7f))
 }
 
+fn least_of(least: u8, byte: &u8) -> u8 {
+    least.min(*byte)
+}
+
+fn most_of(most: u8, byte: &u8) -> u8 {
+    most.max(*byte)
+}
+
+/// Returns how long a telephone number is that stands at the beginning and is
+/// `(999)999-9999`, alone or with what belongs to it: `^PRN^PH^^1^999^9999999`.
+fn phone(bytes: &[u8]) -> Option<usize> {
+    let shape: &[u8; 13] = bytes.first_chunk()?;
+    let [b'(', a, b, c, b')', d, e, f, b'-', g, h, i, j] = shape else { return None };
+    let good = [a, b, c, d, e, f, g, h, i, j].iter().all(|byte| byte.is_ascii_digit());
+    let ends = |at: usize| matches!(bytes.get(at), None | Some(b'|' | b'~'));
+    if !good || ends(13) {
+        return good.then_some(13);
+    }
+    let (usage, rest) = bytes[13..].split_first_chunk::<5>()?;
+    let (equipment, rest) = rest.split_first_chunk::<6>()?;
+    let parts: &[u8; 11] = rest.first_chunk()?;
+    let known = matches!(usage, b"^PRN^" | b"^WPN^" | b"^ORN^")
+        && matches!(equipment, b"PH^^1^" | b"CP^^1^")
+        && parts[3] == b'^'
+        && parts[..3].iter().chain(&parts[4..]).all(u8::is_ascii_digit);
+    (known && ends(35)).then_some(35)
+}
+
 /// Goes from separator to separator; what it holds stays in registers.
 struct Walk<'a> {
     version: &'static Version,
@@ -220,7 +247,7 @@ struct Walk<'a> {
     value_at: usize,
     repetition_at: usize,
     /// Bit n is set if component n has a value; kept where one is required.
-    components: u128,
+    components: u32,
     /// The field has a value.
     any: bool,
     long: u64,
@@ -254,11 +281,15 @@ impl<'a> Walk<'a> {
         let Some(bytes) = segment.get(4..) else { return false };
         let words = bytes.chunks_exact(8);
         let (rest, mut at) = (words.remainder(), 4);
-        let (mut high, mut control) = (0, 0);
+        // The two ends of all bytes are found sixteen at a time.
+        let (least, most) = (bytes.iter().fold(255, least_of), bytes.iter().fold(0, most_of));
+        if least < 0x20 || most >= 0x7f && bytes.contains(&0x7f) {
+            return false;
+        }
+        self.high = most >= 0x80;
+        self.phone(4);
         for word in words {
             let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
-            high |= word;
-            control |= zeros(word & every(0xe0)) | zeros(word ^ every(0x7f));
             // `\ ^ | ~` differ in two bits only, which leaves `&` to be looked for.
             let mut found = zeros((word & every(0xdd)) ^ every(0x5c)) | zeros(word ^ every(b'&'));
             while found != 0 {
@@ -270,15 +301,13 @@ impl<'a> Walk<'a> {
             }
             at += 8;
         }
-        self.high = high & every(0x80) != 0 || rest.iter().any(|byte| *byte >= 0x80);
         for &byte in rest {
-            control |= u64::from(byte.is_ascii_control());
             if matches!(byte, b'\\' | b'^' | b'|' | b'~' | b'&') && !self.separator(at, byte) {
                 return false;
             }
             at += 1;
         }
-        control == 0 && self.value(at) && self.end_field(at)
+        self.value(at) && self.end_field(at)
     }
 
     /// Returns true if nothing that is required is still to come.
@@ -290,6 +319,10 @@ impl<'a> Walk<'a> {
     fn separator(&mut self, at: usize, byte: u8) -> bool {
         if at < self.skip_to {
             return true;
+        }
+        // Most fields are empty.
+        if at == self.repetition_at && byte == b'|' && !self.any {
+            return !self.field.required && self.next_field(at);
         }
         if byte == b'\\' {
             self.skip_to = at + 3;
@@ -305,15 +338,7 @@ impl<'a> Walk<'a> {
                 self.leaves = self.leaves.get(1..).unwrap_or_default();
                 true
             }
-            b'|' => {
-                if !self.end_field(at) {
-                    return false;
-                }
-                let Some(field) = self.fields.next() else { return false };
-                (self.field, self.any) = (field, false);
-                self.begin(at + 1);
-                true
-            }
+            b'|' => self.end_field(at) && self.next_field(at),
             b'~' => {
                 let good = self.field.repeats && self.end_repetition(at);
                 self.begin(at + 1);
@@ -325,9 +350,30 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(always)]
+    fn next_field(&mut self, at: usize) -> bool {
+        let Some(field) = self.fields.next() else { return false };
+        (self.field, self.any, self.value_at) = (field, false, at + 1);
+        self.begin(at + 1);
+        true
+    }
+
+    #[inline(always)]
     fn begin(&mut self, at: usize) {
         self.leaves = &self.field.leaves;
         (self.repetition_at, self.components) = (at, 0);
+        if self.field.is_phone {
+            self.phone(at);
+        }
+    }
+
+    /// Goes at once over a telephone number as we write it: half of a patient's
+    /// separators stand in them, and seven values each.
+    fn phone(&mut self, at: usize) {
+        if self.field.is_phone
+            && let Some(length) = phone(&self.segment[at..])
+        {
+            (self.any, self.value_at, self.skip_to) = (true, at + length, at + length);
+        }
     }
 
     #[inline(always)]
@@ -352,7 +398,7 @@ impl<'a> Walk<'a> {
         self.any = true;
         if self.field.required_parts != 0 {
             let component = self.field.leaves.len() - self.leaves.len();
-            self.components |= 1 << (component & 127);
+            self.components |= 1 << (component & 31);
         }
         if at - self.value_at > leaf.length as usize {
             self.count_long(self.value_at, at, leaf.length);

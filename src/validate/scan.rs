@@ -179,7 +179,7 @@ impl Cursor<'_> {
         self.end_component(at);
         let Some(item) = self.item else { return };
         let bytes = &self.scan.segment[self.repetition_at..at];
-        if is_longer(bytes, item.length) {
+        if is_longer(bytes, item.length) && bytes != b"\"\"" {
             self.tell_at(Rule::H203, 0);
         }
         let Some((version, _)) = self.scan.spec.filter(|_| item.parts != 0) else { return };

@@ -128,7 +128,9 @@ pub(super) struct Field {
     pub required: bool,
     pub repeats: bool,
     /// Of its components; bit n is set if component n is required.
-    pub required_parts: u128,
+    pub required_parts: u32,
+    /// Of type XTN.
+    pub is_phone: bool,
     /// Its components; itself, if it has none.
     pub leaves: Vec<Leaf>,
 }
@@ -256,7 +258,14 @@ fn field(item: &Item, parts: &[Parts]) -> Field {
         _ => components.items.iter().enumerate().map(leaf).collect(),
     };
     let Item { length, required, repeats, .. } = *item;
-    Field { length, required, repeats, required_parts: components.required, leaves }
+    // Only XTN begins with a TN; from 2.5 on it is known by its seven digits' NM.
+    let kinds: Vec<Kind> = leaves.iter().take(7).map(|leaf| leaf.kind).collect();
+    let is_phone = matches!(
+        kinds[..],
+        [Kind::Tn | Kind::Text, Kind::Code, Kind::Code, Kind::Text, Kind::Nm, Kind::Nm, Kind::Nm]
+    );
+    let required_parts = components.required as u32;
+    Field { length, required, repeats, required_parts, is_phone, leaves }
 }
 
 fn leaf_of(kind: Kind, table: u16, length: u32) -> Leaf {
@@ -321,7 +330,8 @@ type Group = (&'static str, Vec<Option<[&'static str; 5]>>);
 fn grouped(text: &'static str, version: usize) -> Option<Vec<Group>> {
     let mut groups: Vec<Group> = Vec::new();
     for row in rows(text) {
-        let (name, number, since) = (*row.first()?, row.get(1)?.parse::<usize>().ok()?, row.get(2)?);
+        let (name, number, since) =
+            (*row.first()?, row.get(1)?.parse::<usize>().ok()?, row.get(2)?);
         if !holds(since, version)? {
             continue;
         }

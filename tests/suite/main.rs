@@ -23,4 +23,5 @@ mod real_data;
 mod sftpd;
 mod site;
 mod tidy;
+mod validate;
 mod versions;
