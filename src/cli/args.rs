@@ -40,7 +40,9 @@ pub enum Verb {
     Delivery(Delivery),
     /// Pin the host key of a vendor's server
     Endpoint(Endpoint),
-    /// Say what a code of the queue means, and what to do
+    /// Hold batch files, from anybody, to HL7; say what is wrong, and where
+    Validate(Validate),
+    /// Say what a code of the queue or a rule of validate means, and what to do
     Explain(Explain),
     /// Write a commented interface file and make its folders
     Init(Init),
@@ -231,11 +233,29 @@ pub struct Trust {
     pub fingerprint: Option<String>,
 }
 
+/// `validate`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Validate {
+    /// Files of HL7 messages, with or without FHS and BHS; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Hold them to what this interface file agreed on, too
+    #[arg(long, value_name = "FILE")]
+    pub interface: Option<PathBuf>,
+    /// How many findings to show for each file, the first; all are counted
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
+    /// Write JSON for machines
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = exit::help())]
 pub struct Explain {
-    /// A code such as R001; none: all of them
+    /// A code such as R001 or a rule such as H201; none: all of them
     pub code: Option<String>,
     /// Write JSON for machines
     #[arg(long)]

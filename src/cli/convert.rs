@@ -18,7 +18,8 @@ use crate::clock::Clock;
 use crate::disk::{self, failed};
 use crate::domain::{Counts, ExtractKind, Fault, Notes};
 use crate::engine::{
-    Accounts, Agreement, Conversion, EngineError, Journal, Source, Wanted, Writer, workers,
+    Accounts, Agreement, Conversion, EngineError, Journal, Source, Wanted, Writer, selfcheck,
+    workers,
 };
 
 /// Converts, or explains one record.
@@ -98,7 +99,8 @@ fn run(
         wanted,
     }
     .run(sources, &|_: ExtractKind| None)?;
-    writer.finish(agreement.scope.batching.send_empty)?;
+    let written = writer.finish(agreement.scope.batching.send_empty)?;
+    selfcheck::around(written.as_ref())?;
     Ok(accounts)
 }
 

@@ -8,35 +8,56 @@ use super::args::Explain;
 use super::exit::Exit;
 use super::{Failure, Outcome};
 use crate::domain::Code;
+use crate::validate::Rule;
 
-/// Explains one code, or lists them all.
+/// A code, or a rule.
+struct Told {
+    id: &'static str,
+    /// Where the record stands, or how grave the finding is.
+    state: String,
+    text: &'static str,
+    hint: &'static str,
+}
+
+/// Explains one code or rule, or lists them all.
 pub fn explain(args: &Explain) -> Outcome {
-    let codes = match &args.code {
-        None => Code::ALL.to_vec(),
-        Some(id) => vec![Code::of_id(&id.to_ascii_uppercase()).ok_or_else(|| {
+    let mut all: Vec<Told> = Code::ALL.iter().map(|code| of_code(*code)).collect();
+    all.extend(Rule::ALL.iter().map(|rule| of_rule(*rule)));
+    if let Some(id) = &args.code {
+        all.retain(|told| told.id.eq_ignore_ascii_case(id));
+        if all.is_empty() {
             let text = format!("there is no code `{}`", id.escape_debug());
-            Failure::usage(text + "; `hl7drop explain` lists them all")
-        })?],
-    };
+            return Err(Failure::usage(text + "; `hl7drop explain` lists them all"));
+        }
+    }
     let mut out = io::stdout().lock();
     if args.json {
-        let all: Vec<Value> = codes.iter().map(|code| to_json(*code)).collect();
+        let all: Vec<Value> = all.iter().map(to_json).collect();
         writeln!(out, "{}", Value::Array(all))?;
         return Ok(Exit::DONE);
     }
-    for code in codes {
-        let state = code.owner().queue_state();
-        writeln!(out, "{} {state}: {}", code.id(), code.text())?;
-        writeln!(out, "  what to do: {}", code.hint())?;
+    for Told { id, state, text, hint } in all {
+        writeln!(out, "{id} {state}: {text}")?;
+        writeln!(out, "  what to do: {hint}")?;
     }
     Ok(Exit::DONE)
 }
 
-fn to_json(code: Code) -> Value {
+fn of_code(code: Code) -> Told {
+    let state = code.owner().queue_state().to_string();
+    Told { id: code.id(), state, text: code.text(), hint: code.hint() }
+}
+
+fn of_rule(rule: Rule) -> Told {
+    let state = rule.severity().word().to_string();
+    Told { id: rule.id(), state, text: rule.text(), hint: rule.hint() }
+}
+
+fn to_json(told: &Told) -> Value {
     json!({
-        "code": code.id(),
-        "state": code.owner().queue_state().to_string(),
-        "what": code.text(),
-        "what_to_do": code.hint(),
+        "code": told.id,
+        "state": told.state,
+        "what": told.text,
+        "what_to_do": told.hint,
     })
 }

@@ -15,6 +15,7 @@ mod run;
 mod setup;
 mod sign;
 mod status;
+mod validate;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -53,7 +54,9 @@ impl From<EngineError> for Failure {
             | EngineError::NothingWaits { .. }
             | EngineError::WhichEndpoint { .. } => Exit::USAGE,
             EngineError::Disk(DiskError::NotDurable { .. }) => Exit::NOT_DURABLE,
-            EngineError::Worker | EngineError::NoDigest => Exit::BUG,
+            EngineError::Worker | EngineError::NoDigest | EngineError::NotConformant { .. } => {
+                Exit::BUG
+            }
             _ => Exit::LOCAL,
         };
         let text = match &err {
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
+        Verb::Validate(args) => validate::validate(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
     };

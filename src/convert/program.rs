@@ -280,7 +280,14 @@ fn tidied(mut value: &[u8]) -> &[u8] {
     while let [0..=b' ' | 0x7f, rest @ ..] | [rest @ .., 0..=b' ' | 0x7f] = value {
         value = rest;
     }
-    if is_delete(value) { &[] } else { value }
+    if is_nothing(value) || is_delete(value) { &[] } else { value }
+}
+
+/// True of a value that would be written as nothing: control characters are left out,
+/// and a required field must not end up empty.
+fn is_nothing(value: &[u8]) -> bool {
+    let Some(first) = value.first() else { return true };
+    first.is_ascii_control() && value.iter().all(|byte| byte.is_ascii_control() || *byte == b' ')
 }
 
 /// True of what would stand as `""` on the wire, where control characters are left out.
@@ -575,6 +582,7 @@ impl Value {
     }
 }
 
+#[expect(clippy::ptr_arg, reason = "a text of ours is not copied")]
 fn refusal(code: Code, column: &Cow<'static, str>, path: Path) -> Refusal {
     Refusal { code, column: column.clone(), field: Some(path) }
 }

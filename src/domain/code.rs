@@ -108,6 +108,8 @@ codes! {
         "give the primary insurance, or move the secondary to its place"
     I003 Billing "the relationship to the insured is not one we know"
         "use athenaNet's relationship number or its name"
+    S003 Program "the batch that was made is not conformant and was not published"
+        "run `hl7drop explain` with the rule that was named; if no [[mapping]] row fills the field, report a bug: the extracts are kept and the next run converts them again"
     G001 Billing "a guarantor without a name"
         "GT1-3 is required: give the guarantor's name, or clear the guarantor's columns"
 }

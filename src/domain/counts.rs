@@ -63,6 +63,8 @@ pub enum Note {
     SsnLeftOut,
     /// An NPI with a wrong check digit, where athenaNet's IDs were agreed.
     NpiCheckDigit,
+    /// The check before publishing warned: a value too long, a code of the site's own.
+    Remark,
 }
 
 impl Note {
@@ -79,6 +81,9 @@ impl Note {
             Note::CodeUnknown => "values without a code of their own, sent as text",
             Note::SsnLeftOut => "social security numbers masked or not nine digits, left out",
             Note::NpiCheckDigit => "NPIs with a wrong check digit, sent as they stand",
+            Note::Remark => {
+                "warnings of the check before publishing; `hl7drop validate` shows them"
+            }
         }
     }
 }
@@ -90,7 +95,14 @@ pub struct Notes(pub BTreeMap<Note, u64>);
 impl Notes {
     /// Counts one more.
     pub fn note(&mut self, note: Note) {
-        *self.0.entry(note).or_default() += 1;
+        self.note_often(note, 1);
+    }
+
+    /// Counts some more.
+    pub fn note_often(&mut self, note: Note, times: u64) {
+        if times > 0 {
+            *self.0.entry(note).or_default() += times;
+        }
     }
 
     /// Adds the counts of another.

@@ -1,7 +1,7 @@
 //! An interface ready to convert: its scope, its map, the vocabulary, all checked
 //! against each other before the first record.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use jiff::civil::DateTime;
 
@@ -9,6 +9,7 @@ use super::error::EngineError;
 use crate::convert::{Bound, Compiler, Detector, Map, MapError, Program};
 use crate::domain::{Event, ExtractKind, Kind, Layout, Scope};
 use crate::extract::{Reading, Vocabulary, VocabularyError};
+use crate::validate::Agreed;
 
 static VOCABULARY: LazyLock<Result<Vocabulary, VocabularyError>> =
     LazyLock::new(Vocabulary::standard);
@@ -21,6 +22,8 @@ pub struct Agreement {
     pub map: Map,
     /// How its extracts are read.
     pub reading: Reading,
+    /// What messages are held to before they are published.
+    pub agreed: Arc<Agreed>,
 }
 
 /// The programs of one header, one for each event.
@@ -40,7 +43,8 @@ impl Agreement {
         let vocabulary = VOCABULARY.as_ref().map_err(Clone::clone)?;
         let reading = Reading::new(vocabulary, &scope.forms)?;
         let map = Map::agreed(&scope)?;
-        let agreement = Agreement { scope, map, reading };
+        let agreed = Arc::new(Agreed::of(&scope));
+        let agreement = Agreement { scope, map, reading, agreed };
         let empty = |kind| Layout::new(kind, b',', String::new(), Vec::new());
         let (patients, appointments) =
             (empty(ExtractKind::Patients), empty(ExtractKind::Appointments));

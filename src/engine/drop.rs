@@ -132,6 +132,7 @@ impl Conversion<'_> {
         saved: &dyn Fn(ExtractKind) -> Option<Source>,
     ) -> Result<Accounts, EngineError> {
         sources.sort_by_key(|source| source.kind);
+        self.writer.hold_to(&self.agreement.agreed);
         let joined = sources.iter().any(|source| source.kind == ExtractKind::Appointments);
         let mut references = References::default();
         let mut accounts = Accounts::new();
@@ -261,6 +262,7 @@ impl Conversion<'_> {
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older,
             keys: joined || !events && older.is_empty(),
+            agreed: &self.agreement.agreed,
         };
         if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
             let (_, blocks) =
@@ -284,6 +286,7 @@ impl Conversion<'_> {
                     let fault = fault(source, record, refused.line, &refused.refusal);
                     journal.fault(&fault, &refused.source)?;
                 }
+                rendered.checked.settle(source, counts.rows, &mut notes)?;
                 counts.add(&rendered.counts);
                 notes.add(&rendered.output.notes);
                 keys.extend_from_slice(&rendered.keys);

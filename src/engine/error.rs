@@ -2,6 +2,7 @@
 
 use crate::convert::MapError;
 use crate::disk::DiskError;
+use crate::domain::Code;
 use crate::extract::{ExtractError, VocabularyError};
 use crate::ledger::LedgerError;
 
@@ -94,7 +95,23 @@ pub enum EngineError {
         /// Where the ledger should be.
         ledger: String,
     },
+    /// What was made is against HL7, or against the agreement.
+    #[error(
+        "S003 {}: {first}{}; nothing is published and the extracts are kept. If no [[mapping]] row of the interface fills that field, this is a bug: report it with this text",
+        Code::S003.text(),
+        others(*.more)
+    )]
+    NotConformant {
+        /// Where the first finding stands, and its rule.
+        first: String,
+        /// How many more there were.
+        more: u64,
+    },
     /// The workers could not be started.
     #[error("cannot start the worker threads: {0}")]
     Threads(String),
+}
+
+fn others(more: u64) -> String {
+    if more == 0 { String::new() } else { format!(" (and {more} more)") }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::drop::{Account, Accounts, Conversion, Journal};
 use super::error::EngineError;
 use super::pass::Engine;
+use super::selfcheck;
 use super::source::Source;
 use super::writer::{Writer, Written};
 use crate::batch::Envelope;
@@ -76,6 +77,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Taken, EngineE
     }
     .run(sources, &|kind| saved(engine, kind))?;
     let written = writer.finish(wants_empty(engine, &accounts))?;
+    selfcheck::around(written.as_ref())?;
     promise(engine, ledger, &accounts, written, &name, numbers, &mut taken)?;
     shelve(engine, accounts, &mut taken)?;
     Ok(taken)

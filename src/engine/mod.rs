@@ -20,6 +20,7 @@ mod probe;
 mod recover;
 mod reference;
 mod render;
+pub mod selfcheck;
 mod source;
 mod writer;
 

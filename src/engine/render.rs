@@ -1,13 +1,16 @@
 //! One block of an extract into messages: what a worker does.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use super::agreement::Programs;
 use super::patients::{Finder, PatientIndex};
+use super::selfcheck::{Checked, SelfCheck};
 use crate::convert::{Explained, Finding, Input, Output, References, Refusal, date_time};
 use crate::domain::{Code, Counts, Event, ExtractKind, Layout};
 use crate::extract::{Block, Row, Rows};
 use crate::hl7::Path;
+use crate::validate::Agreed;
 
 /// One header's records, ready to be rendered block by block by any worker.
 pub struct Renderer<'a> {
@@ -25,6 +28,8 @@ pub struct Renderer<'a> {
     pub older: &'a [u64],
     /// Whether keys are wanted: to find doubles, to find patients again.
     pub keys: bool,
+    /// What every message is held to.
+    pub agreed: &'a Arc<Agreed>,
 }
 
 /// What became of a block.
@@ -38,6 +43,8 @@ pub struct Rendered {
     pub faults: Vec<Refused>,
     /// Where each record with an ID stands.
     pub keys: Vec<Key>,
+    /// What the messages were found to be.
+    pub checked: Checked,
 }
 
 /// A record that did not become a message.
@@ -67,7 +74,8 @@ pub struct Key {
 impl Rendered {
     /// Makes it empty and keeps its buffers.
     pub fn clear(&mut self) {
-        let Rendered { output, counts, faults, keys } = self;
+        let Rendered { output, counts, faults, keys, checked } = self;
+        *checked = Checked::default();
         output.clear();
         *counts = Counts::default();
         faults.clear();
@@ -84,6 +92,7 @@ impl Renderer<'_> {
             self.keys.then(|| (id_cells(self.layout), self.layout.cells("lastmodified")));
         let mut finder = self.finder();
         let mut rows = Rows::new(block, self.layout);
+        let mut check = SelfCheck::new(self.agreed);
         while let Some(row) = rows.next_row() {
             rendered.counts.rows += 1;
             let offset = block.offset + row.range.start as u64;
@@ -94,12 +103,13 @@ impl Renderer<'_> {
                 rendered.counts.duplicate += 1;
                 continue;
             }
-            let mark = rendered.output.mark();
+            let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
             match self.record(&row, finder.as_mut(), &mut rendered.output) {
                 Ok(0) => rendered.counts.filtered += 1,
                 Ok(messages) => {
                     rendered.counts.sent += 1;
                     rendered.counts.messages += messages;
+                    check.record(&rendered.output.bytes[begin..], row.number, row.line);
                 }
                 Err(refusal) => {
                     rendered.output.reset(mark);
@@ -115,6 +125,7 @@ impl Renderer<'_> {
                 }
             }
         }
+        rendered.checked = check.finish();
     }
 
     fn finder(&self) -> Option<Finder<'_>> {

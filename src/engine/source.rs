@@ -113,7 +113,7 @@ impl Source {
         };
         let (header, blocks) = open(progress)?;
         let layout = match (header, self.learned.get()) {
-            (Header::Bound(layout), _) => layout,
+            (Header::Bound(layout), _) => *layout,
             (Header::InRecords, Some(layout)) => layout.clone(),
             (Header::InRecords, None) => {
                 let layout = open(None)?.1.learn(reading, self.kind)?;

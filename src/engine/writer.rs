@@ -5,12 +5,14 @@
 //! depend on how many workers made them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::batch::Envelope;
 use crate::convert::Output;
 use crate::digest::{Digest, Digester};
 use crate::disk::{self, NewFile};
 use crate::domain::Kind;
+use crate::validate::{Agreed, FileCheck, Finding, Severity};
 
 /// Bytes gathered before a write: fewer system calls, still small in memory.
 const BUFFER: usize = 1 << 20;
@@ -36,6 +38,8 @@ struct State {
     messages: u64,
     batches: u64,
     open: Option<(Kind, u64)>,
+    /// Reads back what stands around the messages.
+    check: Option<FileCheck>,
 }
 
 /// A place to come back to.
@@ -52,6 +56,8 @@ pub struct Written {
     pub messages: u64,
     /// The next free control number.
     pub next_control: u64,
+    /// What is against HL7 or the agreement around the messages; nothing should be.
+    pub wrong: Vec<Finding>,
 }
 
 impl Writer {
@@ -67,6 +73,7 @@ impl Writer {
             messages: 0,
             batches: 0,
             open: None,
+            check: None,
         };
         let suffix = envelope.control_suffix().into_bytes();
         let file = disk::create(path)?;
@@ -74,6 +81,11 @@ impl Writer {
         envelope.open_file(&mut buffer);
         let path = path.to_path_buf();
         Ok(Writer { file, path, envelope, suffix, buffer, state, durable: true })
+    }
+
+    /// Says what the file is held to: counts, control IDs, the order of its segments.
+    pub fn hold_to(&mut self, agreed: &Arc<Agreed>) {
+        self.state.check = Some(FileCheck::around_messages(agreed.clone()));
     }
 
     /// Says that the file is copied on and thrown away: it need not be durable.
@@ -178,11 +190,13 @@ impl Writer {
             self.envelope.close_file(batches, messages, &mut self.buffer);
         }
         self.flush()?;
-        let Writer { file, state, durable, .. } = self;
+        let Writer { file, mut state, durable, .. } = self;
         if durable {
             file.finish()?;
         }
+        let wrong = state.check.take().map_or_else(Vec::new, wrong_of);
         Ok(Some(Written {
+            wrong,
             digest: state.digest.map(Digester::finish),
             bytes: state.written,
             messages: state.messages,
@@ -204,10 +218,20 @@ impl Writer {
         if let Some(digest) = &mut self.state.digest {
             digest.update(&self.buffer);
         }
+        if let Some(check) = &mut self.state.check {
+            check.feed(&self.buffer);
+        }
         self.state.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
     }
+}
+
+fn wrong_of(mut check: FileCheck) -> Vec<Finding> {
+    check.finish();
+    let mut found = check.findings().take();
+    found.retain(|finding| finding.severity == Severity::Error);
+    found
 }
 
 #[cfg(test)]

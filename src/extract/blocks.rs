@@ -47,7 +47,7 @@ pub struct Block {
 #[derive(Debug)]
 pub enum Header {
     /// In a header of the file.
-    Bound(Layout),
+    Bound(Box<Layout>),
     /// In its records, which are JSON: [`Blocks::learn`].
     InRecords,
 }
@@ -96,7 +96,7 @@ impl Blocks {
         blocks.skip_title();
         let mut layout = blocks.header(reading, kind)?;
         layout.text = name;
-        Ok((Header::Bound(layout), blocks))
+        Ok((Header::Bound(Box::new(layout)), blocks))
     }
 
     /// Reads all records for their names. Whoever wants the records too opens the file
@@ -354,7 +354,7 @@ mod tests {
         while let Some(block) = blocks.next_block()? {
             all.push(block);
         }
-        Ok((layout, all))
+        Ok((*layout, all))
     }
 
     fn records(bytes: &[u8]) -> Vec<csv::ByteRecord> {

@@ -26,5 +26,6 @@ mod servers;
 mod sftpd;
 mod site;
 mod tidy;
+mod validate;
 mod versions;
 mod vocabulary;

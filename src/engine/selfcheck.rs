@@ -1,0 +1,98 @@
+//! What was made is held to HL7 and to the agreement before anybody is promised it
+//! (`interface.md` 9, S003).
+//!
+//! The workers check their messages while these are still in the cache; the writer
+//! reads back what it puts around them. An error ends the pass: a program that made one
+//! wrong message is not to be believed about the others. Nothing was committed then, so
+//! the extracts wait in `processing/` for the next run. Warnings are counted.
+
+use std::sync::Arc;
+
+use super::error::EngineError;
+use super::source::Source;
+use super::writer::Written;
+use crate::domain::{Note, Notes, Position};
+use crate::validate::{Agreed, Finding, MessageCheck, Rule, Severity};
+
+/// Checks the messages of one block.
+pub(super) struct SelfCheck {
+    check: MessageCheck,
+    /// The first error.
+    wrong: Option<Wrong>,
+}
+
+/// An error in a message.
+struct Wrong {
+    /// Which record of the block, counted from 1, and its line in the file.
+    record: u64,
+    line: u64,
+    finding: Finding,
+}
+
+/// What was found in a block.
+#[derive(Default)]
+pub struct Checked {
+    warnings: u64,
+    errors: u64,
+    wrong: Option<Wrong>,
+}
+
+impl SelfCheck {
+    /// For messages whose control IDs are still open.
+    pub fn new(agreed: &Arc<Agreed>) -> SelfCheck {
+        SelfCheck { check: MessageCheck::before_numbers(agreed.clone()), wrong: None }
+    }
+
+    /// Checks the messages of one record.
+    pub fn record(&mut self, messages: &[u8], record: u64, line: u64) {
+        self.check.messages(messages);
+        for finding in self.check.findings.take() {
+            if finding.severity == Severity::Error && self.wrong.is_none() {
+                self.wrong = Some(Wrong { record, line, finding });
+            }
+        }
+    }
+
+    /// Ends the block.
+    pub fn finish(self) -> Checked {
+        let errors = self.check.findings.count(Severity::Error);
+        let found = self.check.findings.by_rule().into_iter();
+        // What is too long was counted where it was written, as `length_policy` says.
+        let warnings = found
+            .filter(|(rule, severity, _)| *severity == Severity::Warning && *rule != Rule::H203)
+            .map(|(_, _, times)| times)
+            .sum();
+        Checked { warnings, errors, wrong: self.wrong }
+    }
+}
+
+impl Checked {
+    /// Counts the warnings of a block that follows so many records.
+    ///
+    /// # Errors
+    /// [`EngineError::NotConformant`] if there is an error among the findings.
+    pub(super) fn settle(
+        &self,
+        source: &Source,
+        records: u64,
+        notes: &mut Notes,
+    ) -> Result<(), EngineError> {
+        notes.note_often(Note::Remark, self.warnings);
+        let Some(Wrong { record, line, finding }) = &self.wrong else { return Ok(()) };
+        let at = Position { extract: source.name.clone(), record: records + record, line: *line };
+        let Finding { place, rule, .. } = finding;
+        let first = format!("{at}, {place}: {} {}", rule.id(), rule.text());
+        Err(EngineError::NotConformant { first, more: self.errors.saturating_sub(1) })
+    }
+}
+
+/// Holds a batch file to what its writer read back.
+///
+/// # Errors
+/// [`EngineError::NotConformant`] names the first finding.
+pub fn around(written: Option<&Written>) -> Result<(), EngineError> {
+    let Some((first, more)) = written.and_then(|written| written.wrong.split_first()) else {
+        return Ok(());
+    };
+    Err(EngineError::NotConformant { first: first.to_string(), more: more.len() as u64 })
+}
