@@ -43,15 +43,6 @@ pub struct Block {
     pub offset: u64,
 }
 
-/// Where the names of the columns are.
-#[derive(Debug)]
-pub enum Header {
-    /// In a header of the file.
-    Bound(Layout),
-    /// In its records, which are JSON: [`Blocks::learn`].
-    InRecords,
-}
-
 /// Names that the records of a file can have; real ones have a few hundred.
 const NAMES_MAX: usize = 4096;
 
@@ -69,7 +60,8 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// Reads the header and binds it; the blocks that follow hold records only.
+    /// Reads the header and binds it; the blocks that follow hold records only. NDJSON
+    /// has no header, and so there is no layout yet: see [`Blocks::learn`].
     ///
     /// # Errors
     /// [`ExtractError`]: empty, not text, columns missing.
@@ -78,7 +70,7 @@ impl Blocks {
         reading: &Reading,
         kind: ExtractKind,
         limits: Limits,
-    ) -> Result<(Header, Blocks), ExtractError> {
+    ) -> Result<(Option<Layout>, Blocks), ExtractError> {
         let rest = Vec::with_capacity(limits.block_bytes + (limits.block_bytes >> 2));
         let Text { reader, name } = text;
         let (delimiter, line, offset, at_end) = (None, 1, 0, false);
@@ -89,12 +81,12 @@ impl Blocks {
             blocks.drop_front(3);
         }
         if blocks.is_json()? {
-            return Ok((Header::InRecords, blocks));
+            return Ok((None, blocks));
         }
         blocks.skip_title();
         let mut layout = blocks.header(reading, kind)?;
         layout.text = name;
-        Ok((Header::Bound(layout), blocks))
+        Ok((Some(layout), blocks))
     }
 
     /// Reads all records for their names. Whoever wants the records too opens the file
@@ -340,7 +332,7 @@ mod tests {
         let text = Text::of(io::Cursor::new(text.to_vec()), Encoding::Auto)?;
         let reading = Reading::new(&Vocabulary::standard().unwrap(), &BTreeMap::new()).unwrap();
         let (header, mut blocks) = Blocks::open(text, &reading, ExtractKind::Departments, limits)?;
-        let Header::Bound(layout) = header else { panic!("JSON") };
+        let layout = header.unwrap();
         let mut all = Vec::new();
         while let Some(block) = blocks.next_block()? {
             all.push(block);
