@@ -9,8 +9,10 @@
 //! checked cannot be had.
 
 mod check;
+mod check_codes;
 mod check_connectivity;
 mod check_extract;
+mod check_fields;
 mod check_ids;
 mod check_output;
 mod check_project;

@@ -13,6 +13,8 @@ use toml::Spanned;
 
 /// A text and where it stands.
 pub(super) type Text = Option<Spanned<String>>;
+/// Keys that an interface chooses itself.
+pub(super) type Words = BTreeMap<Spanned<String>, Spanned<String>>;
 /// A whole number and where it stands.
 pub(super) type Number = Option<Spanned<i64>>;
 
@@ -29,7 +31,12 @@ pub(super) struct File {
     pub departments: Names,
     pub wire: Option<Spanned<Wire>>,
     pub connectivity: Option<Connectivity>,
+    pub endpoint: Option<Vec<Spanned<Endpoint>>>,
     pub external_ids: Option<ExternalIds>,
+    pub patients: Option<Spanned<Patients>>,
+    pub fields: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Word>>>>,
+    #[serde(default)]
+    pub codes: BTreeMap<Spanned<String>, Spanned<Words>>,
     pub mapping: Option<Vec<Spanned<MappingRow>>>,
     pub appointments: Option<Appointments>,
     pub provider_id: Option<Spanned<ProviderId>>,
@@ -73,6 +80,7 @@ type Names = BTreeMap<Spanned<String>, Spanned<String>>;
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Provider {
+    pub hl7providerid: Text,
     pub npi: Text,
     pub lastname: Text,
     pub firstname: Text,
@@ -100,6 +108,10 @@ pub(super) struct Wire {
     pub receiving_application: Text,
     pub receiving_facility: Text,
     pub default_operator: Text,
+    pub charset: Text,
+    pub line_ending: Text,
+    pub length_policy: Text,
+    pub send_deletes: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -112,6 +124,9 @@ pub(super) struct Connectivity {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Endpoint {
+    /// Of an `[[endpoint]]` only, as is the next.
+    pub name: Text,
+    pub environment: Text,
     pub method: Text,
     pub host: Text,
     pub port: Number,
@@ -162,6 +177,12 @@ pub(super) struct ExternalId {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Patients {
+    pub deleted: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct MappingRow {
     pub field: Text,
     pub value: Option<Spanned<Templates>>,
@@ -170,6 +191,7 @@ pub(super) struct MappingRow {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Appointments {
+    pub no_show_status: Text,
     #[serde(default)]
     pub status: BTreeMap<Spanned<String>, Spanned<String>>,
 }
@@ -193,6 +215,33 @@ pub(super) struct Batch {
 pub(super) struct Pickup {
     pub settle_seconds: Option<Spanned<f64>>,
     pub empty_wait_seconds: Number,
+}
+
+/// A text, or a yes or no as `true` or `false`.
+pub(super) struct Word(pub String);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Word, D::Error> {
+        from.deserialize_any(WordVisitor)
+    }
+}
+
+struct WordVisitor;
+
+impl Visitor<'_> for WordVisitor {
+    type Value = Word;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("true, false or a text in quotes")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Word, E> {
+        Ok(Word(text.to_string()))
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<Word, E> {
+        Ok(Word(yes.to_string()))
+    }
 }
 
 /// One template or a list of them. Read by hand: serde's `untagged` would lose

@@ -18,6 +18,7 @@ pub fn add_own(references: &mut References, scope: &Scope) {
     for (id, provider) in &scope.providers {
         let row = ProviderRow {
             id: id.as_bytes(),
+            hl7_id: provider.hl7_id.as_bytes(),
             npi: provider.npi.as_bytes(),
             last: provider.last.as_bytes(),
             first: provider.first.as_bytes(),
@@ -81,6 +82,7 @@ fn add(
     }
     let row = ProviderRow {
         id: required("providerid")?,
+        hl7_id: value("hl7providerid"),
         npi: value("npi"),
         last: value("lastname"),
         first: value("firstname"),

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::OFlags;
 
+use super::error::EngineError;
 use crate::digest::Digest;
 use crate::domain::{ExtractKind, Layout};
 use crate::extract::{Blocks, ExtractError, Limits, Reading, Text};
@@ -21,8 +22,8 @@ pub struct Source {
     pub name: Arc<str>,
     /// What it holds.
     pub kind: ExtractKind,
-    /// SHA-256 of its bytes.
-    pub digest: Digest,
+    /// SHA-256 of its bytes, where the ledger is to know it again by that.
+    digest: Option<Digest>,
     /// Its size.
     pub bytes: u64,
     /// What its records are, where no header says it and they had to be read for it.
@@ -73,8 +74,28 @@ impl Source {
     pub fn of(path: &Path, name: &str, kind: ExtractKind, follow: bool) -> io::Result<Source> {
         let mut file = open_regular(path, follow)?;
         let (digest, bytes) = Digest::of_reader(&mut file)?;
+        let digest = Some(digest);
         let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
         Ok(Source { path, name, kind, digest, bytes, learned })
+    }
+
+    /// Looks at a file that no ledger will know: no digest, which would be a tenth of
+    /// the time of converting it.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub fn unpromised(path: &Path, name: &str, kind: ExtractKind) -> io::Result<Source> {
+        let bytes = open_regular(path, true)?.metadata()?.len();
+        let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
+        Ok(Source { path, name, kind, digest: None, bytes, learned })
+    }
+
+    /// Returns its digest, for the ledger.
+    ///
+    /// # Errors
+    /// [`EngineError::NoDigest`] of one that no ledger was to know.
+    pub fn digest(&self) -> Result<Digest, EngineError> {
+        self.digest.ok_or(EngineError::NoDigest)
     }
 
     /// Begins to read it: its header, and the blocks that follow. Where the header is

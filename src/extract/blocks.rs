@@ -28,7 +28,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { block_bytes: 1 << 19, record_bytes_max: 4 << 20 }
+        Limits { block_bytes: 1 << 18, record_bytes_max: 4 << 20 }
     }
 }
 
@@ -54,6 +54,8 @@ pub struct Blocks {
     delimiter: Option<u8>,
     text: &'static str,
     rest: Vec<u8>,
+    /// Buffers of blocks that are done with.
+    spare: Vec<Vec<u8>>,
     line: u64,
     offset: u64,
     at_end: bool,
@@ -73,9 +75,9 @@ impl Blocks {
     ) -> Result<(Option<Layout>, Blocks), ExtractError> {
         let rest = Vec::with_capacity(limits.block_bytes + (limits.block_bytes >> 2));
         let Text { reader, name } = text;
-        let (delimiter, line, offset, at_end) = (None, 1, 0, false);
+        let (delimiter, spare, line, offset, at_end) = (None, Vec::new(), 1, 0, false);
         let mut blocks =
-            Blocks { reader, limits, delimiter, text: name, rest, line, offset, at_end };
+            Blocks { reader, limits, delimiter, text: name, rest, spare, line, offset, at_end };
         blocks.fill()?;
         if blocks.rest.starts_with(b"\xef\xbb\xbf") {
             blocks.drop_front(3);
@@ -203,7 +205,9 @@ impl Blocks {
     }
 
     fn take(&mut self, end: usize) -> Block {
-        let mut next = Vec::with_capacity(self.rest.capacity());
+        let mut next = self.spare.pop().unwrap_or_default();
+        next.clear();
+        next.reserve(self.rest.capacity());
         next.extend_from_slice(&self.rest[end..]);
         let mut bytes = std::mem::replace(&mut self.rest, next);
         bytes.truncate(end);
@@ -211,6 +215,11 @@ impl Blocks {
         self.line += lines(&block.bytes);
         self.offset += block.bytes.len() as u64;
         block
+    }
+
+    /// Takes back a block that is done with: its buffer serves another.
+    pub fn reuse(&mut self, block: Block) {
+        self.spare.push(block.bytes);
     }
 
     fn drop_front(&mut self, count: usize) {

@@ -12,12 +12,14 @@ mod columns;
 mod damage;
 mod header;
 mod json;
+mod places;
 mod reading;
 mod rows;
 mod unpack;
 
 pub use blocks::{Block, Blocks, Limits};
 pub use columns::{Vocabulary, VocabularyError};
+pub use places::Places;
 pub use reading::Reading;
 pub use rows::{Row, RowFault, Rows};
 pub use unpack::Text;

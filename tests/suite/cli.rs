@@ -225,7 +225,7 @@ fn run_tells_machines_what_it_did() {
         balanced(extract);
     }
     let delivery = &one["deliveries"][0];
-    assert_eq!(keys(delivery), ["batch", "failure", "messages", "receipt"]);
+    assert_eq!(keys(delivery), ["batch", "endpoint", "failure", "messages", "receipt", "stage"]);
     assert_eq!(keys(&delivery["receipt"]), RECEIPT);
     assert_eq!(delivery["batch"], drop["batch"]);
     let told: u64 =
@@ -241,6 +241,7 @@ fn status_tells_machines_where_everything_stands() {
     assert_eq!((said.code, said.err.as_str()), (Some(3), ""), "{said:?}");
     let one = &said.json()[0];
     let wanted = [
+        "actions",
         "delivered",
         "environment",
         "extracts",
@@ -278,7 +279,7 @@ fn status_tells_machines_where_everything_stands() {
 fn what_waits_for_delivery_is_told_to_machines() {
     let site = Site::new();
     fs::remove_dir(&site.partner).unwrap();
-    site.put("patients.csv", "patientid,lastname,firstname,dob,sex\n1,Doe,Ann,,F\n");
+    site.put("patients.csv", "patientid,lastname,firstname,dob,sex\n1,Doe,Ann,02/14/1987,F\n");
     let said = site.run(["run", "--json"]);
     assert_eq!(said.code, Some(4), "{said:?}");
     let failure = &said.json()[0]["deliveries"][0]["failure"];
@@ -367,7 +368,7 @@ fn explain_shows_the_rule_of_each_field() {
     assert!(said.out.contains("ADT^A28 (patient_added)"), "{}", said.out);
     let lines: Vec<&str> = said.out.lines().collect();
     let at = lines.iter().position(|line| line.trim_start().starts_with("PID-7 ")).unwrap();
-    assert_eq!(lines[at + 1].trim(), "from {dob:date}");
+    assert_eq!(lines[at + 1].trim(), "from {dob!:date}");
     let at = lines.iter().position(|line| line.trim_start().starts_with("PID-3 ")).unwrap();
     assert!(lines[at + 1].contains("{customfield_41}^^^MERCY^MR"), "{}", lines[at + 1]);
 
@@ -410,7 +411,10 @@ fn a_reader_that_goes_away_does_not_stop_the_other_interfaces() {
     let text = fs::read_to_string(site.interface_file()).unwrap().replace(NAME, "annex");
     fs::write(site.root().join("interfaces/annex.toml"), text).unwrap();
     fs::write(site.root().join("interfaces/bad.toml"), "[projekt]\n").unwrap();
-    site.put("patients.csv", "patientid,lastname,firstname,dob,sex\n1,Doe,Ann,,F\n2,Doe,,,\n");
+    site.put(
+        "patients.csv",
+        "patientid,lastname,firstname,dob,sex\n1,Doe,Ann,02/14/1987,F\n2,Doe,,,\n",
+    );
     let mut command = site.command(["run"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop((child.stdout.take(), child.stderr.take()));
@@ -458,7 +462,7 @@ fn check_goes_to_a_real_server_and_leaves_nothing_there() {
     fs::remove_dir_all(site.spool().root).unwrap();
     let said = site.run(["check"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.out.contains("a probe file was written to"), "{said:?}");
+    assert!(said.out.contains("a probe file was written there"), "{said:?}");
     assert_eq!(fs::read_dir(&site.partner).unwrap().count(), 0);
     // It looks and makes nothing: no ledger, no folder.
     assert!(!site.spool().root.exists());

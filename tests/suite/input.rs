@@ -293,8 +293,10 @@ fn a_site_names_its_columns_and_what_nobody_knows_is_told_once() {
     assert_eq!(found.unknown, ["Shoe Size", "shoe_size"]);
     // A patient's column in an appointments extract goes by the patients' names.
     let text = b"appointmentid,patientid,departmentid,providerid,appointmentstatus,date,starttime,\
-                 duration,Family,patient firstname\n7,1,12,,f,05/20/2026,10:00,15,TESTPATIENT,ANN\n";
-    let found = convert(settings, &[(ExtractKind::Appointments, text)]);
+                 duration,Family,patient firstname,patientdob\n7,1,12,27,f,05/20/2026,10:00,15,\
+                 TESTPATIENT,ANN,02/14/1987\n";
+    let tables = "[providers.27]\nnpi = \"1234567893\"\n";
+    let found = convert(&format!("{settings}{tables}"), &[(ExtractKind::Appointments, text)]);
     assert_eq!((found.faults, found.unknown), (vec![], vec![]));
     let file = String::from_utf8(found.file).unwrap();
     assert!(file.contains("|TESTPATIENT^ANN"), "{file}");

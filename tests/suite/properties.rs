@@ -205,7 +205,16 @@ fn any_text() -> impl Strategy<Value = String> {
     let text = prop_oneof![harm.prop_map(String::from), any];
     text.prop_filter("a word for no value, or NUL", |text| {
         let word = expected(text, false).trim().to_lowercase();
-        let blank = ["declined", "patient declined", "no email", "none", "*self pay*"];
+        let blank = [
+            "declined",
+            "patient declined",
+            "no email",
+            "no phone",
+            "none",
+            "unknown",
+            "*self pay*",
+            "0",
+        ];
         !text.contains('\0') && !blank.contains(&word.as_str())
     })
 }
@@ -217,7 +226,7 @@ proptest! {
 
     #[test]
     fn any_text_of_a_patient_survives(texts in proptest::collection::vec(any_text(), PATIENT.len())) {
-        let mut columns = vec![("event", "add"), ("patientid", "1"), ("dob", ""), ("sex", "F")];
+        let mut columns = vec![("event", "add"), ("patientid", "1"), ("dob", "02/14/1987"), ("sex", "F")];
         columns.extend(PATIENT.iter().zip(&texts).map(|((name, ..), text)| (*name, text.as_str())));
         let (file, counts) = within(&[(ExtractKind::Patients, &csv_of(&columns))]);
         let counts = counts[0].unwrap();
@@ -261,12 +270,15 @@ proptest! {
     fn any_text_of_an_appointment_survives(texts in proptest::collection::vec(any_text(), APPOINTMENT.len())) {
         let mut columns = vec![
             ("event", "schedule"), ("appointmentid", "7"), ("patientid", "1"), ("departmentid", "12"),
-            ("providerid", ""), ("date", "05/20/2026"), ("starttime", "10:00"), ("duration", "15"),
-            ("patient lastname", "A"), ("patient firstname", "B"),
+            ("providerid", "27"), ("date", "05/20/2026"), ("starttime", "10:00"), ("duration", "15"),
+            ("patient lastname", "A"), ("patient firstname", "B"), ("patientdob", "02/14/1987"),
         ];
         columns.extend(APPOINTMENT.iter().zip(&texts).map(|((name, ..), text)| (*name, text.as_str())));
-        let (file, counts) = within(&[(ExtractKind::Appointments, &csv_of(&columns))]);
-        prop_assert_eq!(counts[0].unwrap().messages, 1);
+        let providers = b"providerid,npi\n27,1234567893\n";
+        let appointments = csv_of(&columns);
+        let drop = [(ExtractKind::Providers, &providers[..]), (ExtractKind::Appointments, &appointments)];
+        let (file, counts) = within(&drop);
+        prop_assert_eq!(counts[1].unwrap().messages, 1);
         let read = BatchFile::read(&file).unwrap();
         let message = read.messages().next().unwrap();
         let text = |name: &str| {
