@@ -100,6 +100,7 @@ impl Blocks {
         let mut names = Names::default();
         while let Some(block) = self.next_block()? {
             names.learn(&block.bytes);
+            self.reuse(block);
             if names.len() > NAMES_MAX {
                 return Err(ExtractError::TooManyNames { line: self.line, max: NAMES_MAX });
             }
