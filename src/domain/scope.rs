@@ -151,6 +151,13 @@ pub struct Scope {
     pub pickup: Pickup,
 }
 
+impl Scope {
+    /// Returns the endpoint of this name.
+    pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+}
+
 /// A provider of the interface file; texts may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provider {
@@ -164,13 +171,6 @@ pub struct Provider {
     pub first: String,
     /// `LAST, FIRST`, as schedules show it.
     pub scheduling: String,
-}
-
-impl Scope {
-    /// Returns the endpoint of this name.
-    pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
-        self.endpoints.iter().find(|endpoint| endpoint.name == name)
-    }
 }
 
 /// Constants of the message headers.

@@ -74,9 +74,8 @@ impl Source {
     pub fn of(path: &Path, name: &str, kind: ExtractKind, follow: bool) -> io::Result<Source> {
         let mut file = open_regular(path, follow)?;
         let (digest, bytes) = Digest::of_reader(&mut file)?;
-        let digest = Some(digest);
         let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
-        Ok(Source { path, name, kind, digest, bytes, learned })
+        Ok(Source { path, name, kind, digest: Some(digest), bytes, learned })
     }
 
     /// Looks at a file that no ledger will know: no digest, which would be a tenth of

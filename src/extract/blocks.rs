@@ -75,7 +75,7 @@ impl Blocks {
     ) -> Result<(Option<Layout>, Blocks), ExtractError> {
         let rest = Vec::with_capacity(limits.block_bytes + (limits.block_bytes >> 2));
         let Text { reader, name } = text;
-        let (delimiter, spare, line, offset, at_end) = (None, Vec::new(), 1, 0, false);
+        let (spare, delimiter, line, offset, at_end) = (Vec::new(), None, 1, 0, false);
         let mut blocks =
             Blocks { reader, limits, delimiter, text: name, rest, spare, line, offset, at_end };
         blocks.fill()?;

@@ -17,12 +17,12 @@ const READ: usize = 1024;
 
 /// Reads the records of one file in any order.
 pub struct Places<'a, R> {
-    reader: Reader<R>,
+    records: Records<R>,
     layout: &'a Layout,
     record: ByteRecord,
 }
 
-enum Reader<R> {
+enum Records<R> {
     Delimited(csv::Reader<R>),
     Json { reader: BufReader<R>, line: Vec<u8>, cells: Cells },
 }
@@ -30,42 +30,45 @@ enum Reader<R> {
 impl<'a, R: Read + Seek> Places<'a, R> {
     /// Will read from `reader`, whose records have this header.
     pub fn new(reader: R, layout: &'a Layout) -> Places<'a, R> {
-        let record = ByteRecord::new();
-        if layout.json.is_some() {
+        let records = if layout.json.is_some() {
             let reader = BufReader::with_capacity(READ, reader);
-            let reader = Reader::Json { reader, line: Vec::new(), cells: Cells::default() };
-            return Places { reader, layout, record };
-        }
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(layout.delimiter)
-            .buffer_capacity(READ)
-            .from_reader(reader);
-        // Or the first seek would read the file's own, and there may be a title first.
-        reader.set_byte_headers(ByteRecord::new());
-        Places { reader: Reader::Delimited(reader), layout, record }
+            Records::Json { reader, line: Vec::new(), cells: Cells::default() }
+        } else {
+            let mut reader = csv::ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .delimiter(layout.delimiter)
+                .buffer_capacity(READ)
+                .from_reader(reader);
+            // Or the first seek would read the file's own, and there may be a title first.
+            reader.set_byte_headers(ByteRecord::new());
+            Records::Delimited(reader)
+        };
+        Places { records, layout, record: ByteRecord::new() }
     }
 
-    /// Reads the record that begins at a byte of `reader`; false if none well shaped does.
+    /// Reads the record that begins at a byte of the file; false if none well shaped does.
     pub fn read(&mut self, place: u64) -> bool {
-        let to = SeekFrom::Start(place);
-        let reader = match &mut self.reader {
-            Reader::Delimited(reader) => reader,
-            Reader::Json { reader, line, cells } => {
-                line.clear();
-                return reader.seek(to).is_ok()
-                    && reader.read_until(b'\n', line).is_ok()
-                    && cells.read(line, self.layout, &mut self.record).is_none();
+        let (at, record) = (SeekFrom::Start(place), &mut self.record);
+        match &mut self.records {
+            Records::Delimited(reader) => {
+                if reader.seek_raw(at, Position::new()).is_err()
+                    || !reader.read_byte_record(record).unwrap_or(false)
+                {
+                    return false;
+                }
+                let bytes = record.as_slice();
+                let suspect = !bytes.is_ascii() || memchr(0, bytes).is_some();
+                shape_fault(record, self.layout, suspect).is_none()
             }
-        };
-        let there = reader.seek_raw(to, Position::new());
-        if there.is_err() || !reader.read_byte_record(&mut self.record).unwrap_or(false) {
-            return false;
+            Records::Json { reader, line, cells } => {
+                line.clear();
+                if reader.seek(at).is_err() || reader.read_until(b'\n', line).is_err() {
+                    return false;
+                }
+                cells.read(line.trim_ascii_end(), self.layout, record).is_none()
+            }
         }
-        let bytes = self.record.as_slice();
-        let suspect = !bytes.is_ascii() || memchr(0, bytes).is_some();
-        shape_fault(&self.record, self.layout, suspect).is_none()
     }
 
     /// Returns the record that was read last.

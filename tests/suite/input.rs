@@ -287,7 +287,7 @@ fn a_site_names_its_columns_and_what_nobody_knows_is_told_once() {
                  2,TESTPATIENT,BEN,02/14/1987,M,7,42,42,42,\n";
     assert!(patients("", text).extracts[0].is_err());
     let settings = "[columns.patients]\n\"Chart No\" = \"patientid\"\nfamily = \"lastname\"\n\
-                    \"ROOM\" = \"\"\n";
+                    \"ROOM\" = \"\"\n[provider_id]\nuse = \"athena\"\n";
     let found = patients(settings, text);
     assert_eq!(found.extracts[0].clone().unwrap().sent, 2);
     assert_eq!(found.unknown, ["Shoe Size", "shoe_size"]);
