@@ -28,6 +28,7 @@ impl Check<'_> {
                 self.problem(start, what);
             }
             let provider = Provider {
+                hl7_id: self.cell("hl7providerid", row.hl7providerid),
                 npi,
                 last: self.cell("lastname", row.lastname),
                 first: self.cell("firstname", row.firstname),

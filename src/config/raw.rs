@@ -80,6 +80,7 @@ type Names = BTreeMap<Spanned<String>, Spanned<String>>;
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Provider {
+    pub hl7providerid: Text,
     pub npi: Text,
     pub lastname: Text,
     pub firstname: Text,

@@ -161,6 +161,8 @@ impl Scope {
 /// A provider of the interface file; texts may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provider {
+    /// athenaNet's ID for HL7, where it is another one.
+    pub hl7_id: String,
     /// National Provider Identifier, its check digit good.
     pub npi: String,
     /// Family name.

@@ -149,7 +149,11 @@ impl Conversion<'_> {
                 && let Some(source) = saved(kind)
             {
                 let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
-                let read = reference::read(&source, reading, scope, &mut |_, _| Ok(()))?;
+                let read = reference::read(&source, reading, scope, &mut |_, _| Ok(()));
+                // It was read once; settings that have changed since can be in its way.
+                let read = read.inspect_err(|err| {
+                    log::error!("{} in reference/ cannot be read any more: {err}", source.name);
+                })?;
                 fresh = Some(read.0);
             }
             references.absorb(fresh.unwrap_or_default());

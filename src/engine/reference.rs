@@ -18,7 +18,7 @@ pub fn add_own(references: &mut References, scope: &Scope) {
     for (id, provider) in &scope.providers {
         let row = ProviderRow {
             id: id.as_bytes(),
-            hl7_id: b"",
+            hl7_id: provider.hl7_id.as_bytes(),
             npi: provider.npi.as_bytes(),
             last: provider.last.as_bytes(),
             first: provider.first.as_bytes(),

@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 use super::error::EngineError;
 use crate::digest::Digest;
 use crate::domain::{ExtractKind, Layout};
-use crate::extract::{Blocks, ExtractError, Header, Limits, Reading, Text};
+use crate::extract::{Blocks, ExtractError, Limits, Reading, Text};
 
 /// One extract of a drop.
 #[derive(Clone, Debug)]
@@ -112,10 +112,9 @@ impl Source {
             Blocks::open(text, reading, self.kind, Limits::default())
         };
         let (header, blocks) = open(progress)?;
-        let layout = match (header, self.learned.get()) {
-            (Header::Bound(layout), _) => *layout,
-            (Header::InRecords, Some(layout)) => layout.clone(),
-            (Header::InRecords, None) => {
+        let layout = match header.or_else(|| self.learned.get().cloned()) {
+            Some(layout) => layout,
+            None => {
                 let layout = open(None)?.1.learn(reading, self.kind)?;
                 self.learned.get_or_init(|| layout).clone()
             }

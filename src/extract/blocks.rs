@@ -43,15 +43,6 @@ pub struct Block {
     pub offset: u64,
 }
 
-/// Where the names of the columns are.
-#[derive(Debug)]
-pub enum Header {
-    /// In a header of the file.
-    Bound(Box<Layout>),
-    /// In its records, which are JSON: [`Blocks::learn`].
-    InRecords,
-}
-
 /// Names that the records of a file can have; real ones have a few hundred.
 const NAMES_MAX: usize = 4096;
 
@@ -71,7 +62,8 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// Reads the header and binds it; the blocks that follow hold records only.
+    /// Reads the header and binds it; the blocks that follow hold records only. NDJSON
+    /// has no header, and so there is no layout yet: see [`Blocks::learn`].
     ///
     /// # Errors
     /// [`ExtractError`]: empty, not text, columns missing.
@@ -80,7 +72,7 @@ impl Blocks {
         reading: &Reading,
         kind: ExtractKind,
         limits: Limits,
-    ) -> Result<(Header, Blocks), ExtractError> {
+    ) -> Result<(Option<Layout>, Blocks), ExtractError> {
         let rest = Vec::with_capacity(limits.block_bytes + (limits.block_bytes >> 2));
         let Text { reader, name } = text;
         let (spare, delimiter, line, offset, at_end) = (Vec::new(), None, 1, 0, false);
@@ -91,12 +83,12 @@ impl Blocks {
             blocks.drop_front(3);
         }
         if blocks.is_json()? {
-            return Ok((Header::InRecords, blocks));
+            return Ok((None, blocks));
         }
         blocks.skip_title();
         let mut layout = blocks.header(reading, kind)?;
         layout.text = name;
-        Ok((Header::Bound(Box::new(layout)), blocks))
+        Ok((Some(layout), blocks))
     }
 
     /// Reads all records for their names. Whoever wants the records too opens the file
@@ -108,6 +100,7 @@ impl Blocks {
         let mut names = Names::default();
         while let Some(block) = self.next_block()? {
             names.learn(&block.bytes);
+            self.reuse(block);
             if names.len() > NAMES_MAX {
                 return Err(ExtractError::TooManyNames { line: self.line, max: NAMES_MAX });
             }
@@ -349,12 +342,12 @@ mod tests {
         let text = Text::of(io::Cursor::new(text.to_vec()), Encoding::Auto)?;
         let reading = Reading::new(&Vocabulary::standard().unwrap(), &BTreeMap::new()).unwrap();
         let (header, mut blocks) = Blocks::open(text, &reading, ExtractKind::Departments, limits)?;
-        let Header::Bound(layout) = header else { panic!("JSON") };
+        let layout = header.unwrap();
         let mut all = Vec::new();
         while let Some(block) = blocks.next_block()? {
             all.push(block);
         }
-        Ok((*layout, all))
+        Ok((layout, all))
     }
 
     fn records(bytes: &[u8]) -> Vec<csv::ByteRecord> {

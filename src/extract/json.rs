@@ -305,7 +305,8 @@ impl Cells {
     }
 
     fn put(&mut self, name: &str, value: &str, layout: &Layout) -> Result<(), RowFault> {
-        // Every name of the file has been learned.
+        // Every name of the file has been learned, but for those behind what is wrong
+        // with a record that is refused for it.
         let Some(name) = layout.json.as_ref().and_then(|names| names.get(name)) else {
             return Ok(());
         };

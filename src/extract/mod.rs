@@ -1,5 +1,8 @@
 //! Extracts: bytes of a dropped file in, blocks of whole records out.
 //!
+//! `unpack` makes text of the bytes, `blocks` cuts it, `rows` reads the records of a
+//! block, be they delimited or JSON (`json`), under the layout that `header` bound.
+//!
 //! Streaming: a block is about a megabyte, and nothing here grows with the file.
 //! Positions count records from 1 (the header is none) and lines from 1. What a
 //! column means and what becomes of a record is not known here.
@@ -14,7 +17,7 @@ mod reading;
 mod rows;
 mod unpack;
 
-pub use blocks::{Block, Blocks, Header, Limits};
+pub use blocks::{Block, Blocks, Limits};
 pub use columns::{Vocabulary, VocabularyError};
 pub use places::Places;
 pub use reading::Reading;
