@@ -28,5 +28,6 @@ pub use layout::{Cell, Layout};
 pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, Endpoint, Environment, ExternalId, ExtractKind, InterfaceName, Login, MappingRow,
-    Method, OnDoubt, Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, Verify, Wire,
+    Method, OnDoubt, Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, Upload, Verify,
+    Wire,
 };

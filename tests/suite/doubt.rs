@@ -15,7 +15,7 @@ const LATER: &str = "event,patientid,lastname,firstname,dob,sex\nadd,2,Roe,Bob,,
 
 /// Ends the process at the first place of this name. A run that is undone again says
 /// which number that place has.
-fn aborted_at(site: &Site, place: &str) {
+pub fn aborted_at(site: &Site, place: &str) {
     let kept = tempfile::tempdir().unwrap();
     let copy = |from: &Path, to: &Path| {
         let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status();

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::doubt::aborted_at;
 use crate::sftpd::Server;
 use crate::site::{NAME, Output, Site};
 
@@ -247,4 +248,60 @@ fn a_server_that_overwrites_is_not_asked_to() {
     assert_eq!(said.code, Some(4), "{said:?}");
     assert_eq!(stands(&site), ("conflict".into(), vec![BATCH.to_string()]));
     assert_eq!(fs::read(site.partner.join(BATCH)).unwrap(), b"the vendor's own");
+}
+
+#[test]
+fn a_server_that_cannot_rename_gets_files_under_their_final_names() {
+    let (_own, site) = over("ForceCommand internal-sftp -P rename,posix-rename");
+    add_setting(&site, "upload = \"direct\"\nverify = \"hash\"");
+    let said = site.run(["check", "--partner"]);
+    assert_eq!((said.code, files(&site).len()), (Some(0), 0), "{said:?}");
+    let (said, delivery) = delivered(&site);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(delivery["receipt"]["evidence"], "written");
+    assert_eq!(stands(&site), ("delivered".into(), vec![BATCH.to_string()]));
+}
+
+/// A try that breaks off in the middle of a file under its final name.
+fn half_written(settings: &str) -> Site {
+    let site = Site::new();
+    add_setting(&site, &format!("upload = \"direct\"\n{settings}"));
+    site.put("patients.csv", PATIENTS);
+    aborted_at(&site, "ledger.sending.after");
+    fs::write(site.partner.join(BATCH), "FHS|half").unwrap();
+    assert_eq!(stands(&site).0, "sending");
+    site
+}
+
+#[test]
+fn half_a_file_of_ours_under_the_final_name_is_replaced_and_nobody_elses() {
+    let site = half_written("");
+    let promised = fs::read(site.spool().outbox.join(BATCH)).unwrap();
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(fs::read(site.partner.join(BATCH)).unwrap(), promised);
+
+    let site = Site::new();
+    add_setting(&site, "upload = \"direct\"");
+    fs::write(site.partner.join(BATCH), "the vendor's own").unwrap();
+    let (said, _) = delivered(&site);
+    assert_eq!((said.code, stands(&site).0), (Some(4), "conflict".into()), "{said:?}");
+    assert_eq!(fs::read(site.partner.join(BATCH)).unwrap(), b"the vendor's own");
+}
+
+#[test]
+fn what_was_taken_while_it_was_written_is_for_a_person() {
+    let site = half_written("pickup = \"immediate\"");
+    fs::remove_file(site.partner.join(BATCH)).unwrap();
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.out.contains("it may have been taken, half or whole"), "{said:?}");
+    assert_eq!(stands(&site).0, "uncertain");
+    assert_eq!(site.run(["run"]).code, Some(4), "it is not sent again by itself");
+    assert_eq!(site.run(["delivery", BATCH, "--retry"]).code, Some(0));
+    assert_eq!((site.run(["run"]).code, files(&site).len()), (Some(4), 0), "a look is a look");
+    let why = ["--resend", "--why", "they got half of it"];
+    assert_eq!(site.run(["delivery", BATCH].into_iter().chain(why)).code, Some(0));
+    assert_eq!(site.run(["run"]).code, Some(0));
+    assert_eq!(files(&site), [BATCH]);
 }

@@ -181,9 +181,9 @@ pub(super) fn addresses(host: &str, port: u16, limit: Duration) -> io::Result<Ve
         // Nobody listens any more to one that took too long.
         let _ = done.send(found.map(Iterator::collect));
     })?;
-    found.recv_timeout(limit).unwrap_or_else(|_| {
-        Err(io::Error::other("the name server does not answer in time"))
-    })
+    found
+        .recv_timeout(limit)
+        .unwrap_or_else(|_| Err(io::Error::other("the name server does not answer in time")))
 }
 
 fn connect(address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
