@@ -3,7 +3,7 @@
 
 use jiff::civil::DateTime;
 
-use crate::domain::{Kind, Scope};
+use crate::domain::{Kind, LineEnding, Scope};
 use crate::hl7::envelope::{Header, Parties, header, trailer};
 
 /// The envelope of one batch file.
@@ -14,6 +14,7 @@ pub struct Envelope {
     processing_id: &'static str,
     number: u64,
     file_name: String,
+    line_ending: LineEnding,
 }
 
 impl Envelope {
@@ -43,6 +44,7 @@ impl Envelope {
             processing_id: scope.environment.processing_id(),
             number,
             file_name,
+            line_ending: scope.wire.line_ending,
         }
     }
 
@@ -64,6 +66,7 @@ impl Envelope {
         let fields =
             Header { name: &name, comment: &comment, control_id: &control_id, reference: "" };
         header("FHS", &self.parties, &fields, out);
+        self.end(out);
     }
 
     /// Writes BHS of the `index`th batch, counted from 1.
@@ -75,17 +78,21 @@ impl Envelope {
     pub fn empty_batch(&self, out: &mut Vec<u8>) {
         self.batch_header(Kind::Patient, "no changes", 1, out);
         trailer("BTS", 0, "", out);
+        self.end(out);
         trailer("FTS", 1, "", out);
+        self.end(out);
     }
 
     /// Writes BTS with its count of messages.
     pub fn close_batch(&self, kind: Kind, messages: u64, out: &mut Vec<u8>) {
         trailer("BTS", messages, comment(kind), out);
+        self.end(out);
     }
 
     /// Writes FTS with its count of batches.
     pub fn close_file(&self, batches: u64, messages: u64, out: &mut Vec<u8>) {
         trailer("FTS", batches, &format!("{messages} messages"), out);
+        self.end(out);
     }
 
     fn batch_header(&self, kind: Kind, comment: &str, index: u64, out: &mut Vec<u8>) {
@@ -96,6 +103,13 @@ impl Envelope {
         let control_id = self.control_id(self.number * 10 + index);
         let fields = Header { name, comment, control_id: &control_id, reference: "" };
         header("BHS", &self.parties, &fields, out);
+        self.end(out);
+    }
+
+    /// Puts the agreed line ending instead of the CR that HL7 asks for.
+    fn end(&self, out: &mut Vec<u8>) {
+        out.pop();
+        out.extend_from_slice(self.line_ending.bytes());
     }
 
     /// Twenty characters, all that FHS-11 and BHS-11 can hold: the time of the run and

@@ -4,26 +4,42 @@
 //! table <n>; written as <coding system>`, then a row a line, `code<TAB>text` and
 //! where needed `<TAB>words`: further inputs, `;` between, that mean this code. A
 //! text that names one row only is an input too. Sources and rules: `interface.md`
-//! section 6. Not being in a table is an answer here, not an error.
+//! section 6. Not being in a table is an answer here, not an error. An interface may
+//! put words and rows of its own into a table ([`Table::with`]).
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// The longest input that a table can hold, in bytes; a longer one is not in it.
 const INPUT_BYTES_MAX: usize = 128;
 
 /// The tables that come with the program, by name.
-const STANDARD: [(&str, &str); 8] = [
+const STANDARD: [(&str, &str); 10] = [
     ("contact_role", include_str!("../config/codes/contact_role.tsv")),
     ("ethnicity", include_str!("../config/codes/ethnicity.tsv")),
+    ("ethnicity_hl7", include_str!("../config/codes/ethnicity_hl7.tsv")),
     ("language", include_str!("../config/codes/language.tsv")),
+    ("language_b", include_str!("../config/codes/language.tsv")),
     ("marital", include_str!("../config/codes/marital.tsv")),
     ("race", include_str!("../config/codes/race.tsv")),
     ("relationship", include_str!("../config/codes/relationship.tsv")),
     ("sex", include_str!("../config/codes/sex.tsv")),
     ("status", include_str!("../config/codes/status.tsv")),
 ];
+
+/// The languages whose bibliographic code (ISO 639-2/B) is another than their code for
+/// terminology, which tables and athenaNet use: `T B`.
+const BIBLIOGRAPHIC: [&str; 20] = [
+    "sqi alb", "hye arm", "eus baq", "mya bur", "zho chi", "ces cze", "nld dut", "fra fre",
+    "kat geo", "deu ger", "ell gre", "isl ice", "mkd mac", "mri mao", "msa may", "fas per",
+    "ron rum", "slk slo", "bod tib", "cym wel",
+];
+
+/// Relationships as seen from the other side (`interface.md` 8.14); whatever does not
+/// stand here is `OTH` from there.
+const INVERSE: [&str; 8] =
+    ["CHD PAR", "PAR CHD", "GCH GRP", "GRP GCH", "SEL SEL", "SPO SPO", "SIB SIB", "DOM DOM"];
 
 /// One code of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +60,23 @@ pub enum Found {
 }
 
 /// A code table, ready to be asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     name: String,
     system: String,
     rows: Vec<Row>,
     inputs: HashMap<Box<[u8]>, (u32, Found), BuildHasherDefault<Fnv>>,
+}
+
+/// A word that an interface has for a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnWord {
+    /// As the extract writes it.
+    pub word: String,
+    /// The code; one that the table does not have needs a text.
+    pub code: String,
+    /// The text of a code that the table does not have.
+    pub text: Option<String>,
 }
 
 /// A table file that cannot be used.
@@ -65,11 +92,13 @@ pub struct TableError {
 }
 
 /// Returns a table that comes with the program: `race`, `ethnicity`, `language`,
-/// `sex`, `marital`, `relationship`, `contact_role` or `status`.
-pub fn standard(name: &str) -> Option<&'static Table> {
+/// `sex`, `marital`, `relationship`, `contact_role` or `status`; also `language_b`,
+/// which writes ISO 639-2/B, and `ethnicity_hl7`, which writes HL7 table 0189.
+pub fn standard(name: &str) -> Option<&'static Arc<Table>> {
     // A test reads every one of them, so none is lost here.
-    static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
-        STANDARD.iter().filter_map(|(name, tsv)| Table::read(name, tsv).ok()).collect()
+    static TABLES: LazyLock<Vec<Arc<Table>>> = LazyLock::new(|| {
+        let read = |(name, tsv): &(&str, &str)| Table::read(name, tsv).ok().map(Arc::new);
+        STANDARD.iter().filter_map(read).collect()
     });
     TABLES.iter().find(|table| table.name == name)
 }
@@ -113,7 +142,40 @@ impl Table {
             table.add(word, row, Found::Word).map_err(|what| fail(number, what))?;
         }
         table.add_texts();
+        if name == "language_b" {
+            for row in &mut table.rows {
+                let mut pairs = BIBLIOGRAPHIC.iter().filter_map(|pair| pair.split_once(' '));
+                if let Some((_, b)) = pairs.find(|(t, _)| *t == row.code) {
+                    row.code = b.to_string();
+                }
+            }
+        }
         Ok(table)
+    }
+
+    /// Returns the table with an interface's own words in it, which go before what it
+    /// has, and its own coding system, if any. A word whose code is not there and has
+    /// no text is left out; who reads the settings told so.
+    pub fn with(&self, words: &[OwnWord], system: Option<&str>) -> Table {
+        let mut table = self.clone();
+        let mut buffer = [0; INPUT_BYTES_MAX];
+        if let Some(system) = system {
+            table.system = system.to_string();
+        }
+        for OwnWord { word, code, text } in words {
+            let row = match (text, table.inputs.get(code.to_lowercase().as_bytes())) {
+                (Some(text), _) => {
+                    table.rows.push(Row { code: code.clone(), text: text.clone() });
+                    (table.rows.len() - 1) as u32
+                }
+                (None, Some((row, _))) => *row,
+                (None, None) => continue,
+            };
+            if let Some(key) = squeeze(word.as_bytes(), &mut buffer) {
+                table.inputs.insert(key.into(), (row, Found::Code));
+            }
+        }
+        table
     }
 
     /// Makes `input` stand for a row.
@@ -194,8 +256,10 @@ fn squeeze<'a>(input: &[u8], buffer: &'a mut [u8; INPUT_BYTES_MAX]) -> Option<&'
     Some(&buffer[..filled])
 }
 
-/// FNV-1a: the keys are short and the tables are ours, so nothing need be kept secret.
-struct Fnv(u64);
+/// FNV-1a: the keys are short and the tables are ours or the practice's, so nothing need
+/// be kept secret.
+#[derive(Clone)]
+pub struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Fnv {
@@ -218,6 +282,13 @@ impl Hasher for Fnv {
     fn finish(&self) -> u64 {
         self.0
     }
+}
+
+/// Returns what a relationship is from the other side: the patient is the insured's
+/// child, so the insured is the patient's parent.
+pub fn inverse_relationship(code: &str) -> &'static str {
+    let found = INVERSE.iter().filter_map(|pair| pair.split_once(' '));
+    found.filter(|(from, _)| *from == code).map(|(_, to)| to).next().unwrap_or("OTH")
 }
 
 /// True for a code that is formed like CDC's race and ethnicity codes, `dddd-d`, and
@@ -325,6 +396,58 @@ mod tests {
         assert_eq!(code("status", "CHECKED IN"), "2");
         assert_eq!(find("language", "ENG").unwrap().2, Found::Code);
         assert_eq!(find("language", "English").unwrap().2, Found::Word);
+    }
+
+    #[test]
+    fn a_language_has_a_code_in_each_form() {
+        let both =
+            [("zho", "chi"), ("chi", "chi"), ("zh", "chi"), ("eng", "eng"), ("Chinese", "chi")];
+        for (input, b) in both {
+            assert_eq!(code("language_b", input), b, "{input}");
+        }
+        for pair in BIBLIOGRAPHIC {
+            let (t, b) = pair.split_once(' ').unwrap();
+            assert_eq!((code("language", b), code("language_b", t)), (t.into(), b.into()));
+        }
+    }
+
+    #[test]
+    fn every_ethnicity_is_hispanic_or_not_in_hl7s_own_table() {
+        for row in standard("ethnicity").unwrap().rows() {
+            let wanted = if row.code == "2186-5" { "N" } else { "H" };
+            assert_eq!(code("ethnicity_hl7", &row.code), wanted, "{}", row.code);
+            assert_eq!(code("ethnicity_hl7", &row.text), wanted, "{}", row.text);
+        }
+        assert_eq!(standard("ethnicity_hl7").unwrap().system(), "HL70189");
+    }
+
+    #[test]
+    fn a_relationship_is_seen_from_the_other_side() {
+        for (code, wanted) in [("CHD", "PAR"), ("PAR", "CHD"), ("GRP", "GCH"), ("SEL", "SEL")] {
+            assert_eq!(inverse_relationship(code), wanted);
+        }
+        assert_eq!((inverse_relationship("EME"), inverse_relationship("")), ("OTH", "OTH"));
+    }
+
+    #[test]
+    fn an_interface_puts_its_own_words_into_a_table() {
+        let own = |word: &str, code: &str, text: Option<&str>| OwnWord {
+            word: word.to_string(),
+            code: code.to_string(),
+            text: text.map(str::to_string),
+        };
+        let words = [
+            own("Boss  Of", "eme", None),
+            own("PARENT", "GRD", None),
+            own("Neighbour", "NBR", Some("Neighbour")),
+            own("lost", "XYZ", None),
+        ];
+        let table = standard("relationship").unwrap().with(&words, Some("LOCAL"));
+        let code = |input: &str| table.find(input.as_bytes()).map(|(row, _)| row.code.as_str());
+        assert_eq!(code("boss of"), Some("EME"));
+        assert_eq!(code("parent"), Some("GRD"), "its own word counts");
+        assert_eq!(code("NEIGHBOUR"), Some("NBR"));
+        assert_eq!((code("lost"), table.system()), (None, "LOCAL"));
     }
 
     #[test]

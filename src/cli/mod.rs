@@ -48,11 +48,12 @@ impl From<EngineError> for Failure {
         let exit = match &err {
             EngineError::Busy { .. } => Exit::BUSY,
             EngineError::Map(_)
+            | EngineError::Columns(_)
             | EngineError::Extract(_)
             | EngineError::NothingWaits { .. }
             | EngineError::WhichEndpoint { .. } => Exit::USAGE,
             EngineError::Disk(DiskError::NotDurable { .. }) => Exit::NOT_DURABLE,
-            EngineError::Worker => Exit::BUG,
+            EngineError::Worker | EngineError::NoDigest => Exit::BUG,
             _ => Exit::LOCAL,
         };
         let text = match &err {

@@ -172,7 +172,7 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
                 json!({
                     "file": &*source.name,
                     "kind": source.kind.word(),
-                    "sha256": source.digest.to_string(),
+                    "sha256": source.digest().ok().map(|digest| digest.to_string()),
                     "counts": account.counts,
                     "notes": account.notes.0,
                     "unknown_columns": account.unknown,

@@ -7,7 +7,9 @@ use toml::Spanned;
 
 use super::check::{Check, Place, open};
 use super::raw;
-use crate::domain::{Environment, Event, InterfaceName, Kind, Wire};
+use crate::domain::{
+    Charset, Environment, Event, InterfaceName, Kind, LengthPolicy, LineEnding, Wire,
+};
 
 /// A control ID is `<number>M<context_id>` in ST(20), and the number may grow to
 /// ten digits (`interface.md` MSH-10).
@@ -26,6 +28,16 @@ pub(super) struct Project {
 
 /// The versions on offer (`interface.md` 3), at the end of a refusal.
 const SPOKEN: &str = "write \"2.3.1\", \"2.4\", \"2.5\" or \"2.5.1\"";
+
+const CHARSETS: [(&str, Charset); 3] =
+    [("utf-8", Charset::Utf8), ("8859/1", Charset::Latin1), ("ascii", Charset::Ascii)];
+const LINE_ENDINGS: [(&str, LineEnding); 3] =
+    [("cr", LineEnding::Cr), ("crlf", LineEnding::CrLf), ("lf", LineEnding::Lf)];
+const LENGTH_POLICIES: [(&str, LengthPolicy); 3] = [
+    ("warn", LengthPolicy::Warn),
+    ("error", LengthPolicy::Error),
+    ("ignore", LengthPolicy::Ignore),
+];
 
 impl Check<'_> {
     /// Checks `[project]`; the environment apart, as the endpoint hangs on it.
@@ -154,6 +166,17 @@ impl Check<'_> {
         status
     }
 
+    /// Checks `[appointments]` no_show_status; empty where a no-show is no other status.
+    pub fn no_show_status(&mut self, value: raw::Text) -> Option<String> {
+        match value {
+            Some(value) => self.st("no_show_status", value, 200),
+            None => {
+                self.missing(Place { name: "appointments", start: 0 }, "no_show_status", "\"\"");
+                None
+            }
+        }
+    }
+
     fn no_event(&mut self, key: &Spanned<String>, events: &[Event]) {
         let known: Vec<&str> = events.iter().map(|event| event.telling().key).collect();
         let what = format!("`{}` is no event here; write {}", key.as_ref(), known.join(", "));
@@ -181,12 +204,22 @@ impl Check<'_> {
             }
         };
         let operator = self.text(place, "default_operator", wire.default_operator, "\"HL7DROP\"");
+        let charset = self.word(place, "charset", wire.charset, &CHARSETS);
+        let line_ending = self.word(place, "line_ending", wire.line_ending, &LINE_ENDINGS);
+        let policy = self.word(place, "length_policy", wire.length_policy, &LENGTH_POLICIES);
+        if wire.send_deletes.is_none() {
+            self.missing(place, "send_deletes", "false");
+        }
         Some(Wire {
             hl7_version: hl7_version?,
             sending_application: sending?,
             receiving_application: receiving?,
             receiving_facility: facility?,
             default_operator: operator?.into_inner(),
+            charset: charset?,
+            line_ending: line_ending?,
+            length_policy: policy?,
+            send_deletes: wire.send_deletes?.into_inner(),
         })
     }
 
@@ -370,6 +403,27 @@ mod tests {
             let text = format!("[wire]\nhl7_version = \"{version}\"");
             assert_eq!(scope(&changed("[wire]", &text)).wire.hl7_version, version);
         }
+    }
+
+    #[test]
+    fn the_wire_is_as_hl7_says_unless_agreed() {
+        let wire = scope(GOOD).wire;
+        assert_eq!((wire.charset, wire.line_ending), (Charset::Utf8, LineEnding::Cr));
+        assert_eq!((wire.length_policy, wire.send_deletes), (LengthPolicy::Warn, false));
+        let text = "[wire]\ncharset = \"8859/1\"\nline_ending = \"crlf\"\n\
+                    length_policy = \"error\"\nsend_deletes = true";
+        let wire = scope(&changed("[wire]", text)).wire;
+        assert_eq!((wire.charset, wire.line_ending), (Charset::Latin1, LineEnding::CrLf));
+        assert_eq!((wire.length_policy, wire.send_deletes), (LengthPolicy::Error, true));
+        let text = "[wire]\ncharset = \"latin1\"\nline_ending = \"\"\nlength_policy = \"cut\"";
+        assert_eq!(
+            problems(&changed("[wire]", text)),
+            [
+                "line 7: `latin1` is no charset; write \"utf-8\" or \"8859/1\" or \"ascii\"",
+                "line 8: `` is no line_ending; write \"cr\" or \"crlf\" or \"lf\"",
+                "line 9: `cut` is no length_policy; write \"warn\" or \"error\" or \"ignore\"",
+            ]
+        );
     }
 
     #[test]

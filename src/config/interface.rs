@@ -27,14 +27,24 @@ pub fn read(text: &str, folder: &Path) -> Result<Scope, Vec<Problem>> {
 fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let (environment, project) = check.project(raw.project);
     let enabled = check.enabled(raw.enable);
-    let files = check.extracts(raw.extract.unwrap_or_default());
+    let (files, mut forms) = check.extracts(raw.extract.unwrap_or_default());
+    check.columns(raw.columns.unwrap_or_default(), &mut forms);
+    let providers = check.providers(raw.providers);
+    let departments = check.departments(raw.departments);
     let wire = check.wire(raw.wire);
     let connectivity = raw.connectivity.unwrap_or_default();
     let rows = raw.endpoint.unwrap_or_default();
     let endpoints = environment.and_then(|which| check.endpoints(which, connectivity, rows));
     let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
+    check.id_columns(&patient_ids, &appointment_ids, &mut forms);
+    let deleted_patients = check.deleted_patients(raw.patients);
+    let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());
+    let fields = check.fields(raw.fields, hl7_version);
+    let codes = check.codes(raw.codes);
     let mapping = check.mapping(raw.mapping.unwrap_or_default());
-    let status = check.status(raw.appointments.unwrap_or_default().status);
+    let appointments = raw.appointments.unwrap_or_default();
+    let no_show_status = check.no_show_status(appointments.no_show_status);
+    let status = check.status(appointments.status);
     let provider_ids = check.provider_ids(raw.provider_id);
     let batching = check.batching(raw.batch);
     let pickup = check.pickup(raw.pickup);
@@ -47,12 +57,19 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         timezone: project.timezone,
         enabled,
         files,
+        forms,
+        providers,
+        departments,
         wire: wire?,
         endpoints: endpoints?,
         patient_ids,
         appointment_ids,
+        deleted_patients: deleted_patients?,
+        fields,
+        codes,
         mapping,
         status,
+        no_show_status: no_show_status?,
         provider_ids: provider_ids?,
         batching: batching?,
         pickup: pickup?,

@@ -9,11 +9,14 @@
 //! checked cannot be had.
 
 mod check;
+mod check_codes;
 mod check_connectivity;
 mod check_extract;
+mod check_fields;
 mod check_ids;
 mod check_output;
 mod check_project;
+mod check_tables;
 pub mod interface;
 mod problem;
 pub mod program;

@@ -13,6 +13,8 @@ use toml::Spanned;
 
 /// A text and where it stands.
 pub(super) type Text = Option<Spanned<String>>;
+/// Keys that an interface chooses itself.
+pub(super) type Words = BTreeMap<Spanned<String>, Spanned<String>>;
 /// A whole number and where it stands.
 pub(super) type Number = Option<Spanned<i64>>;
 
@@ -22,10 +24,19 @@ pub(super) struct File {
     pub project: Option<Spanned<Project>>,
     pub enable: Option<Spanned<BTreeMap<Spanned<String>, bool>>>,
     pub extract: Option<Extracts>,
+    pub columns: Option<Columns>,
+    #[serde(default)]
+    pub providers: BTreeMap<Spanned<String>, Provider>,
+    #[serde(default)]
+    pub departments: Names,
     pub wire: Option<Spanned<Wire>>,
     pub connectivity: Option<Connectivity>,
     pub endpoint: Option<Vec<Spanned<Endpoint>>>,
     pub external_ids: Option<ExternalIds>,
+    pub patients: Option<Spanned<Patients>>,
+    pub fields: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Word>>>>,
+    #[serde(default)]
+    pub codes: BTreeMap<Spanned<String>, Spanned<Words>>,
     pub mapping: Option<Vec<Spanned<MappingRow>>>,
     pub appointments: Option<Appointments>,
     pub provider_id: Option<Spanned<ProviderId>>,
@@ -59,6 +70,33 @@ pub(super) struct Extracts {
 #[serde(deny_unknown_fields)]
 pub(super) struct Extract {
     pub files: Option<Spanned<Vec<Spanned<String>>>>,
+    pub delimiter: Text,
+    pub encoding: Text,
+}
+
+/// Header names of a site and the columns they mean, or IDs and their names.
+type Names = BTreeMap<Spanned<String>, Spanned<String>>;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Provider {
+    pub npi: Text,
+    pub lastname: Text,
+    pub firstname: Text,
+    pub schedulingname: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Columns {
+    #[serde(default)]
+    pub providers: Names,
+    #[serde(default)]
+    pub departments: Names,
+    #[serde(default)]
+    pub patients: Names,
+    #[serde(default)]
+    pub appointments: Names,
 }
 
 #[derive(Default, Deserialize)]
@@ -69,6 +107,10 @@ pub(super) struct Wire {
     pub receiving_application: Text,
     pub receiving_facility: Text,
     pub default_operator: Text,
+    pub charset: Text,
+    pub line_ending: Text,
+    pub length_policy: Text,
+    pub send_deletes: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -129,6 +171,14 @@ pub(super) struct ExternalId {
     #[serde(rename = "type")]
     pub id_type: Text,
     pub width: Number,
+    pub leading_zeros: Option<Spanned<bool>>,
+    pub zero_pad: Option<Spanned<bool>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Patients {
+    pub deleted: Text,
 }
 
 #[derive(Default, Deserialize)]
@@ -141,6 +191,7 @@ pub(super) struct MappingRow {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Appointments {
+    pub no_show_status: Text,
     #[serde(default)]
     pub status: BTreeMap<Spanned<String>, Spanned<String>>,
 }
@@ -164,6 +215,33 @@ pub(super) struct Batch {
 pub(super) struct Pickup {
     pub settle_seconds: Option<Spanned<f64>>,
     pub empty_wait_seconds: Number,
+}
+
+/// A text, or a yes or no as `true` or `false`.
+pub(super) struct Word(pub String);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Word, D::Error> {
+        from.deserialize_any(WordVisitor)
+    }
+}
+
+struct WordVisitor;
+
+impl Visitor<'_> for WordVisitor {
+    type Value = Word;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("true, false or a text in quotes")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Word, E> {
+        Ok(Word(text.to_string()))
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<Word, E> {
+        Ok(Word(yes.to_string()))
+    }
 }
 
 /// One template or a list of them. Read by hand: serde's `untagged` would lose

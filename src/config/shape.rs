@@ -258,7 +258,8 @@ value = 5
             problems(text),
             [
                 "line 1: unknown field `porject`, expected one of `project`, `enable`, `extract`, \
-                 `wire`, `connectivity`, `endpoint`, `external_ids`, `mapping`, `appointments`, \
+                 `columns`, `providers`, `departments`, `wire`, `connectivity`, `endpoint`, \
+                 `external_ids`, `patients`, `fields`, `codes`, `mapping`, `appointments`, \
                  `provider_id`, `batch`, `pickup`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \
@@ -271,7 +272,7 @@ value = 5
                 "line 16: `settle_seconds`: invalid type: boolean `true`, expected a number",
                 "line 17: `field` is missing in [external_ids.patient]; write field = \"PID-2\"",
                 "line 21: unknown field `feild`, expected one of `name`, `custom_field_id`, \
-                 `category`, `field`, `authority`, `type`, `width`",
+                 `category`, `field`, `authority`, `type`, `width`, `leading_zeros`, `zero_pad`",
                 "line 23: `files`: invalid type: string \"patients.csv\", expected a list in \
                  brackets",
                 "line 25: `files`: invalid type: integer `5`, expected a text in quotes",
@@ -318,7 +319,7 @@ value = 5
         assert_eq!(
             problems(&changed("[project]", &format!("{text}[project]"))),
             [
-                "line 1: `appointments`: invalid type: integer `5`, expected a section",
+                "line 1: `appointments` is a section; write it as [appointments]",
                 "line 2: `mapping`: invalid type: integer `5`, expected a section",
                 "line 3: `external_ids.patient` may come more than once; write it as \
                  [[external_ids.patient]]",

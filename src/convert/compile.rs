@@ -4,7 +4,7 @@
 //! Settings a template can name: `@sending_application`, `@context_id`, `@practice`,
 //! `@receiving_application`, `@receiving_facility`, `@default_operator`,
 //! `@hl7_version`, `@processing_id`, `@clock`; of the event: `@message`, `@trigger`,
-//! `@structure`, `@status`, `@reason_code`, `@reason_text`, `@action`; of the record:
+//! `@structure`, `@status`, `@no_show_status`, `@reason_code`, `@reason_text`, `@action`; of the record:
 //! `@control_id`, `@set`, `@start`, `@end`, `@charset`.
 
 use std::borrow::Cow;
@@ -13,15 +13,17 @@ use std::collections::BTreeMap;
 use jiff::civil::DateTime;
 
 use super::functions::{Function, PersonColumns};
+use super::lengths::{NO_LIMIT, limit};
+use super::lookup::Lookup;
 use super::map::{FieldRule, Map, MapError, SegmentRule};
+use super::outside::{Gone, Outside};
 use super::program::{
     Blank, Column, FieldProgram, Guard, Program, RepetitionProgram, SegmentProgram, Source, Step,
     Times, Value,
 };
 use super::template::{Expression, Part, Repetition};
 use super::values::write_second;
-use crate::codes::{Table, standard};
-use crate::domain::{Code, Event, Kind, Layout, Scope};
+use crate::domain::{Code, DeletedPatients, Event, Kind, Layout, LengthPolicy, Scope, Wire};
 use crate::hl7::{Path, Text, escape};
 
 /// Binds the map of one interface, for one run.
@@ -63,16 +65,19 @@ impl<'a> Compiler<'a> {
     pub fn program(&self, event: Event, bound: Bound<'_>) -> Result<Program, MapError> {
         let settings = self.settings(event);
         let mut segments = Vec::new();
+        let binder = |patient, count| Binder {
+            map: self.map,
+            wire: &self.scope.wire,
+            settings: &settings,
+            bound,
+            patient,
+            count,
+            is_column: self.is_column,
+        };
         for rule in self.map.segments.iter().filter(|rule| rule.kinds.contains(&event.kind())) {
             for time in 1..=rule.times {
-                let binder = Binder {
-                    map: self.map,
-                    settings: &settings,
-                    bound,
-                    patient: rule.patient,
-                    count: (rule.times > 1).then(|| time.to_string()),
-                    is_column: self.is_column,
-                };
+                let count = (rule.times > 1).then(|| time.to_string());
+                let binder = binder(rule.patient, count);
                 let mut segment = binder.segment(rule, event)?;
                 if segment.slim() {
                     segments.push(segment);
@@ -83,7 +88,33 @@ impl<'a> Compiler<'a> {
             Bound::Patient(_) => None,
             Bound::Appointment(layout, _) => Some(self.times(layout)),
         };
-        Ok(Program { segments, times, charset: b"UNICODE UTF-8", ids: self.scope.provider_ids })
+        let outside = self.outside(&binder(true, None))?;
+        let ids = self.scope.provider_ids;
+        let wire = &self.scope.wire;
+        let (charset, line_ending) = (wire.charset, wire.line_ending);
+        let refuses_long = wire.length_policy == LengthPolicy::Error;
+        Ok(Program { segments, outside, times, charset, line_ending, refuses_long, ids })
+    }
+
+    fn outside(&self, binder: &Binder<'_>) -> Result<Outside, MapError> {
+        let wrong = |what: String| MapError::Field { field: "PID".to_string(), what };
+        let column = |name: &str| binder.column(name).map_err(wrong);
+        let mut contexts = vec![column("contextid")?];
+        if let Bound::Appointment(own, Some(_)) = binder.bound {
+            let cells = own.patient_cells("contextid").to_vec();
+            contexts.push(Column { row: 0, cells, name: "contextid".into(), ..Column::default() });
+        }
+        contexts.retain(Column::is_there);
+        let gone = match self.scope.deleted_patients {
+            DeletedPatients::Update => None,
+            DeletedPatients::Refuse => Some(Gone {
+                id: column("patientid")?,
+                status: column("status")?,
+                merged_into: column("newpatientid")?,
+                deleted_at: column("deleteddatetime")?,
+            }),
+        };
+        Ok(Outside { context_id: self.scope.context_id.clone().into(), contexts, gone })
     }
 
     fn times(&self, layout: &Layout) -> Times {
@@ -120,6 +151,7 @@ impl<'a> Compiler<'a> {
             ("@trigger", telling.trigger.to_string()),
             ("@structure", telling.structure.to_string()),
             ("@status", status.to_string()),
+            ("@no_show_status", scope.no_show_status.clone()),
             ("@reason_code", telling.reason.0.to_string()),
             ("@reason_text", telling.reason.1.to_string()),
             ("@action", telling.action.to_string()),
@@ -135,6 +167,7 @@ fn blank(map: &Map, column: &str) -> Blank {
 /// Binds one segment.
 struct Binder<'a> {
     map: &'a Map,
+    wire: &'a Wire,
     settings: &'a BTreeMap<&'static str, String>,
     bound: Bound<'a>,
     patient: bool,
@@ -170,7 +203,14 @@ impl Binder<'_> {
         let fields = fields
             .into_iter()
             .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let deletes = self.wire.send_deletes
+            && event == Event::PatientUpdated
+            && matches!(&rule.name, b"PID" | b"PD1");
+        let fields = fields
+            .into_iter()
+            .map(|field| FieldProgram { deletes: deletes && field.can_vary(), ..field })
+            .collect();
         Ok(SegmentProgram { name: rule.name, guard, head: Vec::new(), constant: 0, fields })
     }
 
@@ -208,7 +248,21 @@ impl Binder<'_> {
                     .map_err(wrong)?,
             );
         }
-        Ok(FieldProgram { number, path, alternatives, is_charset, text: rule.text.clone() })
+        let limit = match self.wire.length_policy {
+            LengthPolicy::Ignore => NO_LIMIT,
+            _ => limit(path.segment(), number, &self.wire.hl7_version),
+        };
+        let text = rule.text.clone();
+        Ok(FieldProgram {
+            number,
+            path,
+            alternatives,
+            lone: None,
+            limit,
+            deletes: false,
+            is_charset,
+            text,
+        })
     }
 
     fn repetition(&self, repetition: &Repetition) -> Result<RepetitionProgram, String> {
@@ -252,6 +306,7 @@ impl Binder<'_> {
             sources,
             function: if off { Function::Nothing } else { function },
             required,
+            is_optional: false,
             name,
         })
     }
@@ -318,6 +373,26 @@ impl Binder<'_> {
         Ok(Column { row, cells, blank, name: name.into() })
     }
 
+    /// Returns the look-up of the table that is the first argument; `rules` are a fault
+    /// code for unknown values, and `inverse`.
+    fn lookup(&self, expression: &Expression, rules: &[String]) -> Result<Lookup, String> {
+        let name = expression.arguments.first().map_or("", String::as_str);
+        let mut fault = None;
+        let mut inverse = false;
+        for rule in rules {
+            match rule.as_str() {
+                "inverse" => inverse = true,
+                code => fault = Some(code_of(code)?),
+            }
+        }
+        let column = expression.sources.first().filter(|name| !name.starts_with('@'));
+        let column = column.map(|name| self.column(name)).transpose()?;
+        let words = Blank::of(self.map.blank.get("*").cloned().unwrap_or_default());
+        let lookup = self.map.tables.lookup(name, fault, column, words);
+        let lookup = lookup.ok_or_else(|| format!("there is no code table `{name}`"))?;
+        Ok(Lookup { inverse, ..lookup })
+    }
+
     fn function(&self, expression: &Expression) -> Result<Function, String> {
         let argument =
             |at: usize| {
@@ -325,11 +400,6 @@ impl Binder<'_> {
                     format!("`{}` needs {} argument(s)", expression.function, at + 1)
                 })
             };
-        let table = || table_of(argument(0)?);
-        let fault = |at: usize| match expression.arguments.get(at) {
-            Some(code) => code_of(code),
-            None => Ok(table_fault(argument(0)?)),
-        };
         let optional = |at: usize| match expression.arguments.get(at) {
             Some(name) => self.column(name),
             None => Ok(Column::default()),
@@ -342,12 +412,14 @@ impl Binder<'_> {
             "minutes" => Function::Minutes,
             "code" => {
                 let default = expression.arguments.get(1).cloned();
-                Function::Code { table: table()?, default, fault: table_fault(argument(0)?) }
+                let lookup = self.lookup(expression, &[])?;
+                Function::Code { lookup: Lookup { only_code: true, ..lookup }, default }
             }
-            "coded" => Function::Coded { table: table()?, fault: fault(1)? },
+            "coded" => Function::Coded(self.lookup(expression, &expression.arguments[1..])?),
             "each" => {
                 let source = expression.sources.first().map_or("", String::as_str);
-                Function::Each { table: table()?, fault: fault(1)?, blank: blank(self.map, source) }
+                let lookup = self.lookup(expression, &expression.arguments[1..])?;
+                Function::Each { lookup, blank: blank(self.map, source) }
             }
             "phone" => Function::Phone {
                 usage: argument(0)?.to_string(),
@@ -363,17 +435,30 @@ impl Binder<'_> {
                     npi: column("npi")?,
                     last: column("lastname")?,
                     first: column("firstname")?,
+                    name: column("name")?,
                 }))
             }
-            "provider" => Function::Provider,
-            "resource" => Function::Resource,
+            "provider" => Function::Provider { hl7_id: optional(0)?, resource: false },
+            "resource" => Function::Provider { hl7_id: optional(0)?, resource: true },
             "place" => Function::Place { name: optional(0)? },
             "department" => Function::Department { name: optional(0)? },
             "zip" => Function::Zip { state: self.column(argument(0)?)? },
-            "yes" => Function::Yes,
-            "width" => Function::Width(
-                argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
-            ),
+            "yes" => match expression.arguments.first() {
+                None => Function::Yes(b"Y".to_vec()),
+                Some(name) => match self.source(name)? {
+                    Source::Bytes(bytes) if !bytes.is_empty() => Function::Yes(bytes),
+                    _ => Function::Nothing,
+                },
+            },
+            "ssn" => Function::Ssn,
+            "width" => Function::Width {
+                least: argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
+                pad: match expression.arguments.get(1).map(String::as_str) {
+                    None => false,
+                    Some("pad") => true,
+                    Some(other) => return Err(format!("`width` takes `pad`, not `{other}`")),
+                },
+            },
             other => return Err(format!("there is no function `{other}`")),
         })
     }
@@ -381,17 +466,4 @@ impl Binder<'_> {
 
 fn code_of(text: &str) -> Result<Code, String> {
     Code::of_id(text).ok_or_else(|| format!("there is no fault `{text}`"))
-}
-
-fn table_of(name: &str) -> Result<&'static Table, String> {
-    standard(name).ok_or_else(|| format!("there is no code table `{name}`"))
-}
-
-/// The fault of a value that a table does not have (`interface.md` 9).
-fn table_fault(table: &str) -> Code {
-    match table {
-        "race" | "ethnicity" => Code::R001,
-        "language" => Code::L001,
-        _ => Code::C001,
-    }
 }

@@ -4,10 +4,11 @@
 //! never seen: what was sent before is not known here yet.
 
 use super::compile::Bound;
+use super::lookup::{Lookup, Unmapped};
 use super::map::Map;
+use super::outside::Gone;
 use super::program::{Blank, Column, Input, Refusal};
-use crate::codes::standard;
-use crate::domain::{Code, Environment, Event, Kind, Scope};
+use crate::domain::{Code, DeletedPatients, Environment, Event, Kind, Scope};
 
 /// Reads the events of the records under one header.
 #[derive(Clone, Debug)]
@@ -17,8 +18,11 @@ pub struct Detector {
     production: bool,
     event: Option<Column>,
     status: Column,
+    statuses: Option<Lookup>,
     patient: Column,
     test_patient: Column,
+    /// Of patients who are told as updates when they are gone.
+    gone: Option<Gone>,
 }
 
 /// What a record tells.
@@ -55,14 +59,23 @@ impl Detector {
             }
         };
         let column = |name: &'static str| at(0, layout.cells(name), name);
+        let update = scope.deleted_patients == DeletedPatients::Update;
+        let gone = kind == Kind::Patient && update;
         Detector {
             kind,
             enabled: scope.enabled.clone(),
             production: scope.environment == Environment::Production,
             event: layout.has("event").then(|| column("event")),
             status: column("appointmentstatus"),
+            statuses: map.tables.lookup("status", Some(Code::E002), None, Blank::default()),
             patient: column("patientid"),
             test_patient,
+            gone: gone.then(|| Gone {
+                id: column("patientid"),
+                status: column("status"),
+                merged_into: column("newpatientid"),
+                deleted_at: column("deleteddatetime"),
+            }),
         }
     }
 
@@ -79,7 +92,9 @@ impl Detector {
     /// True of a test patient in production, who never leaves (`interface.md` 5.3). Of
     /// an appointment it is asked once its patient is found.
     pub fn is_test_patient(&self, input: Input<'_>) -> bool {
-        self.production && self.test_patient.value(input).eq_ignore_ascii_case(b"y")
+        let said = self.test_patient.value(input);
+        self.production
+            && [&b"y"[..], b"yes", b"true", b"1"].iter().any(|yes| said.eq_ignore_ascii_case(yes))
     }
 
     /// Returns what a record tells.
@@ -89,6 +104,9 @@ impl Detector {
     pub fn find(&self, input: Input<'_>) -> Result<Finding, Refusal> {
         if self.kind == Kind::Patient && self.is_test_patient(input) {
             return Ok(Finding::TestPatient);
+        }
+        if self.gone.as_ref().is_some_and(|gone| gone.column(input).is_some()) {
+            return Ok(Finding::Tell(&[Event::PatientUpdated]));
         }
         let status = self.status(input)?;
         if self.kind == Kind::Appointment
@@ -120,14 +138,18 @@ impl Detector {
             [_, b' ', b'-', b' ', ..] => &value[..1],
             _ => value,
         };
-        let code = standard("status")
-            .and_then(|table| table.find(value))
-            .and_then(|(row, _)| row.code.bytes().next());
-        match code {
+        let found = self.statuses.as_ref().and_then(|statuses| statuses.table.find(value));
+        match found.and_then(|(row, _)| row.code.bytes().next()) {
             Some(code) => Ok(Some(code)),
             // With an event column the status is not needed.
             None if self.event.is_some() => Ok(None),
-            None => Err(refusal(Code::E002, &self.status)),
+            None => {
+                let code = match self.statuses.as_ref().map(|statuses| &statuses.unmapped) {
+                    Some(Unmapped::Refuse(code)) => *code,
+                    _ => Code::E002,
+                };
+                Err(refusal(code, &self.status))
+            }
         }
     }
 }

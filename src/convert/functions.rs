@@ -8,23 +8,24 @@
 //! | `{a:time}` | `YYYYMMDDHHMMSS`, or `YYYYMMDD` where the value is a date |
 //! | `{a:minutes}` | a whole number above zero |
 //! | `{a:code T D}` | the code of table T; D if the value is empty |
-//! | `{a:coded T F}` | `code^text^system`; F is the fault of an unknown value |
+//! | `{a:coded T F}` | `code^text^system`; F is the fault of an unknown value, else the table's rule counts; `inverse`: as seen from the other side |
 //! | `{a:each T}` | the same for each entry, `;` or TAB between them, `~` written |
 //! | `{a:phone U E}` | XTN with use U and equipment E |
 //! | `{a:local}` | XTN-1 only |
 //! | `{a:email}` | XTN of an e-mail address |
 //! | `{a:name}` | XPN from `LAST, FIRST` |
-//! | `{:person P}` | XCN from the columns Pid, Pnpi, Plastname, Pfirstname |
-//! | `{a:provider}`, `{a:resource}` | XCN, and CE of AIG-3, from the providers extract |
+//! | `{:person P}` | XCN from the columns Pid, Pnpi, Plastname, Pfirstname or Pname |
+//! | `{a:provider H}`, `{a:resource H}` | XCN, and CE of AIG-3, from the providers extract; column H has the ID for HL7 |
 //! | `{a:place N}`, `{a:department N}` | PL, and `id^name`, from the departments extract, or column N |
 //! | `{a:zip S}` | a ZIP code; S is the column of its state |
-//! | `{a:yes}` | `Y`, unless the value is a no |
-//! | `{a:width N}` | an ID that must have at least N characters |
+//! | `{a:yes X}` | `Y`, or setting X, unless the value is a no |
+//! | `{a:ssn}` | the nine digits of a social security number; one that is masked is left out |
+//! | `{a:width N}` | an ID that must have at least N characters; `pad`: or gets zeros |
 
+use super::lookup::Lookup;
 use super::program::{Blank, Column, Output, Scene};
 use super::references::{is_npi, split_name, write_person};
 use super::values;
-use crate::codes::{Found, Table, cdc_check_digit, is_private_language};
 use crate::domain::{Code, Note, ProviderIds};
 use crate::hl7::{Text, escape};
 
@@ -37,17 +38,12 @@ pub(super) enum Function {
     Time,
     Minutes,
     Code {
-        table: &'static Table,
+        lookup: Lookup,
         default: Option<String>,
-        fault: Code,
     },
-    Coded {
-        table: &'static Table,
-        fault: Code,
-    },
+    Coded(Lookup),
     Each {
-        table: &'static Table,
-        fault: Code,
+        lookup: Lookup,
         blank: Blank,
     },
     Phone {
@@ -58,8 +54,10 @@ pub(super) enum Function {
     Email,
     Name,
     Person(Box<PersonColumns>),
-    Provider,
-    Resource,
+    Provider {
+        hl7_id: Column,
+        resource: bool,
+    },
     Place {
         name: Column,
     },
@@ -69,8 +67,13 @@ pub(super) enum Function {
     Zip {
         state: Column,
     },
-    Yes,
-    Width(usize),
+    /// What is written for a yes.
+    Yes(Vec<u8>),
+    Ssn,
+    Width {
+        least: usize,
+        pad: bool,
+    },
     /// Switched off by `unless`.
     Nothing,
 }
@@ -82,6 +85,8 @@ pub(super) struct PersonColumns {
     pub npi: Column,
     pub last: Column,
     pub first: Column,
+    /// `LAST, FIRST`, where the name is in one column.
+    pub name: Column,
 }
 
 impl Function {
@@ -104,9 +109,8 @@ impl Function {
                 let minutes = minutes(value).ok_or(Code::N001)?;
                 out.bytes.extend_from_slice(minutes.to_string().as_bytes());
             }
-            Function::Code { table, fault, .. } => coded(table, *fault, value, true, out)?,
-            Function::Coded { table, fault } => coded(table, *fault, value, false, out)?,
-            Function::Each { table, fault, blank } => each(table, *fault, blank, value, out)?,
+            Function::Code { lookup, .. } | Function::Coded(lookup) => lookup.write(value, out)?,
+            Function::Each { lookup, blank } => lookup.write_each(value, blank, out)?,
             Function::Phone { usage, equipment } => phone(value, usage, equipment, scene, out),
             Function::Local => phone(value, "", "", scene, out),
             Function::Email => {
@@ -121,10 +125,9 @@ impl Function {
                     text(first, Text::Line, scene, out);
                 }
             }
-            Function::Provider
-            | Function::Resource
-            | Function::Place { .. }
-            | Function::Department { .. } => self.look_up(value, scene, out)?,
+            Function::Provider { .. } | Function::Place { .. } | Function::Department { .. } => {
+                self.look_up(value, scene, out)?
+            }
             Function::Zip { state } => {
                 if values::zip_lost_its_zero(value, state.value(scene.input)) {
                     out.bytes.push(b'0');
@@ -132,18 +135,24 @@ impl Function {
                 }
                 text(value, Text::Line, scene, out);
             }
-            Function::Yes => {
+            Function::Yes(yes) => {
                 if !["N", "NO", "FALSE", "0"]
                     .iter()
                     .any(|no| value.eq_ignore_ascii_case(no.as_bytes()))
                 {
-                    out.bytes.push(b'Y');
+                    out.bytes.extend_from_slice(yes);
                 }
             }
-            Function::Width(width) => {
-                if value.len() < *width {
+            Function::Ssn => match values::ssn(value) {
+                Some(digits) => out.bytes.extend_from_slice(&digits),
+                None => out.note(Note::SsnLeftOut),
+            },
+            Function::Width { least, pad } => {
+                let lost = least.saturating_sub(value.len());
+                if lost > 0 && !(*pad && value.iter().all(u8::is_ascii_digit)) {
                     return Err(Code::X003);
                 }
+                out.bytes.extend(std::iter::repeat_n(b'0', lost));
                 text(value, Text::Line, scene, out);
             }
             Function::Person(_) | Function::Nothing => return Ok(false),
@@ -155,20 +164,29 @@ impl Function {
     fn look_up(&self, id: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
         let (references, ids, out) = (scene.references, scene.ids, &mut out.bytes);
         match self {
-            Function::Resource => references.write_resource(id, ids, out),
             Function::Place { name } => {
                 references.write_department(id, name.value(scene.input), true, out)
             }
             Function::Department { name } => {
                 references.write_department(id, name.value(scene.input), false, out)
             }
-            _ => references.write_provider(id, ids, out),
+            Function::Provider { hl7_id, resource } => {
+                references.write_provider(id, hl7_id.value(scene.input), ids, *resource, out)
+            }
+            _ => Ok(()),
         }
     }
 
     /// Writes what is said where no source has a value.
     pub fn write_without(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
         match self {
+            Function::Code { lookup, .. }
+            | Function::Coded(lookup)
+            | Function::Each { lookup, .. }
+                if lookup.write_declined(scene, out) =>
+            {
+                Ok(true)
+            }
             Function::Code { default: Some(default), .. } => {
                 out.bytes.extend_from_slice(default.as_bytes());
                 Ok(true)
@@ -183,17 +201,23 @@ impl PersonColumns {
     fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
         let value = |column: &Column| column.value(scene.input);
         let (id, npi) = (value(&self.id), value(&self.npi));
-        let (last, first) = (value(&self.last), value(&self.first));
+        let (mut last, mut first) = (value(&self.last), value(&self.first));
+        if last.is_empty() && first.is_empty() {
+            (last, first) = split_name(value(&self.name));
+        }
         let before = out.bytes.len();
         if !npi.is_empty() && (scene.ids == ProviderIds::Npi || id.is_empty()) {
-            if !is_npi(npi) {
-                return Err(Code::P002);
+            match scene.ids {
+                _ if is_npi(npi) => {}
+                ProviderIds::Npi => return Err(Code::P002),
+                // Not what was agreed on, so it is no reason to hold the record.
+                ProviderIds::Athena => out.note(Note::NpiCheckDigit),
             }
             write_person(npi, last, first, b"NPI", b"NPI", &mut out.bytes);
         } else if !id.is_empty() && scene.ids == ProviderIds::Athena {
             write_person(id, last, first, b"ATHENA", b"PRN", &mut out.bytes);
         } else if !id.is_empty() {
-            scene.references.write_provider(id, scene.ids, &mut out.bytes)?;
+            scene.references.write_provider(id, b"", scene.ids, false, &mut out.bytes)?;
         } else {
             write_person(b"", last, first, b"", b"", &mut out.bytes);
         }
@@ -215,75 +239,6 @@ pub(super) fn minutes(value: &[u8]) -> Option<u32> {
     let digits = !value.is_empty() && value.len() <= 5 && value.iter().all(u8::is_ascii_digit);
     let minutes = std::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()?;
     (1..=1440).contains(&minutes).then_some(minutes)
-}
-
-fn coded(
-    table: &'static Table,
-    fault: Code,
-    value: &[u8],
-    only_code: bool,
-    out: &mut Output,
-) -> Result<(), Code> {
-    let Some((row, found)) = table.find(value) else {
-        return newer(table, fault, value, out);
-    };
-    // athenaNet's own words for the other tables are the rule, not worth a note.
-    if found == Found::Word && matches!(table.name(), "race" | "ethnicity" | "language") {
-        out.note(Note::CodeFromWord);
-    }
-    escape(row.code.as_bytes(), Text::Line, &mut out.bytes);
-    if !only_code {
-        out.bytes.push(b'^');
-        escape(row.text.as_bytes(), Text::Line, &mut out.bytes);
-        out.bytes.push(b'^');
-        out.bytes.extend_from_slice(table.system().as_bytes());
-    }
-    Ok(())
-}
-
-/// A code that our table does not have, but that has the form of one (`interface.md`
-/// 6): CDC codes carry a check digit, ISO 639-2 keeps a range for local use.
-fn newer(table: &Table, fault: Code, value: &[u8], out: &mut Output) -> Result<(), Code> {
-    let text = std::str::from_utf8(value).map_err(|_| fault)?;
-    let other = match table.name() {
-        "race" => "ethnicity",
-        "ethnicity" => "race",
-        "language" if is_private_language(text) => {
-            out.bytes.extend_from_slice(text.to_ascii_lowercase().as_bytes());
-            return Ok(());
-        }
-        _ => return Err(fault),
-    };
-    let elsewhere = crate::codes::standard(other).is_some_and(|other| other.find(value).is_some());
-    if elsewhere || !cdc_check_digit(text) {
-        return Err(fault);
-    }
-    out.note(Note::NewerCode);
-    out.bytes.extend_from_slice(value);
-    out.bytes.extend_from_slice(b"^^");
-    out.bytes.extend_from_slice(table.system().as_bytes());
-    Ok(())
-}
-
-fn each(
-    table: &'static Table,
-    fault: Code,
-    blank: &Blank,
-    value: &[u8],
-    out: &mut Output,
-) -> Result<(), Code> {
-    let mut first = true;
-    for entry in value.split(|byte| matches!(byte, b';' | b'\t')).map(<[u8]>::trim_ascii) {
-        if entry.is_empty() || blank.has(entry) {
-            continue;
-        }
-        if !first {
-            out.bytes.push(b'~');
-        }
-        first = false;
-        coded(table, fault, entry, false, out)?;
-    }
-    Ok(())
 }
 
 /// Writes XTN: `(aaa)nnn-nnnn^use^equip^^1^aaa^nnnnnnn`, without a use XTN-1 only.
@@ -324,7 +279,7 @@ mod tests {
     use jiff::civil::DateTime;
 
     use crate::convert::{Bound, Compiler, Input, Map, Output, ProviderRow, References};
-    use crate::domain::{Cell, Code, Event, ExtractKind, Layout, Note, ProviderIds};
+    use crate::domain::{Cell, Code, Event, ExtractKind, Layout, LengthPolicy, Note, ProviderIds};
 
     /// Writes one field of one patient by a template; `code` is the fault, if any.
     fn field(template: &str, values: &[(&str, &str)]) -> (Result<String, Code>, Vec<Note>) {
@@ -339,7 +294,9 @@ mod tests {
         let map = Map::read(&text).unwrap();
         let cells = values.iter().map(|(name, _)| Cell::Own((*name).to_string())).collect();
         let layout = Layout::new(ExtractKind::Patients, b',', String::new(), cells);
-        let scope = scope.unwrap();
+        let mut scope = scope.unwrap();
+        scope.wire.length_policy = LengthPolicy::Ignore;
+        scope.no_show_status = "NOSHOW".to_string();
         let compiler = Compiler::new(&map, &scope, DateTime::default(), |_, _| true);
         let program = compiler.program(Event::PatientAdded, Bound::Patient(&layout)).unwrap();
         let record = ByteRecord::from(values.iter().map(|(_, value)| *value).collect::<Vec<_>>());
@@ -392,6 +349,16 @@ mod tests {
         assert_eq!(refused("{a:each race}", "2135-2"), Code::R001, "an ethnicity is no race");
         assert_eq!(refused("{a:coded language}", "xx1"), Code::L001);
         assert_eq!(refused("{a:coded relationship I003}", "foe"), Code::I003);
+        let (value, notes) = field("{a:coded relationship}", &[("a", "foe & friend")]);
+        assert_eq!(value.unwrap(), r"OTH^foe \T\ friend^HL70063", "the text is kept");
+        assert_eq!(notes, [Note::CodeUnknown]);
+        assert_eq!(written("{a:coded language}", "QAA"), "qaa^^ISO6392");
+        assert_eq!(written("{a:coded language_b}", "zho"), "chi^Chinese^ISO6392");
+        let inverse = "{a:coded relationship inverse}";
+        assert_eq!(written(inverse, "3"), "PAR^Parent^HL70063");
+        assert_eq!(written(inverse, "12"), "OTH^Other^HL70063");
+        assert_eq!(refused("{a:coded relationship I003 inverse}", "foe"), Code::I003);
+        assert_eq!(refused("{a:coded ethnicity_hl7}", "2186-6"), Code::R001);
     }
 
     #[test]
@@ -428,6 +395,9 @@ mod tests {
         assert_eq!(person(&[("plastname", "HALE"), ("pfirstname", "M")]).unwrap(), "^HALE^M");
         assert_eq!(person(&[("pnpi", "1234567890")]).unwrap_err(), Code::P002);
         assert_eq!(person(&[("pid", "99")]).unwrap_err(), Code::P001);
+        assert_eq!(person(&[("pname", "HALE, MORGAN")]).unwrap(), "^HALE^MORGAN");
+        let both = [("pname", "X, Y"), ("pnpi", "1234567893"), ("plastname", "HALE")];
+        assert_eq!(person(&both).unwrap(), "1234567893^HALE^^^^^^^NPI^^^^NPI");
         assert_eq!(written("{a:name}", "RIVERA, LUZ M"), "RIVERA^LUZ M");
         assert_eq!(written("{a:name}", "RIVERA"), "RIVERA");
     }
@@ -436,12 +406,19 @@ mod tests {
     fn ids_keep_their_zeros_or_are_refused() {
         assert_eq!(written("{a:width 7}", "0004471"), "0004471");
         assert_eq!(refused("{a:width 7}", "4471"), Code::X003);
+        assert_eq!(written("{a:width 7 pad}", "4471"), "0004471");
+        assert_eq!(refused("{a:width 7 pad}", "A4471"), Code::X003);
     }
 
     #[test]
     fn the_rest_does_what_its_name_says() {
         assert_eq!(written("{a:yes}", "02/14/2020"), "Y");
         assert_eq!(written("{a:yes}", "n"), "");
+        assert_eq!(written("{a:yes @no_show_status}", "true"), "NOSHOW");
+        assert_eq!(written("{a:yes @receiving_facility}", "true"), "", "a setting that is empty");
+        assert_eq!(written("{a:ssn}", "000-00-0001"), "000000001");
+        let (value, notes) = field("{a:ssn}", &[("a", "*****5954")]);
+        assert_eq!((value.unwrap().as_str(), notes.as_slice()), ("", &[Note::SsnLeftOut][..]));
         assert_eq!(written("{a:minutes}", "015"), "15");
         for wrong in ["0", "-5", "1.5", "1441", "15 min"] {
             assert_eq!(refused("{a:minutes}", wrong), Code::N001, "{wrong}");

@@ -1,11 +1,12 @@
 //! The field map: `config/mapping.toml` as read, then as one interface agreed on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::tables::Tables;
 use super::template::{Template, TemplateError};
-use crate::domain::{ExternalId, Kind, MappingRow, Scope};
+use crate::domain::{CHOICES, ExternalId, Kind, MappingRow, Scope};
 use crate::hl7::Path;
 
 /// Which column feeds which field, for one interface.
@@ -15,6 +16,8 @@ pub struct Map {
     pub segments: Vec<SegmentRule>,
     /// Values that mean "no value", lower case, by column; `*` is every column.
     pub blank: BTreeMap<String, Vec<String>>,
+    /// The code tables.
+    pub(super) tables: Tables,
 }
 
 /// One segment of a message.
@@ -42,12 +45,19 @@ pub struct SegmentRule {
     pub fields: BTreeMap<u8, FieldRule>,
     /// Fields that are different for a trigger event.
     pub only: BTreeMap<String, BTreeMap<u8, FieldRule>>,
+    /// Written only where `[fields]` chose one of these words; none: always.
+    chosen: Vec<String>,
+    /// Fields that are different where `[fields]` chose this word.
+    with: BTreeMap<String, BTreeMap<u8, FieldRule>>,
     /// Fields that are different from an HL7 version on, oldest first.
     since: Vec<(usize, BTreeMap<u8, FieldRule>)>,
 }
 
+/// How many insurances a patient's record has.
+const INSURANCES: u32 = 3;
+
 /// The HL7 versions that are spoken, oldest first.
-const VERSIONS: &[&str] = &["2.3.1", "2.4", "2.5", "2.5.1"];
+pub(super) const VERSIONS: &[&str] = &["2.3.1", "2.4", "2.5", "2.5.1"];
 
 /// One field: its templates, the first that gives a value wins.
 #[derive(Clone, Debug)]
@@ -102,6 +112,10 @@ struct RawSegment {
     #[serde(default)]
     only: BTreeMap<String, BTreeMap<String, toml::Value>>,
     #[serde(default)]
+    chosen: Vec<String>,
+    #[serde(default)]
+    with: BTreeMap<String, BTreeMap<String, toml::Value>>,
+    #[serde(default)]
     since: BTreeMap<String, BTreeMap<String, toml::Value>>,
 }
 
@@ -112,10 +126,10 @@ impl Map {
     /// [`MapError`] names the field.
     pub fn read(text: &str) -> Result<Map, MapError> {
         let raw: RawMap = toml::from_str(text).map_err(|err| MapError::Text(err.to_string()))?;
-        let lower = |words: Vec<String>| words.iter().map(|word| word.to_lowercase()).collect();
         Ok(Map {
             segments: raw.segment.into_iter().map(segment).collect::<Result<_, _>>()?,
-            blank: raw.blank.into_iter().map(|(column, words)| (column, lower(words))).collect(),
+            blank: blank(raw.blank),
+            tables: Tables::default(),
         })
     }
 
@@ -127,6 +141,8 @@ impl Map {
     pub fn agreed(scope: &Scope) -> Result<Map, MapError> {
         let mut map = Map::read(include_str!("../../config/mapping.toml"))?;
         map.speak(&scope.wire.hl7_version);
+        map.choose(&scope.fields);
+        map.tables = Tables::agreed(&scope.codes);
         for id in &scope.patient_ids {
             map.put_external_id(id, true)?;
         }
@@ -151,12 +167,27 @@ impl Map {
         }
     }
 
+    /// Takes the segments and fields of every word that was chosen.
+    fn choose(&mut self, chosen: &BTreeSet<String>) {
+        self.segments.retain(|segment| {
+            segment.chosen.is_empty() || segment.chosen.iter().any(|word| chosen.contains(word))
+        });
+        for segment in &mut self.segments {
+            for (word, fields) in std::mem::take(&mut segment.with) {
+                if chosen.contains(&word) {
+                    segment.fields.extend(fields);
+                }
+            }
+        }
+    }
+
     /// Puts an external ID into its field (`interface.md` 8.4, 8.5): in PID-3 after
     /// athenaNet's own, elsewhere instead of the default, which stays for records
     /// without one.
     fn put_external_id(&mut self, id: &ExternalId, patient: bool) -> Result<(), MapError> {
         let field = id.target.field;
-        let width = id.width.map_or(String::new(), |width| format!(":width {width}"));
+        let pad = if id.zero_pad { " pad" } else { "" };
+        let width = id.width.map_or(String::new(), |width| format!(":width {width}{pad}"));
         let column = format!("{{customfield_{}{width}}}", id.custom_field_id);
         let text = match (field.segment(), id.authority.as_str()) {
             ("SCH", "") => column,
@@ -224,6 +255,22 @@ impl SegmentRule {
     }
 }
 
+/// Returns the blank words of each column: a row is for all columns that it names, and
+/// `#` in a name is 1, 2 and 3.
+fn blank(rows: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
+    let mut blank: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (names, words) in rows {
+        for name in names.split_whitespace() {
+            let counts = if name.contains('#') { 1..=INSURANCES } else { 1..=1 };
+            for count in counts {
+                let words = words.iter().map(|word| word.to_lowercase());
+                blank.entry(name.replace('#', &count.to_string())).or_default().extend(words);
+            }
+        }
+    }
+    blank
+}
+
 fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
     let wrong = |what: String| MapError::Field { field: raw.name.clone(), what };
     let name: [u8; 3] =
@@ -244,8 +291,20 @@ fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
         since.push((at, fields(name, raw)?));
     }
     since.sort_by_key(|(at, _)| *at);
+    for choice in raw.with.keys().chain(&raw.chosen) {
+        let known = CHOICES.iter().any(|(key, words)| {
+            choice.split_once('=').is_some_and(|(name, word)| name == *key && words.contains(&word))
+        });
+        if !known {
+            return Err(wrong(format!("`{choice}` is no choice of [fields]")));
+        }
+    }
+    let with = raw.with.into_iter().map(|(choice, raw)| Ok((choice, fields(name, raw)?)));
+    let with = with.collect::<Result<_, MapError>>()?;
     Ok(SegmentRule {
         name,
+        chosen: raw.chosen,
+        with,
         since,
         kinds,
         patient: raw.patient,
@@ -311,7 +370,7 @@ mod tests {
         };
         let adt = ["MSH", "EVN", "PID", "PD1", "NK1", "NK1", "PV1", "GT1", "IN1"];
         assert_eq!(order(Kind::Patient), adt);
-        let siu = ["MSH", "SCH", "NTE", "PID", "PD1", "PV1", "RGS", "AIG", "AIL"];
+        let siu = ["MSH", "SCH", "NTE", "NTE", "PID", "PD1", "PV1", "RGS", "AIG", "AIL", "AIP"];
         assert_eq!(order(Kind::Appointment), siu);
     }
 

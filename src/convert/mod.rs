@@ -5,14 +5,19 @@
 //! so that a record costs copies and look-ups only. What is not known here: files,
 //! the ledger, control IDs (their places are left open), the order of messages.
 
+mod charset;
 mod compile;
 mod detect;
 mod explain;
 mod functions;
+mod lengths;
+mod lookup;
 mod map;
+mod outside;
 mod program;
 mod references;
 mod slim;
+mod tables;
 mod template;
 mod values;
 

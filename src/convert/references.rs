@@ -4,23 +4,33 @@
 //! escaped once, when its extract is read, and copied from then on.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
-use crate::codes::npi_check_digit;
+use crate::codes::{Fnv, npi_check_digit};
 use crate::domain::{Code, ProviderIds};
 use crate::hl7::{Text, escape};
+
+/// XCN-9 and XCN-13 of an NPI, and of an athenaNet ID.
+const NPI: (&[u8], &[u8]) = (b"NPI", b"NPI");
+const ATHENA: (&[u8], &[u8]) = (b"ATHENA", b"PRN");
 
 /// What the reference extracts said.
 #[derive(Clone, Debug, Default)]
 pub struct References {
-    providers: HashMap<Vec<u8>, Provider>,
-    departments: HashMap<Vec<u8>, Department>,
+    providers: HashMap<Vec<u8>, Provider, ById>,
+    departments: HashMap<Vec<u8>, Department, ById>,
 }
+
+/// Four look-ups a record: the hash that resists an attacker took 3 % of a conversion.
+type ById = BuildHasherDefault<Fnv>;
 
 #[derive(Clone, Debug)]
 struct Provider {
-    /// XCN, or the fault of using this provider.
-    person: Result<Vec<u8>, Code>,
-    /// CE of AIG-3.
+    /// The ID that goes out, or the fault of using this provider.
+    id: Result<Vec<u8>, Code>,
+    /// What follows it in XCN.
+    person: Vec<u8>,
+    /// What follows it in CE of AIG-3.
     resource: Vec<u8>,
 }
 
@@ -37,6 +47,8 @@ struct Department {
 pub struct ProviderRow<'a> {
     /// athenaNet's ID.
     pub id: &'a [u8],
+    /// athenaNet's ID for HL7 messages, where it is another one (8.13); may be empty.
+    pub hl7_id: &'a [u8],
     /// NPI; may be empty.
     pub npi: &'a [u8],
     /// Family name.
@@ -54,18 +66,20 @@ impl References {
         if last.is_empty() && first.is_empty() {
             (last, first) = split_name(row.scheduling);
         }
-        let id = match ids {
-            ProviderIds::Npi if is_npi(row.npi) => Ok((row.npi, &b"NPI"[..], &b"NPI"[..])),
-            ProviderIds::Npi => Err(Code::P002),
-            ProviderIds::Athena => Ok((row.id, &b"ATHENA"[..], &b"PRN"[..])),
+        let athena = if row.hl7_id.is_empty() { row.id } else { row.hl7_id };
+        let (id, (authority, id_type)) = match ids {
+            ProviderIds::Npi if is_npi(row.npi) => (Ok(row.npi), NPI),
+            ProviderIds::Npi => (Err(Code::P002), NPI),
+            ProviderIds::Athena => (Ok(athena), ATHENA),
         };
-        let person = id.map(|(id, authority, id_type)| {
+        let id = id.map(|id| {
             let mut out = Vec::new();
-            write_person(id, last, first, authority, id_type, &mut out);
+            escape(id, Text::Line, &mut out);
             out
         });
+        let mut person = Vec::new();
+        write_rest(last, first, authority, id_type, &mut person);
         let mut resource = Vec::new();
-        escape(id.map_or(row.id, |(id, ..)| id), Text::Line, &mut resource);
         let mut shown = Vec::new();
         if row.scheduling.is_empty() {
             for (at, name) in [last, first].into_iter().filter(|name| !name.is_empty()).enumerate()
@@ -80,7 +94,7 @@ impl References {
             resource.push(b'^');
             escape(&shown, Text::Line, &mut resource);
         }
-        self.providers.insert(row.id.to_vec(), Provider { person, resource });
+        self.providers.insert(row.id.to_vec(), Provider { id, person, resource });
     }
 
     /// Takes all of another.
@@ -104,46 +118,37 @@ impl References {
         self.len() == (0, 0)
     }
 
-    /// Writes a provider as XCN.
+    /// Writes a provider as XCN, or as the resource of AIG-3: `id^scheduling name`.
+    /// `hl7_id` is what the record itself calls athenaNet's ID for HL7 messages; it
+    /// counts where athenaNet's IDs were agreed.
     ///
     /// # Errors
     /// P001 unknown, P002 without the NPI that was agreed.
     pub fn write_provider(
         &self,
         id: &[u8],
+        hl7_id: &[u8],
         ids: ProviderIds,
+        resource: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Code> {
+        let own = (ids == ProviderIds::Athena && !hl7_id.is_empty()).then_some(hl7_id);
         match self.providers.get(id) {
             Some(provider) => {
-                out.extend_from_slice(provider.person.as_ref().map_err(|code| *code)?)
+                match (own, &provider.id) {
+                    (Some(own), _) => {
+                        escape(own, Text::Line, out);
+                    }
+                    (None, id) => out.extend_from_slice(id.as_ref().map_err(|code| *code)?),
+                }
+                out.extend_from_slice(if resource { &provider.resource } else { &provider.person });
             }
             // Without a providers extract an athenaNet ID says all there is to say.
             None if self.providers.is_empty() && ids == ProviderIds::Athena => {
-                write_person(id, b"", b"", b"ATHENA", b"PRN", out);
-            }
-            None => return Err(Code::P001),
-        }
-        Ok(())
-    }
-
-    /// Writes a provider as the resource of AIG-3: `id^scheduling name`.
-    ///
-    /// # Errors
-    /// As [`References::write_provider`].
-    pub fn write_resource(
-        &self,
-        id: &[u8],
-        ids: ProviderIds,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Code> {
-        match self.providers.get(id) {
-            Some(provider) => {
-                provider.person.as_ref().map_err(|code| *code)?;
-                out.extend_from_slice(&provider.resource);
-            }
-            None if self.providers.is_empty() && ids == ProviderIds::Athena => {
-                escape(id, Text::Line, out);
+                escape(own.unwrap_or(id), Text::Line, out);
+                if !resource {
+                    write_rest(b"", b"", ATHENA.0, ATHENA.1, out);
+                }
             }
             None => return Err(Code::P001),
         }
@@ -215,13 +220,20 @@ pub fn write_person(
     out: &mut Vec<u8>,
 ) {
     escape(id, Text::Line, out);
+    let (authority, id_type) =
+        if id.is_empty() { (&b""[..], &b""[..]) } else { (authority, id_type) };
+    write_rest(last, first, authority, id_type, out);
+}
+
+/// Writes what follows the ID in XCN.
+fn write_rest(last: &[u8], first: &[u8], authority: &[u8], id_type: &[u8], out: &mut Vec<u8>) {
     let names = [last, first];
     let used = names.iter().rposition(|name| !name.is_empty()).map_or(0, |last| last + 1);
     for name in &names[..used] {
         out.push(b'^');
         escape(name, Text::Line, out);
     }
-    if !id.is_empty() {
+    if !authority.is_empty() {
         out.extend_from_slice(&b"^^^^^^^^"[used..]);
         out.extend_from_slice(authority);
         out.extend_from_slice(b"^^^^");
@@ -237,8 +249,8 @@ mod tests {
         let mut references = References::default();
         references.add_provider(row, ids);
         let (mut person, mut resource) = (Vec::new(), Vec::new());
-        let result = references.write_provider(row.id, ids, &mut person);
-        let _ = references.write_resource(row.id, ids, &mut resource);
+        let result = references.write_provider(row.id, b"", ids, false, &mut person);
+        let _ = references.write_provider(row.id, b"", ids, true, &mut resource);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (result.map(|()| text(person)), text(resource))
     }
@@ -248,6 +260,7 @@ mod tests {
         npi: b"1234567893",
         last: b"SEUSS",
         first: b"DOROTHY",
+        hl7_id: b"",
         scheduling: b"SEUSS, DOROTHY",
     };
 
@@ -259,6 +272,21 @@ mod tests {
         let (person, resource) = provider(SEUSS, ProviderIds::Athena);
         assert_eq!(person.unwrap(), "27^SEUSS^DOROTHY^^^^^^ATHENA^^^^PRN");
         assert_eq!(resource, "27^SEUSS, DOROTHY");
+    }
+
+    #[test]
+    fn an_id_for_hl7_goes_before_athenanets_other_id() {
+        let (person, resource) =
+            provider(ProviderRow { hl7_id: b"H27", ..SEUSS }, ProviderIds::Athena);
+        assert_eq!(person.unwrap(), "H27^SEUSS^DOROTHY^^^^^^ATHENA^^^^PRN");
+        assert_eq!(resource, "H27^SEUSS, DOROTHY");
+        let mut references = References::default();
+        references.add_provider(SEUSS, ProviderIds::Athena);
+        let mut out = Vec::new();
+        references.write_provider(b"27", b"H9", ProviderIds::Athena, true, &mut out).unwrap();
+        assert_eq!(out, b"H9^SEUSS, DOROTHY", "the record's own word counts most");
+        let (person, _) = provider(ProviderRow { hl7_id: b"H27", ..SEUSS }, ProviderIds::Npi);
+        assert_eq!(person.unwrap(), "1234567893^SEUSS^DOROTHY^^^^^^NPI^^^^NPI");
     }
 
     #[test]
@@ -284,6 +312,7 @@ mod tests {
         assert_eq!(out, b"9^East^^East");
         references.add_department(b"1", b"MAIN");
         assert_eq!(references.write_department(b"9", b"", true, &mut out), Err(Code::D001));
-        assert_eq!(references.write_provider(b"9", ProviderIds::Npi, &mut out), Err(Code::P001));
+        let unknown = references.write_provider(b"9", b"", ProviderIds::Npi, false, &mut out);
+        assert_eq!(unknown, Err(Code::P001));
     }
 }

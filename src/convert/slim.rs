@@ -48,12 +48,36 @@ impl Guard {
 }
 
 impl FieldProgram {
+    /// True if a column of the header feeds the field.
+    pub fn can_vary(&self) -> bool {
+        let steps = self.alternatives.iter().flatten().flat_map(|repetition| &repetition.steps);
+        steps.into_iter().any(|step| match step {
+            Step::Value(value) => {
+                let there =
+                    |source: &Source| matches!(source, Source::Column(column) if column.is_there());
+                value.sources.iter().any(there) || value.function.needs_no_value()
+            }
+            _ => false,
+        })
+    }
+
     fn slim(&mut self) -> bool {
         for alternative in &mut self.alternatives {
             alternative.retain_mut(RepetitionProgram::slim);
         }
         self.alternatives.retain(|alternative| !alternative.is_empty());
+        self.lone = self.only_value().cloned();
         self.is_charset || !self.alternatives.is_empty()
+    }
+
+    /// Returns the value that the field is, if it is one value and nothing else.
+    fn only_value(&self) -> Option<&Value> {
+        let [alternative] = self.alternatives.as_slice() else { return None };
+        let [one] = alternative.as_slice() else { return None };
+        match one.steps.as_slice() {
+            [Step::Value(value)] if !one.constant => Some(value),
+            _ => None,
+        }
     }
 
     /// Returns what is written for every record, if that is always the same.
@@ -115,7 +139,8 @@ impl Value {
             Source::Bytes(bytes) => !bytes.is_empty(),
             Source::Start | Source::End | Source::Set | Source::Control => true,
         });
-        !self.sources.is_empty() || self.required.is_some() || self.function.needs_no_value()
+        self.is_optional = self.required.is_none() && !self.function.needs_no_value();
+        !self.sources.is_empty() || !self.is_optional
     }
 }
 
@@ -123,10 +148,17 @@ impl Function {
     /// True if something can be written, or refused, where no source has a value.
     pub fn needs_no_value(&self) -> bool {
         match self {
-            Function::Code { default, .. } => default.is_some(),
-            Function::Person(columns) => [&columns.id, &columns.npi, &columns.last, &columns.first]
-                .into_iter()
-                .any(Column::is_there),
+            Function::Code { default: Some(_), .. } => true,
+            Function::Code { lookup, .. }
+            | Function::Coded(lookup)
+            | Function::Each { lookup, .. } => {
+                lookup.declined.as_ref().is_some_and(|declined| declined.column.is_there())
+            }
+            Function::Person(columns) => {
+                let names = [&columns.last, &columns.first, &columns.name];
+                let mut all = names.into_iter().chain([&columns.id, &columns.npi]);
+                all.any(Column::is_there)
+            }
             _ => false,
         }
     }

@@ -124,6 +124,17 @@ pub fn phone(text: &[u8]) -> Option<[u8; 10]> {
     }
 }
 
+/// Reads the nine digits of a social security number, `-` or blanks between them.
+pub fn ssn(text: &[u8]) -> Option<[u8; 9]> {
+    let mut digits = [0; 9];
+    let mut count = 0;
+    for &byte in text.iter().filter(|byte| !matches!(byte, b'-' | b' ')) {
+        *digits.get_mut(count)? = byte;
+        count += 1;
+    }
+    (count == 9 && digits.iter().all(u8::is_ascii_digit)).then_some(digits)
+}
+
 /// Writes `(aaa)nnn-nnnn`: no blank after `)`, which strict receivers refuse (3.3).
 pub fn write_local(digits: &[u8; 10], out: &mut Vec<u8>) {
     out.push(b'(');

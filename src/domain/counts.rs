@@ -46,12 +46,23 @@ pub enum Note {
     PhoneUnformatted,
     /// A ZIP code got its leading zero back.
     ZipRestored,
+    /// A field longer than HL7 says went out whole.
+    TooLong,
+    /// A message's characters were spelt out in ASCII.
+    Transliterated,
     /// A control character was left out.
     ControlCharacter,
     /// A race or ethnicity code that our table does not have, with a good check digit.
     NewerCode,
     /// A word or a two-letter code was understood as the code it stands for.
     CodeFromWord,
+    /// A value that its code table does not have went out as it stands, or as the text
+    /// of another code.
+    CodeUnknown,
+    /// A social security number that is masked, or has not nine digits, was left out.
+    SsnLeftOut,
+    /// An NPI with a wrong check digit, where athenaNet's IDs were agreed.
+    NpiCheckDigit,
 }
 
 impl Note {
@@ -60,9 +71,14 @@ impl Note {
         match self {
             Note::PhoneUnformatted => "phone numbers without ten digits, sent as they stand",
             Note::ZipRestored => "ZIP codes that got their leading zero back",
+            Note::TooLong => "fields longer than HL7 says, sent whole",
+            Note::Transliterated => "messages with characters spelt out in ASCII",
             Note::ControlCharacter => "control characters left out",
             Note::NewerCode => "race or ethnicity codes newer than our table",
             Note::CodeFromWord => "code values understood from words",
+            Note::CodeUnknown => "values without a code of their own, sent as text",
+            Note::SsnLeftOut => "social security numbers masked or not nine digits, left out",
+            Note::NpiCheckDigit => "NPIs with a wrong check digit, sent as they stand",
         }
     }
 }

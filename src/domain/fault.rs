@@ -53,12 +53,11 @@ impl fmt::Display for Position {
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}: {} ", self.at, self.code.id())?;
-        if !self.column.is_empty() {
-            write!(out, "{}", self.column)?;
-            if let Some(field) = self.field {
-                write!(out, " ({field})")?;
-            }
-            out.write_str(": ")?;
+        match (self.column.as_ref(), self.field) {
+            ("", None) => {}
+            ("", Some(field)) => write!(out, "{field}: ")?,
+            (column, None) => write!(out, "{column}: ")?,
+            (column, Some(field)) => write!(out, "{column} ({field}): ")?,
         }
         out.write_str(self.code.text())
     }

@@ -3,12 +3,14 @@
 //! Built by `config::interface::read` and by nothing else; the order is the scope
 //! package's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
 use super::event::Event;
+use super::form::Form;
+use crate::codes::OwnWord;
 use crate::hl7::Path;
 
 /// An interface's name; it names folders, so it holds letters, digits and `-` only.
@@ -113,6 +115,12 @@ pub struct Scope {
     pub enabled: Vec<Event>,
     /// `[extract.*]` files: the patterns of each kind.
     pub files: BTreeMap<ExtractKind, Vec<glob::Pattern>>,
+    /// `[extract.*]` and `[columns.*]`: how the extracts of each kind are written.
+    pub forms: BTreeMap<ExtractKind, Form>,
+    /// `[providers.*]`: rows that stand instead of the extract's, by ID.
+    pub providers: BTreeMap<String, Provider>,
+    /// `[departments]`: names that stand instead of the extract's, by ID.
+    pub departments: BTreeMap<String, String>,
     /// `[wire]`.
     pub wire: Wire,
     /// `[connectivity.<environment>]`, then the `[[endpoint]]` rows of that environment:
@@ -122,10 +130,19 @@ pub struct Scope {
     pub patient_ids: Vec<ExternalId>,
     /// `[[external_ids.appointment]]`, table 5.
     pub appointment_ids: Vec<ExternalId>,
+    /// `[patients]` deleted.
+    pub deleted_patients: DeletedPatients,
+    /// `[fields]`: one word of each of [`CHOICES`], as `key=word`.
+    pub fields: BTreeSet<String>,
+    /// `[codes.TABLE]`, by table.
+    pub codes: BTreeMap<String, CodeRules>,
     /// `[[mapping]]`: rows that stand instead of the standard map's.
     pub mapping: Vec<MappingRow>,
     /// `[appointments.status]`: SCH-25 instead of table 7's.
     pub status: BTreeMap<Event, String>,
+    /// `[appointments]` no_show_status: SCH-25 of a cancel that was a no-show (8.3);
+    /// empty where it is a cancel like any other.
+    pub no_show_status: String,
     /// `[provider_id]` use, table 8.
     pub provider_ids: ProviderIds,
     /// `[batch]`.
@@ -141,6 +158,19 @@ impl Scope {
     }
 }
 
+/// A provider of the interface file; texts may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provider {
+    /// National Provider Identifier, its check digit good.
+    pub npi: String,
+    /// Family name.
+    pub last: String,
+    /// Given name.
+    pub first: String,
+    /// `LAST, FIRST`, as schedules show it.
+    pub scheduling: String,
+}
+
 /// Constants of the message headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wire {
@@ -154,6 +184,70 @@ pub struct Wire {
     pub receiving_facility: String,
     /// SCH-16 where the extract names nobody.
     pub default_operator: String,
+    /// What a message that is not all ASCII is written in.
+    pub charset: Charset,
+    /// What ends a segment.
+    pub line_ending: LineEnding,
+    /// What becomes of a field that is longer than HL7 says; none is ever cut.
+    pub length_policy: LengthPolicy,
+    /// Whether an A31 says `""`, "delete it", for a column of the patient that is empty.
+    pub send_deletes: bool,
+}
+
+/// The character set of messages (`interface.md` 3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charset {
+    /// UTF-8.
+    Utf8,
+    /// ISO 8859-1; a record with another character waits.
+    Latin1,
+    /// ASCII; other characters are spelt out.
+    Ascii,
+}
+
+impl Charset {
+    /// Returns MSH-18 (table 0211) of a message that is not all ASCII; before 2.5 the
+    /// name of UTF-8 is an agreement of the sites.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Charset::Utf8 => Some("UNICODE UTF-8"),
+            Charset::Latin1 => Some("8859/1"),
+            Charset::Ascii => None,
+        }
+    }
+}
+
+/// What ends a segment. HL7 knows CR only; some receivers know better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEnding {
+    /// CR.
+    Cr,
+    /// CR and LF.
+    CrLf,
+    /// LF.
+    Lf,
+}
+
+impl LineEnding {
+    /// Returns its bytes.
+    pub const fn bytes(self) -> &'static [u8] {
+        match self {
+            LineEnding::Cr => b"\r",
+            LineEnding::CrLf => b"\r\n",
+            LineEnding::Lf => b"\n",
+        }
+    }
+}
+
+/// What becomes of a field that is longer than HL7 says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LengthPolicy {
+    /// It is sent whole, and counted.
+    Warn,
+    /// Its record waits.
+    Error,
+    /// It is sent whole.
+    Ignore,
 }
 
 /// One row of table 4 or 5: a custom field becomes an external ID.
@@ -171,8 +265,12 @@ pub struct ExternalId {
     pub authority: String,
     /// CX-5, identifier type (table 0203).
     pub id_type: String,
-    /// Width to which digits are padded with zeros, if agreed.
+    /// Characters that it has at least, if agreed; a shorter one lost its zeros.
     pub width: Option<usize>,
+    /// Whether its zeros at the front count, so that a JSON number cannot hold it.
+    pub leading_zeros: bool,
+    /// Whether digits that are too few get their zeros back.
+    pub zero_pad: bool,
 }
 
 /// A field that takes an external ID.
@@ -193,6 +291,60 @@ pub struct MappingRow {
     /// Its templates, in the language of `config/mapping.toml`; the first that
     /// gives a value wins. None at all switches the field off.
     pub value: Vec<String>,
+}
+
+/// What becomes of a patient who is deleted, or merged into another (8.27).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletedPatients {
+    /// The record waits for a person: no agreed message takes a patient away.
+    Refuse,
+    /// It is told as an update, A31.
+    Update,
+}
+
+/// What `[fields]` lets an interface choose, with the words for it, the default
+/// first. `config/mapping.toml` says what each means: `[segment.with."key=word"]`.
+pub const CHOICES: [(&str, &[&str]); 14] = [
+    ("message_structure", &["auto", "always", "never"]),
+    ("emit_ssn", &["false", "true"]),
+    ("pid_33", &["false", "true"]),
+    ("language_form", &["t", "b"]),
+    ("ethnicity_style", &["cdc", "hl7"]),
+    ("pd1_4", &["pcp", "primary", "off"]),
+    ("pv1_times", &["false", "true"]),
+    ("guarantor_employer", &["false", "true"]),
+    ("guarantor_contact", &["false", "true"]),
+    ("insured_employer", &["false", "true"]),
+    ("in1_49", &["false", "true"]),
+    ("relationship", &["athena", "hl7"]),
+    ("personnel", &["aig", "aip", "both"]),
+    ("resched_link", &["none", "nte"]),
+];
+
+/// What an interface changes in a code table (`interface.md` 6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CodeRules {
+    /// Its own words.
+    pub words: Vec<OwnWord>,
+    /// What becomes of a value that the table does not have; none: as usual.
+    pub unmapped: Option<UnmappedRule>,
+    /// The coding system that is written instead of the table's.
+    pub system: Option<String>,
+    /// What is written, as it goes out, where the patient declined to say.
+    pub declined: Option<String>,
+}
+
+/// What becomes of a value that a code table does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnmappedRule {
+    /// The record waits for whoever owns the value.
+    Error,
+    /// The record waits for whoever runs this program, who can map it.
+    Hold,
+    /// The value goes out as it stands.
+    Pass,
+    /// This code goes out, with the value as its text.
+    Default(String),
 }
 
 /// Which ID stands for a provider (table 8).

@@ -2,7 +2,7 @@
 
 use crate::convert::MapError;
 use crate::disk::DiskError;
-use crate::extract::ExtractError;
+use crate::extract::{ExtractError, VocabularyError};
 use crate::ledger::LedgerError;
 
 /// Why a pass, or a part of it, could not be done.
@@ -26,12 +26,18 @@ pub enum EngineError {
     /// The map of the interface.
     #[error(transparent)]
     Map(#[from] MapError),
+    /// The columns of the interface.
+    #[error(transparent)]
+    Columns(#[from] VocabularyError),
     /// One extract; it goes to `error/` and the others go on.
     #[error(transparent)]
     Extract(ExtractError),
     /// A worker did not come back.
     #[error("a worker ended without a result; this is a bug, report it")]
     Worker,
+    /// A file is to be promised whose digest was not taken.
+    #[error("a file was to be promised without its digest; this is a bug, report it")]
+    NoDigest,
     /// Bytes on the disk are not those that were promised.
     #[error(
         "{file} does not have the digest that the ledger promised; it is not sent. Restore it from a backup, or ask for help before anything is changed"

@@ -145,8 +145,8 @@ fn sources(
             match Source::of(&path, &name, kind, false) {
                 Err(err) => refuse(engine, &path, &name, &ExtractError::Read(err), taken)?,
                 Ok(source)
-                    if ledger.extract(&source.digest)?.is_some()
-                        || !seen.insert(source.digest) && source.bytes > 0 =>
+                    if ledger.extract(&source.digest()?)?.is_some()
+                        || !seen.insert(source.digest()?) && source.bytes > 0 =>
                 {
                     // A table that came before comes into force again.
                     if !kind.makes_messages() {
@@ -215,10 +215,11 @@ fn promise(
     let Some(written) = written else {
         return Ok(ledger.commit_drop(None, &[], numbers)?);
     };
+    let digest = written.digest.ok_or(EngineError::NoDigest)?;
     let batch = BatchRow {
         number: numbers.file,
         name: name.to_string(),
-        digest: written.digest,
+        digest,
         bytes: written.bytes,
         first_control: numbers.control,
         messages: written.messages,
@@ -275,7 +276,7 @@ impl LedgerJournal<'_> {
 impl Journal for LedgerJournal<'_> {
     fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError> {
         let extract = NewExtract {
-            digest: source.digest,
+            digest: source.digest()?,
             name: source.name.to_string(),
             kind: source.kind,
             bytes: source.bytes,

@@ -3,7 +3,8 @@
 //!
 //! `expect/messages.txt` is the batch file with a line for each segment (no value can
 //! hold a line feed, so nothing is hidden by that); `expect/account.txt` is what became
-//! of each extract. The case `golden-v231` has neither: its drop and its bytes stand in
+//! of each extract. A segment that ends otherwise than with CR shows how, and so does a
+//! byte that is no UTF-8. The case `golden-v231` has neither: its drop and its bytes stand in
 //! the specification.
 
 use std::fs;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use hl7drop::batch::Envelope;
 use hl7drop::config::interface;
-use hl7drop::domain::{Counts, ExtractKind, Fault, Notes};
+use hl7drop::domain::{Counts, ExtractKind, Fault, Notes, Scope};
 use hl7drop::engine::{Agreement, Conversion, EngineError, Journal, Silent, Source, Writer};
 use hl7drop::hl7::read::BatchFile;
 
@@ -73,16 +74,19 @@ fn sound(case: &Path, outcome: &Outcome) {
     if outcome.file.is_empty() {
         return;
     }
-    assert!(!outcome.file.contains(&b'\n'), "{}: a line feed", case.display());
-    let read = BatchFile::read(&outcome.file).unwrap_or_else(|err| {
+    let wire = scope(case).wire;
+    let file = with_cr(&outcome.file, wire.line_ending.bytes());
+    assert!(!file.contains(&b'\n'), "{}: a line feed", case.display());
+    let read = BatchFile::read(&file).unwrap_or_else(|err| {
         panic!("{}: {err}", case.display());
     });
     for segment in read.messages().flat_map(|message| &message.segments) {
-        let text = String::from_utf8(segment.bytes().to_vec()).unwrap();
+        let text = plain(segment.bytes());
         assert!(!text.ends_with('|'), "{}: {text}", case.display());
         for field in text.split('|').filter(|field| *field != "^~\\&" && !field.is_empty()) {
             for repetition in field.split('~') {
-                let bad = repetition.is_empty() || repetition == "\"\"";
+                let delete = repetition == "\"\"" && !wire.send_deletes;
+                let bad = repetition.is_empty() || delete;
                 let bad = bad || repetition.ends_with('^') || repetition.trim() != repetition;
                 assert!(!bad, "{}: {field:?} in {text}", case.display());
             }
@@ -90,17 +94,44 @@ fn sound(case: &Path, outcome: &Outcome) {
     }
 }
 
+/// Returns a file with CR at the end of each segment.
+fn with_cr(file: &[u8], ending: &[u8]) -> Vec<u8> {
+    let mut segments = Vec::new();
+    let mut rest = file;
+    while let Some(at) = rest.windows(ending.len()).position(|bytes| bytes == ending) {
+        segments.extend_from_slice(&rest[..at]);
+        segments.push(b'\r');
+        rest = &rest[at + ending.len()..];
+    }
+    [segments, rest.to_vec()].concat()
+}
+
+/// Returns text, with `<E9>` for a byte that is no UTF-8.
+fn plain(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("<{byte:02X}>")));
+    }
+    text
+}
+
 fn shown(file: &[u8]) -> String {
-    String::from_utf8(file.to_vec()).unwrap().replace('\r', "\n")
+    let text = plain(file);
+    let text = text.replace("\r\n", "<CR><LF>\r").replace('\n', "<LF>\r");
+    text.replace('\r', "\n")
+}
+
+fn scope(case: &Path) -> Scope {
+    let text = fs::read_to_string(case.join("interface.toml")).unwrap();
+    interface::read(&text, case).unwrap_or_else(|problems| {
+        panic!("{}: {problems:?}", case.display());
+    })
 }
 
 /// Converts the drop of a case as `hl7drop convert` does.
 fn convert(case: &Path, workers: usize) -> Outcome {
-    let text = fs::read_to_string(case.join("interface.toml")).unwrap();
-    let scope = interface::read(&text, case).unwrap_or_else(|problems| {
-        panic!("{}: {problems:?}", case.display());
-    });
-    let agreement = Agreement::new(scope).unwrap();
+    let agreement = Agreement::new(scope(case)).unwrap();
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("batch.hl7");
     let clock = CLOCK.parse().unwrap();

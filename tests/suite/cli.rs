@@ -279,7 +279,7 @@ fn status_tells_machines_where_everything_stands() {
 fn what_waits_for_delivery_is_told_to_machines() {
     let site = Site::new();
     fs::remove_dir(&site.partner).unwrap();
-    site.put("patients.csv", "patientid,lastname,firstname,dob,sex\n1,Doe,Ann,,F\n");
+    site.put("patients.csv", "patientid,lastname,firstname,dob,sex\n1,Doe,Ann,02/14/1987,F\n");
     let said = site.run(["run", "--json"]);
     assert_eq!(said.code, Some(4), "{said:?}");
     let failure = &said.json()[0]["deliveries"][0]["failure"];
@@ -368,7 +368,7 @@ fn explain_shows_the_rule_of_each_field() {
     assert!(said.out.contains("ADT^A28 (patient_added)"), "{}", said.out);
     let lines: Vec<&str> = said.out.lines().collect();
     let at = lines.iter().position(|line| line.trim_start().starts_with("PID-7 ")).unwrap();
-    assert_eq!(lines[at + 1].trim(), "from {dob:date}");
+    assert_eq!(lines[at + 1].trim(), "from {dob!:date}");
     let at = lines.iter().position(|line| line.trim_start().starts_with("PID-3 ")).unwrap();
     assert!(lines[at + 1].contains("{customfield_41}^^^MERCY^MR"), "{}", lines[at + 1]);
 
@@ -411,7 +411,10 @@ fn a_reader_that_goes_away_does_not_stop_the_other_interfaces() {
     let text = fs::read_to_string(site.interface_file()).unwrap().replace(NAME, "annex");
     fs::write(site.root().join("interfaces/annex.toml"), text).unwrap();
     fs::write(site.root().join("interfaces/bad.toml"), "[projekt]\n").unwrap();
-    site.put("patients.csv", "patientid,lastname,firstname,dob,sex\n1,Doe,Ann,,F\n2,Doe,,,\n");
+    site.put(
+        "patients.csv",
+        "patientid,lastname,firstname,dob,sex\n1,Doe,Ann,02/14/1987,F\n2,Doe,,,\n",
+    );
     let mut command = site.command(["run"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop((child.stdout.take(), child.stderr.take()));

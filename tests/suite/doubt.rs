@@ -10,8 +10,8 @@ use crate::sftpd::server;
 use crate::site::{NAME, Output, Site, ended};
 
 const BATCH: &str = "99999-000001.hl7";
-const PATIENTS: &str = "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,,F\n";
-const LATER: &str = "event,patientid,lastname,firstname,dob,sex\nadd,2,Roe,Bob,,M\n";
+const PATIENTS: &str = "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,02/14/1987,F\n";
+const LATER: &str = "event,patientid,lastname,firstname,dob,sex\nadd,2,Roe,Bob,02/14/1988,M\n";
 
 /// Ends the process at the first place of this name. A run that is undone again says
 /// which number that place has.

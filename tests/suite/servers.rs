@@ -13,7 +13,7 @@ use crate::sftpd::Server;
 use crate::site::{NAME, Output, Site};
 
 const BATCH: &str = "99999-000001.hl7";
-const PATIENTS: &str = "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,,F\n";
+const PATIENTS: &str = "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,02/14/1987,F\n";
 
 fn add_setting(site: &Site, line: &str) {
     let mut file = fs::File::options().append(true).open(site.interface_file()).unwrap();

@@ -135,7 +135,10 @@ pub fn ended(command: &mut Command) -> Output {
 #[test]
 fn a_site_runs_and_its_partner_gets_the_file() {
     let site = Site::new();
-    site.put("patients.csv", "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,,F\n");
+    site.put(
+        "patients.csv",
+        "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,02/14/1987,F\n",
+    );
     let output = site.run(["run", "--json"]);
     assert_eq!(output.code, Some(0), "{output:?}");
     assert_eq!(output.json()[0]["drops"][0]["batch"], "99999-000001.hl7");

@@ -1,0 +1,74 @@
+//! How long each field may be (`config/hl7/fields.tsv`, made from the tables of the
+//! specification). HL7 counts a repetition with its separators, after escaping.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::map::VERSIONS;
+
+/// A length without a limit.
+pub(super) const NO_LIMIT: usize = usize::MAX;
+
+/// Of each field the lengths, with the version each holds from, oldest first.
+type Limits = HashMap<(&'static str, u8), Vec<(usize, usize)>>;
+
+/// Returns the most characters that a repetition of a field may have in a version.
+pub(super) fn limit(segment: &str, field: u8, version: &str) -> usize {
+    static LIMITS: LazyLock<Limits> =
+        LazyLock::new(|| read(include_str!("../../config/hl7/fields.tsv")));
+    let spoken = VERSIONS.iter().position(|known| *known == version).unwrap_or_default();
+    let mut lengths = LIMITS.get(&(segment, field)).into_iter().flatten();
+    let length = lengths.rfind(|(since, _)| *since <= spoken);
+    length.map_or(NO_LIMIT, |(_, length)| *length)
+}
+
+/// A line is `segment field since type length use repeats table`.
+fn read(tsv: &'static str) -> Limits {
+    let mut limits = Limits::new();
+    for line in tsv.lines().filter(|line| !line.starts_with('#')) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [segment, field, since, _, length, ..] = cells.as_slice() else { continue };
+        let since = VERSIONS.iter().position(|known| known == since);
+        if let (Ok(field), Some(since)) = (field.parse(), since) {
+            let length = length.parse().unwrap_or(NO_LIMIT);
+            limits.entry((*segment, field)).or_default().push((since, length));
+        }
+    }
+    limits
+}
+
+/// Returns how many characters the longest repetition of a field has; `written` may
+/// begin with the separators before it.
+pub(super) fn longest(written: &[u8]) -> usize {
+    let begin = written.iter().position(|&byte| byte != b'|').unwrap_or(written.len());
+    let characters = |one: &[u8]| one.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+    written[begin..].split(|&byte| byte == b'~').map(characters).max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_that_of_the_version() {
+        for (segment, field, version, wanted) in [
+            ("PID", 5, "2.3.1", 48),
+            ("PID", 5, "2.4", 250),
+            ("PID", 5, "2.5.1", 250),
+            ("PID", 13, "2.3.1", 40),
+            ("IN1", 36, "2.5", 15),
+            ("GT1", 48, "2.3.1", 2),
+            ("GT1", 48, "2.5.1", 3),
+            ("ZZZ", 1, "2.5", NO_LIMIT),
+        ] {
+            assert_eq!(limit(segment, field, version), wanted, "{segment}-{field} {version}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_as_long_as_its_longest_repetition() {
+        assert_eq!(longest(b"|||ab^c~abcdef~x"), 6);
+        assert_eq!(longest("|\u{e9}\u{e9}".as_bytes()), 2);
+        assert_eq!(longest(b"|"), 0);
+    }
+}

@@ -1,0 +1,58 @@
+//! Records that are not ours to tell: another practice's rows, and patients who are
+//! gone (`interface.md` 5.3, last row, and 8.27). They are refused, not left out: a
+//! vendor who keeps a merged patient should be somebody's decision.
+
+use super::program::{Column, Input, Refusal};
+use crate::domain::Code;
+
+/// What must be known of a record before its message is made.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outside {
+    /// Our own context ID.
+    pub context_id: Vec<u8>,
+    /// Columns that say whose practice a row is: the record's, its patient's.
+    pub contexts: Vec<Column>,
+    /// The patient's columns, unless deleted patients are told as updates.
+    pub gone: Option<Gone>,
+}
+
+/// The columns that say a patient is deleted, or merged into another one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gone {
+    pub id: Column,
+    pub status: Column,
+    pub merged_into: Column,
+    pub deleted_at: Column,
+}
+
+impl Outside {
+    /// Refuses what is not ours to tell.
+    pub fn check(&self, input: Input<'_>) -> Result<(), Refusal> {
+        let refusal =
+            |code, column: &Column| Err(Refusal { code, column: column.name.clone(), field: None });
+        for column in &self.contexts {
+            let value = column.value(input);
+            if !value.is_empty() && value != self.context_id {
+                return refusal(Code::O002, column);
+            }
+        }
+        match self.gone.as_ref().and_then(|gone| gone.column(input)) {
+            Some(column) => refusal(Code::O001, column),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Gone {
+    /// Returns the column that says so, if the patient is gone.
+    pub fn column(&self, input: Input<'_>) -> Option<&Column> {
+        let merged_into = self.merged_into.value(input);
+        if self.status.value(input).eq_ignore_ascii_case(b"deleted") {
+            Some(&self.status)
+        } else if !merged_into.is_empty() && merged_into != self.id.value(input) {
+            Some(&self.merged_into)
+        } else {
+            (!self.deleted_at.value(input).is_empty()).then_some(&self.deleted_at)
+        }
+    }
+}
