@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::check::{Check, Place, open};
 use super::raw::{self, Text};
 use crate::domain::{
-    Endpoint, Environment, Login, Method, OnDoubt, Protocol, Secret, Sftp, Verify,
+    Endpoint, Environment, Login, Method, OnDoubt, Protocol, Secret, Sftp, Upload, Verify,
 };
 
 /// A day: later, "gone" proves nothing about our own rename.
@@ -97,6 +97,8 @@ impl Check<'_> {
     }
 
     fn protocol(&mut self, place: Place, endpoint: &mut raw::Endpoint) -> Option<Protocol> {
+        let words = [("rename", Upload::Rename), ("direct", Upload::Direct)];
+        let upload = self.word(place, "upload", endpoint.upload.take(), &words);
         let temp_name = self.temp_name(place, endpoint.temp_name.take());
         let words = [("size", Verify::Size), ("hash", Verify::Hash)];
         let verify = self.word(place, "verify", endpoint.verify.take(), &words);
@@ -110,6 +112,7 @@ impl Check<'_> {
         let words = [("hold", OnDoubt::Hold), ("resend", OnDoubt::Resend)];
         let on_uncertain = self.word(place, "on_uncertain", endpoint.on_uncertain.take(), &words);
         Some(Protocol {
+            upload: upload?,
             temp_name: temp_name?,
             verify: verify?,
             pickup_immediate: pickup?,
@@ -241,6 +244,7 @@ mod tests {
         let endpoint = scope(GOOD).endpoints.remove(0);
         assert_eq!(endpoint.name, "test");
         let protocol = Protocol {
+            upload: Upload::Rename,
             temp_name: ".{name}.{try}.part".to_string(),
             verify: Verify::Size,
             pickup_immediate: false,
@@ -380,17 +384,18 @@ mod tests {
 
     #[test]
     fn words_and_numbers_of_the_protocol_are_checked() {
-        let text = "port = 0\nverify = \"md5\"\npickup = \"now\"\ninfer_window_seconds = -1\n\
+        let text = "port = 0\nupload = \"append\"\nverify = \"md5\"\npickup = \"now\"\ninfer_window_seconds = -1\n\
                     on_inferred = \"resend\"\non_uncertain = \"accept\"";
         assert_eq!(
             problems(&added(text)),
             [
                 "line 15: `port` is 0; write a number from 1 to 65535",
-                "line 16: `md5` is no verify; write \"size\" or \"hash\"",
-                "line 17: `now` is no pickup; write \"keep\" or \"immediate\"",
-                "line 18: `infer_window_seconds` is -1; write a number from 0 to 86400",
-                "line 19: `resend` is no on_inferred; write \"accept\" or \"hold\"",
-                "line 20: `accept` is no on_uncertain; write \"hold\" or \"resend\"",
+                "line 16: `append` is no upload; write \"rename\" or \"direct\"",
+                "line 17: `md5` is no verify; write \"size\" or \"hash\"",
+                "line 18: `now` is no pickup; write \"keep\" or \"immediate\"",
+                "line 19: `infer_window_seconds` is -1; write a number from 0 to 86400",
+                "line 20: `resend` is no on_inferred; write \"accept\" or \"hold\"",
+                "line 21: `accept` is no on_uncertain; write \"hold\" or \"resend\"",
             ]
         );
         let told = "line 9: `ftp` is no method; write \"sftp\" or \"folder\"";

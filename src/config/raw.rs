@@ -138,6 +138,7 @@ pub(super) struct Endpoint {
     pub password_env: Text,
     pub known_hosts: Text,
     pub folder: Text,
+    pub upload: Text,
     pub temp_name: Text,
     pub verify: Text,
     pub pickup: Text,

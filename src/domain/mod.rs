@@ -31,6 +31,6 @@ pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, CHOICES, Charset, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId,
     ExtractKind, InterfaceName, LengthPolicy, LineEnding, Login, MappingRow, Method, OnDoubt,
-    Pickup, Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Verify,
-    Wire,
+    Pickup, Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload,
+    Verify, Wire,
 };

@@ -437,6 +437,8 @@ pub enum Secret {
 /// The parts of the delivery protocol that an endpoint may differ in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protocol {
+    /// Whether a file is renamed into place.
+    pub upload: Upload,
     /// Temporary name: `{name}` is the final one, `{try}` counts the tries.
     pub temp_name: String,
     /// How much is compared before the rename.
@@ -450,6 +452,15 @@ pub struct Protocol {
     pub on_inferred: OnDoubt,
     /// What to do where nothing can be proved.
     pub on_uncertain: OnDoubt,
+}
+
+/// How a file gets its final name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upload {
+    /// Written under a temporary name, then renamed.
+    Rename,
+    /// Written under its final name: for servers that cannot rename.
+    Direct,
 }
 
 /// How much is compared before the rename.

@@ -8,7 +8,7 @@ use super::doubt::Look;
 use super::error::EngineError;
 use super::pass::Engine;
 use crate::delivery::{self, Delivery, DeliveryError};
-use crate::domain::{Endpoint, Verify};
+use crate::domain::{Endpoint, Upload, Verify};
 use crate::ledger::{DeliveryRow, Ledger, Receipt, Stage, Temp};
 
 /// How a try of one batch ended, where nothing broke.
@@ -64,6 +64,7 @@ pub fn attempt(
         (Stage::Verified | Stage::Uncertain, Some(temp), Some(since)) => {
             attempt.settle(&temp.name, since)?
         }
+        _ if endpoint.protocol.upload == Upload::Direct => attempt.send_directly(bytes)?,
         _ => attempt.send(bytes)?,
     };
     let server = attempt.there.server();
@@ -202,9 +203,9 @@ impl Attempt<'_> {
 }
 
 /// Tells the progress as bytes are read to be sent.
-struct Counted<'a> {
-    file: &'a mut File,
-    engine: &'a Engine,
+pub struct Counted<'a> {
+    pub file: &'a mut File,
+    pub engine: &'a Engine,
 }
 
 impl std::io::Read for Counted<'_> {

@@ -65,7 +65,7 @@ pub enum EngineError {
     },
     /// `sent/` holds a file that the ledger does not know, or not as delivered.
     #[error(
-        "sent/ holds {file}, which went out, and the ledger does not know that: it is an older one. Put the newest ledger.db back from a backup: with this one the same control IDs would be given again, and files sent again"
+        "sent/ holds {file}, which went out, and the ledger does not know that: it is an older one. Put the newest ledger.db back from a backup: with this one the same control IDs would be given again, and files sent again. If that file is none of ours, take it away"
     )]
     OldLedger {
         /// The file's name.

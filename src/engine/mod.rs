@@ -7,6 +7,7 @@ mod attempt;
 mod backoff;
 pub mod check;
 mod deliver;
+mod direct;
 mod doubles;
 mod doubt;
 mod drop;

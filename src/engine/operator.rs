@@ -63,7 +63,8 @@ impl Engine {
         let file = self.spool.outbox.join(name);
         let Some(batch) = ledger.batch(name)?.filter(|_| file.exists()) else { return Ok(()) };
         let deliveries = ledger.deliveries(batch.number)?;
-        if deliveries.iter().all(|row| row.stage == Stage::Delivered) {
+        let delivered = deliveries.iter().all(|row| row.stage == Stage::Delivered);
+        if delivered && !deliveries.is_empty() {
             self.spool.shelve_sent(&file, &self.day())?;
         }
         Ok(())

@@ -4,7 +4,7 @@
 use super::check::Checked;
 use super::pass::Engine;
 use crate::delivery::{self, Delivery, DeliveryError};
-use crate::domain::{Endpoint, Method, Verify};
+use crate::domain::{Endpoint, Method, Upload, Verify};
 
 const TEXT: &[u8] = b"A probe by hl7drop check; it may be removed.\n";
 
@@ -59,6 +59,14 @@ impl Probe<'_> {
         self.look()?;
         self.read_back()?;
         self.taken_name()?;
+        if self.endpoint.protocol.upload == Upload::Direct {
+            let _ = self.there.remove(&self.temp);
+            self.good(
+                "upload = \"direct\": files are written under their final name, unseen only \
+                       if the vendor waits until they are whole",
+            );
+            return Ok(());
+        }
         let renamed = self.there.rename(&self.temp, &self.name);
         if renamed.is_err() {
             self.refused.push("rename");

@@ -30,7 +30,7 @@ impl Decision {
 /// The faults that are closed: they count as DELETED and wait for nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Closing {
-    /// These, by their number in the queue; each of them must wait.
+    /// These, by their number in the queue, none twice; each of them must wait.
     Ids(Vec<i64>),
     /// All that wait of the extracts of this name.
     File(String),

@@ -210,8 +210,8 @@ pub struct Receipt {
     pub path: String,
     /// Size at the endpoint.
     pub bytes: u64,
-    /// How we know: `renamed`, `seen` or `inferred` (`delivery.md` section 3), or
-    /// `told` by a person.
+    /// How we know: `renamed`, `seen` or `inferred` (`delivery.md` section 3), `written`
+    /// under its final name, or `told` by a person.
     pub evidence: String,
     /// `host:port` or the folder.
     pub server: String,

@@ -94,7 +94,8 @@ impl DeliveryRow {
                 self.delivered(&receipt)
             }
             Decision::Resend => {
-                // Under a temporary name or none: what was renamed counts no more.
+                // What was written under the final name itself is the vendor's now.
+                self.temp = self.temp.filter(|temp| temp.name != self.batch.name);
                 self.stage = if self.temp.is_some() { Stage::Sending } else { Stage::Waiting };
                 self.rename_at = None;
                 self.resent += 1;

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use hl7drop::delivery::{self, Delivery, DeliveryError, Limits, Sftp, conform::conform};
-use hl7drop::domain::{self, Again, Endpoint, Method, OnDoubt, Protocol, Secret, Verify};
+use hl7drop::domain::{self, Again, Endpoint, Method, OnDoubt, Protocol, Secret, Upload, Verify};
 use tempfile::TempDir;
 
 use crate::proxy::{Proxy, Way};
@@ -22,6 +22,7 @@ mod own_delivery;
 
 fn endpoint(method: Method) -> Endpoint {
     let protocol = Protocol {
+        upload: Upload::Rename,
         temp_name: ".{name}.{try}.part".to_string(),
         verify: Verify::Size,
         pickup_immediate: false,

@@ -15,7 +15,7 @@ const LATER: &str = "event,patientid,lastname,firstname,dob,sex\nadd,2,Roe,Bob,0
 
 /// Ends the process at the first place of this name. A run that is undone again says
 /// which number that place has.
-fn aborted_at(site: &Site, place: &str) {
+pub fn aborted_at(site: &Site, place: &str) {
     let kept = tempfile::tempdir().unwrap();
     let copy = |from: &Path, to: &Path| {
         let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status();
@@ -190,6 +190,29 @@ fn what_the_vendor_has_is_marked_with_the_very_command_that_was_told() {
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("nothing of it waits"), "{said:?}");
     assert_eq!(site.run(["check"]).code, Some(0));
+}
+
+#[test]
+fn a_decision_is_made_whole_or_not_at_all() {
+    for nth in 1.. {
+        let (site, said) = uncertain();
+        let words = told(&said, "delivered");
+        let mut command = site.command(&words);
+        let decided = ended(command.env("HL7DROP_FAULT", format!("abort:{nth}")));
+        let committed = actions(&site).iter().any(|action| action["verb"] == "delivered");
+        assert_eq!(undelivered(&site)[0]["batch"] == BATCH, !committed, "place {nth}");
+        if !committed {
+            assert_eq!(site.run(&words).code, Some(0), "place {nth}");
+        }
+        // Whatever is left of it, the next run does.
+        assert_eq!(site.run(["run"]).code, Some(0), "place {nth}");
+        assert_eq!(site.run(["check"]).code, Some(0), "place {nth}");
+        assert_eq!(files(&site.spool().outbox), [".staged"], "place {nth}");
+        assert_eq!(actions(&site).len(), 1, "place {nth}");
+        if decided.code == Some(0) {
+            return assert!(nth > 3, "{nth} places are no sweep");
+        }
+    }
 }
 
 #[test]

@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
+use crate::doubt::aborted_at;
 use crate::sftpd::Server;
 use crate::site::{NAME, Output, Site};
 
@@ -175,4 +177,131 @@ fn a_key_is_pinned_when_it_is_the_one_that_the_vendor_told() {
     assert_eq!(fs::read_to_string(&pins).unwrap().lines().count(), 2);
     assert_eq!(site.run(["endpoint", "trust", NAME]).code, Some(0));
     assert_eq!(site.run(["endpoint", "trust", NAME, "--endpoint", "x"]).code, Some(2));
+}
+
+/// A server that lies; `tests/suite/liar.py` has the moods.
+fn liar(mood: &str) -> (Server, Site) {
+    let liar = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/liar.py");
+    over(&format!("ForceCommand python3 {} {mood}", liar.display()))
+}
+
+/// The stage of the batch, and the names at the server.
+fn stands(site: &Site) -> (Value, Vec<String>) {
+    let status = site.run(["status", "--json"]).json()[0].take();
+    let batch = status["undelivered"].get(0).unwrap_or(&status["delivered"][0]);
+    (batch["stage"].clone(), files(site))
+}
+
+#[test]
+fn bytes_that_change_on_the_way_are_never_published() {
+    for (mood, settings, told) in [
+        ("flips", "verify = \"hash\"", "the bytes read back are not those that were sent"),
+        ("shortens", "", "bytes at 127.0.0.1"),
+        ("shortens-and-hides-it", "verify = \"hash\"", "the bytes read back are not"),
+    ] {
+        let (_own, site) = liar(mood);
+        add_setting(&site, settings);
+        let (said, delivery) = delivered(&site);
+        assert_eq!(said.code, Some(4), "{mood}: {said:?}");
+        let what = delivery["failure"]["what"].as_str().unwrap();
+        assert!(what.contains(told), "{mood}: {what}");
+        let (stage, names) = stands(&site);
+        assert!(!names.contains(&BATCH.to_string()), "{mood}: {names:?}");
+        assert_eq!(stage, "sending", "{mood}");
+    }
+    // `check` says so before the first file, and which setting guards against it.
+    let (_own, site) = liar("flips");
+    let said = site.run(["check"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(flat(&said).contains("not what was written; set verify = \"hash\""), "{said:?}");
+}
+
+#[test]
+fn a_rename_that_was_only_said_is_no_delivery() {
+    let (_own, site) = liar("renames-nothing");
+    let (said, delivery) = delivered(&site);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    let what = delivery["failure"]["what"].as_str().unwrap();
+    assert!(what.contains("the server renamed the file, and it is not there"), "{what}");
+    assert_eq!(stands(&site), ("uncertain".into(), vec![format!(".{BATCH}.1.part")]));
+}
+
+#[test]
+fn what_a_server_says_of_a_rename_is_not_all_that_counts() {
+    for (mood, first) in [("renames-and-denies-it", Some(0)), ("renames-and-hangs-up", Some(4))] {
+        let (_own, site) = liar(mood);
+        let (said, _) = delivered(&site);
+        assert_eq!(said.code, first, "{mood}: {said:?}");
+        let said = site.run(["run", "--retry"]);
+        assert_eq!(said.code, Some(0), "{mood}: {said:?}");
+        assert_eq!(stands(&site), ("delivered".into(), vec![BATCH.to_string()]), "{mood}");
+        let status = site.run(["status", "--json"]).json()[0].take();
+        assert_eq!(status["delivered"][0]["receipt"]["evidence"], "seen", "{mood}");
+    }
+}
+
+#[test]
+fn a_server_that_overwrites_is_not_asked_to() {
+    let (_own, site) = liar("overwrites");
+    fs::write(site.partner.join(BATCH), "the vendor's own").unwrap();
+    let (said, _) = delivered(&site);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert_eq!(stands(&site), ("conflict".into(), vec![BATCH.to_string()]));
+    assert_eq!(fs::read(site.partner.join(BATCH)).unwrap(), b"the vendor's own");
+}
+
+#[test]
+fn a_server_that_cannot_rename_gets_files_under_their_final_names() {
+    let (_own, site) = over("ForceCommand internal-sftp -P rename,posix-rename");
+    add_setting(&site, "upload = \"direct\"\nverify = \"hash\"");
+    let said = site.run(["check", "--partner"]);
+    assert_eq!((said.code, files(&site).len()), (Some(0), 0), "{said:?}");
+    let (said, delivery) = delivered(&site);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(delivery["receipt"]["evidence"], "written");
+    assert_eq!(stands(&site), ("delivered".into(), vec![BATCH.to_string()]));
+}
+
+/// A try that breaks off in the middle of a file under its final name.
+fn half_written(settings: &str) -> Site {
+    let site = Site::new();
+    add_setting(&site, &format!("upload = \"direct\"\n{settings}"));
+    site.put("patients.csv", PATIENTS);
+    aborted_at(&site, "ledger.sending.after");
+    fs::write(site.partner.join(BATCH), "FHS|half").unwrap();
+    assert_eq!(stands(&site).0, "sending");
+    site
+}
+
+#[test]
+fn half_a_file_of_ours_under_the_final_name_is_replaced_and_nobody_elses() {
+    let site = half_written("");
+    let promised = fs::read(site.spool().outbox.join(BATCH)).unwrap();
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(fs::read(site.partner.join(BATCH)).unwrap(), promised);
+
+    let site = Site::new();
+    add_setting(&site, "upload = \"direct\"");
+    fs::write(site.partner.join(BATCH), "the vendor's own").unwrap();
+    let (said, _) = delivered(&site);
+    assert_eq!((said.code, stands(&site).0), (Some(4), "conflict".into()), "{said:?}");
+    assert_eq!(fs::read(site.partner.join(BATCH)).unwrap(), b"the vendor's own");
+}
+
+#[test]
+fn what_was_taken_while_it_was_written_is_for_a_person() {
+    let site = half_written("pickup = \"immediate\"");
+    fs::remove_file(site.partner.join(BATCH)).unwrap();
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.out.contains("it may have been taken, half or whole"), "{said:?}");
+    assert_eq!(stands(&site).0, "uncertain");
+    assert_eq!(site.run(["run"]).code, Some(4), "it is not sent again by itself");
+    assert_eq!(site.run(["delivery", BATCH, "--retry"]).code, Some(0));
+    assert_eq!((site.run(["run"]).code, files(&site).len()), (Some(4), 0), "a look is a look");
+    let why = ["--resend", "--why", "they got half of it"];
+    assert_eq!(site.run(["delivery", BATCH].into_iter().chain(why)).code, Some(0));
+    assert_eq!(site.run(["run"]).code, Some(0));
+    assert_eq!(files(&site), [BATCH]);
 }

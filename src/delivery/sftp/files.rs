@@ -180,10 +180,15 @@ impl Sftp {
     }
 
     /// Lets the server sync the file, where it can.
-    fn sync(&self, file: &mut File, path: &str) -> Result<()> {
+    fn sync(&self, file: &mut File, path: &str, end: Instant) -> Result<()> {
         const STEP: &str = "sync";
         self.line.point("sftp.fsync", STEP)?;
-        match file.fsync() {
+        // A large file may take a slow disk longer than any other request.
+        let left = end.saturating_duration_since(Instant::now());
+        self.line.limit(left.max(self.line.limits.request));
+        let synced = file.fsync();
+        self.line.limit(self.line.limits.request);
+        match synced {
             Ok(()) => Ok(()),
             Err(err) => match err.code() {
                 // What servers answer that do not know the extension or withhold it.
@@ -253,7 +258,7 @@ impl Delivery for Sftp {
             pace = next_pace(pace, began.elapsed()).min(block.len());
             count = source.next(&mut block[..pace])?;
         }
-        self.sync(&mut file, &path)?;
+        self.sync(&mut file, &path, end)?;
         self.finish(&mut file, &path, bytes)
     }
 
@@ -261,7 +266,9 @@ impl Delivery for Sftp {
         const STEP: &str = "read";
         let path = self.path(name);
         self.line.point("sftp.read", STEP)?;
-        let mut file = self.sftp.open(&path).map_err(|err| self.failed(STEP, &path, &err))?;
+        let file = self.sftp.open(&path).map_err(|err| self.failed(STEP, &path, &err))?;
+        let mut file = InTime { file, size: None, read: 0, began: Instant::now() };
+        file.size = file.file.stat().ok().and_then(|found| found.size);
         let read = Digest::of_reader(&mut file);
         read.map(|(digest, _)| digest).map_err(|err| self.failed_io(STEP, &path, &err))
     }
@@ -297,6 +304,27 @@ impl Delivery for Sftp {
                 err => Err(err),
             },
         }
+    }
+}
+
+/// A file that is read back, and not for ever: a server that gives a byte now and then
+/// passes each limit of a request.
+struct InTime {
+    file: File,
+    /// Where the server tells it; else what was read so far counts.
+    size: Option<u64>,
+    read: u64,
+    began: Instant,
+}
+
+impl Read for InTime {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.began.elapsed() > file_time(self.size.unwrap_or(self.read)) {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the whole file took too long"));
+        }
+        let count = self.file.read(buffer)?;
+        self.read += count as u64;
+        Ok(count)
     }
 }
 

@@ -7,6 +7,8 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use libssh2_sys as raw;
@@ -158,7 +160,7 @@ fn address(host: &str, port: u16) -> String {
 fn dial(host: &str, port: u16, server: &str, limit: Duration) -> Result<TcpStream> {
     let unreachable = |what| DeliveryError::Unreachable { server: server.to_string(), what };
     crashpoint("sftp.connect").map_err(|err| unreachable(text(err)))?;
-    let addresses = (host, port).to_socket_addrs().map_err(|err| unreachable(text(err)))?;
+    let addresses = addresses(host, port, limit).map_err(|err| unreachable(text(err)))?;
     let mut last = "the name has no address".to_string();
     for address in addresses {
         match connect(&address, limit) {
@@ -167,6 +169,21 @@ fn dial(host: &str, port: u16, server: &str, limit: Duration) -> Result<TcpStrea
         }
     }
     Err(unreachable(last))
+}
+
+/// Returns a host's addresses. The system's resolver has no time limit of its own that
+/// we could set, so it is asked apart; a thread that hangs ends with the process.
+pub(super) fn addresses(host: &str, port: u16, limit: Duration) -> io::Result<Vec<SocketAddr>> {
+    let (done, found) = mpsc::channel();
+    let host = host.to_string();
+    thread::Builder::new().name("resolver".to_string()).spawn(move || {
+        let found = (host.as_str(), port).to_socket_addrs();
+        // Nobody listens any more to one that took too long.
+        let _ = done.send(found.map(Iterator::collect));
+    })?;
+    found
+        .recv_timeout(limit)
+        .unwrap_or_else(|_| Err(io::Error::other("the name server does not answer in time")))
 }
 
 fn connect(address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {

@@ -4,10 +4,9 @@
 //! them: each kind that both ends know is asked for, on a connection of its own that
 //! ends before any login.
 
-use std::net::ToSocketAddrs;
 use std::path::Path;
 
-use super::line::Line;
+use super::line::{self, Line};
 use super::{Limits, offer};
 use crate::delivery::{DeliveryError, Result};
 use crate::disk;
@@ -94,10 +93,8 @@ fn shown(to: &domain::Sftp, limits: Limits, only: Option<&str>) -> Result<ShownK
 
 /// The kinds of keys that the server says it has, as known_hosts names them.
 fn offered(to: &domain::Sftp, limits: Limits) -> Vec<String> {
-    let Ok(mut addresses) = (to.host.as_str(), to.port).to_socket_addrs() else {
-        return Vec::new();
-    };
-    let lists = addresses.find_map(|address| offer::ask(&address, limits.connect));
+    let addresses = line::addresses(&to.host, to.port, limits.connect).unwrap_or_default();
+    let lists = addresses.iter().find_map(|address| offer::ask(address, limits.connect));
     // The lists come in the order of `offer::KINDS`.
     let keys = lists.and_then(|mut lists| (lists.len() > 1).then(|| lists.swap_remove(1)));
     let mut kinds: Vec<String> = Vec::new();

@@ -1,0 +1,104 @@
+"""An SFTP server that lies: OpenSSH's own, and this between it and the client.
+
+sshd starts it as `ForceCommand python3 liar.py MODE`. It passes packets on
+(draft-ietf-secsh-filexfer-02) but for those that MODE tells it to change.
+"""
+
+import os
+import struct
+import subprocess
+import sys
+import threading
+
+WRITE, RENAME, EXTENDED, STATUS, ATTRS = 6, 18, 200, 101, 105
+SERVERS = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server"]
+
+mode = sys.argv[1]
+server = subprocess.Popen(
+    [next(path for path in SERVERS if os.path.exists(path))],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+)
+renames, lock = set(), threading.Lock()
+
+
+def packets(stream):
+    while True:
+        head = read(stream, 4)
+        if head is None:
+            return
+        yield read(stream, struct.unpack(">I", head)[0])
+
+
+def read(stream, count):
+    data = b""
+    while len(data) < count:
+        more = os.read(stream.fileno(), count - len(data))
+        if not more:
+            return None
+        data += more
+    return data
+
+
+def send(stream, packet):
+    packet = struct.pack(">I", len(packet)) + packet
+    with lock:
+        while packet:
+            packet = packet[os.write(stream.fileno(), packet):]
+
+
+def status(ident, code):
+    return bytes([STATUS]) + ident + struct.pack(">I", code) + b"\0\0\0\2no\0\0\0\0"
+
+
+def written(packet, change):
+    """Changes the bytes of a WRITE: id, handle, offset, bytes."""
+    at = 5 + 4 + struct.unpack(">I", packet[5:9])[0] + 8
+    data = change(packet[at + 4:])
+    return packet[:at] + struct.pack(">I", len(data)) + data
+
+
+def to_server(packet):
+    kind, ident = packet[0], packet[1:5]
+    if kind == WRITE and mode == "flips":
+        return written(packet, lambda data: bytes([data[0] ^ 1]) + data[1:])
+    if kind == WRITE and mode in ("shortens", "shortens-and-hides-it"):
+        return written(packet, lambda data: data[:-1])
+    if kind == RENAME and mode == "renames-nothing":
+        send(sys.stdout, status(ident, 0))
+        return None
+    if kind == RENAME and mode == "overwrites":
+        name = b"posix-rename@openssh.com"
+        return bytes([EXTENDED]) + ident + struct.pack(">I", len(name)) + name + packet[5:]
+    if kind == RENAME:
+        renames.add(ident)
+    return packet
+
+
+def to_client(packet):
+    kind, ident = packet[0], packet[1:5]
+    if kind == ATTRS and mode == "shortens-and-hides-it":
+        size = struct.unpack(">Q", packet[9:17])[0]
+        return packet[:9] + struct.pack(">Q", size + 1) + packet[17:]
+    if kind == STATUS and ident in renames:
+        renames.discard(ident)
+        if mode == "renames-and-hangs-up":
+            os._exit(0)
+        if mode == "renames-and-denies-it":
+            return status(ident, 4)
+    return packet
+
+
+def back():
+    for packet in packets(server.stdout):
+        send(sys.stdout, to_client(packet))
+    os._exit(0)
+
+
+threading.Thread(target=back, daemon=True).start()
+for packet in packets(sys.stdin):
+    packet = to_server(packet)
+    if packet is not None:
+        packet = struct.pack(">I", len(packet)) + packet
+        while packet:
+            packet = packet[server.stdin.write(packet):]
+server.kill()
