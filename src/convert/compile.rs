@@ -114,6 +114,7 @@ impl<'a> Compiler<'a> {
                 deleted_at: column("deleteddatetime")?,
             }),
         };
+        let gone = gone.filter(Gone::can_be_known);
         Ok(Outside { context_id: self.scope.context_id.clone().into(), contexts, gone })
     }
 

@@ -66,7 +66,11 @@ impl Tables {
             Some(UnmappedRule::Error) => refuse(fault),
             Some(UnmappedRule::Hold) => refuse(Some(Code::C002)),
             Some(UnmappedRule::Pass) => Unmapped::Pass,
-            Some(UnmappedRule::Default(code)) => Unmapped::Default(code.clone()),
+            Some(UnmappedRule::Default(code)) => {
+                // In the table's own form: `zho` is `chi` where ISO 639-2/B was agreed.
+                let row = table.find(code.as_bytes()).map(|(row, _)| row.code.clone());
+                Unmapped::Default(row.unwrap_or_else(|| code.clone()))
+            }
             None if fault.is_some() => refuse(fault),
             None => of_table,
         };
