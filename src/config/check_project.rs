@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::check::{Check, Place, open};
 use super::raw;
 use crate::domain::{
-    Charset, Environment, Event, InterfaceName, Kind, LengthPolicy, LineEnding, Wire,
+    Charset, Controls, Environment, Event, InterfaceName, Kind, LengthPolicy, LineEnding, Wire,
 };
 
 /// A control ID is `<number>M<context_id>` in ST(20), and the number may grow to
@@ -31,6 +31,8 @@ const SPOKEN: &str = "write \"2.3.1\", \"2.4\", \"2.5\" or \"2.5.1\"";
 
 const CHARSETS: [(&str, Charset); 3] =
     [("utf-8", Charset::Utf8), ("8859/1", Charset::Latin1), ("ascii", Charset::Ascii)];
+const CONTROLS: [(&str, Controls); 3] =
+    [("drop", Controls::Drop), ("escape", Controls::Escape), ("refuse", Controls::Refuse)];
 const LINE_ENDINGS: [(&str, LineEnding); 3] =
     [("cr", LineEnding::Cr), ("crlf", LineEnding::CrLf), ("lf", LineEnding::Lf)];
 const LENGTH_POLICIES: [(&str, LengthPolicy); 3] = [
@@ -205,6 +207,8 @@ impl Check<'_> {
         };
         let operator = self.text(place, "default_operator", wire.default_operator, "\"HL7DROP\"");
         let charset = self.word(place, "charset", wire.charset, &CHARSETS);
+        let key = "control_characters";
+        let controls = self.word(place, key, wire.control_characters, &CONTROLS);
         let line_ending = self.word(place, "line_ending", wire.line_ending, &LINE_ENDINGS);
         let policy = self.word(place, "length_policy", wire.length_policy, &LENGTH_POLICIES);
         if wire.send_deletes.is_none() {
@@ -217,6 +221,7 @@ impl Check<'_> {
             receiving_facility: facility?,
             default_operator: operator?.into_inner(),
             charset: charset?,
+            controls: controls?,
             line_ending: line_ending?,
             length_policy: policy?,
             send_deletes: wire.send_deletes?.into_inner(),
@@ -410,6 +415,7 @@ mod tests {
         let wire = scope(GOOD).wire;
         assert_eq!((wire.charset, wire.line_ending), (Charset::Utf8, LineEnding::Cr));
         assert_eq!((wire.length_policy, wire.send_deletes), (LengthPolicy::Warn, false));
+        assert_eq!(wire.controls, Controls::Drop);
         let text = "[wire]\ncharset = \"8859/1\"\nline_ending = \"crlf\"\n\
                     length_policy = \"error\"\nsend_deletes = true";
         let wire = scope(&changed("[wire]", text)).wire;

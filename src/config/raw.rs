@@ -75,6 +75,7 @@ pub(super) struct Wire {
     pub receiving_facility: Text,
     pub default_operator: Text,
     pub charset: Text,
+    pub control_characters: Text,
     pub line_ending: Text,
     pub length_policy: Text,
     pub send_deletes: Option<Spanned<bool>>,

@@ -91,9 +91,9 @@ impl<'a> Compiler<'a> {
         let outside = self.outside(&binder(true, None))?;
         let ids = self.scope.provider_ids;
         let wire = &self.scope.wire;
-        let (charset, line_ending) = (wire.charset, wire.line_ending);
+        let (charset, line_ending, controls) = (wire.charset, wire.line_ending, wire.controls);
         let refuses_long = wire.length_policy == LengthPolicy::Error;
-        Ok(Program { segments, outside, times, charset, line_ending, refuses_long, ids })
+        Ok(Program { segments, outside, times, charset, line_ending, controls, refuses_long, ids })
     }
 
     fn outside(&self, binder: &Binder<'_>) -> Result<Outside, MapError> {

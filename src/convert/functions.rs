@@ -26,8 +26,8 @@ use super::lookup::Lookup;
 use super::program::{Blank, Column, Output, Scene};
 use super::references::{is_npi, split_name, write_person};
 use super::values;
-use crate::domain::{Code, Note, ProviderIds};
-use crate::hl7::{Text, escape};
+use crate::domain::{Code, Controls, Note, ProviderIds};
+use crate::hl7::{Text, escape, escape_controls};
 
 /// One function with its arguments, resolved.
 #[derive(Clone, Debug)]
@@ -91,8 +91,8 @@ impl Function {
     pub fn write(&self, value: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
         let before = out.bytes.len();
         match self {
-            Function::Text => text(value, Text::Line, scene, out),
-            Function::Formatted => text(value, Text::Formatted, scene, out),
+            Function::Text => text(value, Text::Line, scene, out)?,
+            Function::Formatted => text(value, Text::Formatted, scene, out)?,
             Function::Date => {
                 values::write_date(values::date(value).ok_or(Code::T001)?, &mut out.bytes);
             }
@@ -108,18 +108,18 @@ impl Function {
             }
             Function::Code { lookup, .. } | Function::Coded(lookup) => lookup.write(value, out)?,
             Function::Each { lookup, blank } => lookup.write_each(value, blank, out)?,
-            Function::Phone { usage, equipment } => phone(value, usage, equipment, scene, out),
-            Function::Local => phone(value, "", "", scene, out),
+            Function::Phone { usage, equipment } => phone(value, usage, equipment, scene, out)?,
+            Function::Local => phone(value, "", "", scene, out)?,
             Function::Email => {
                 out.bytes.extend_from_slice(b"^NET^Internet^");
-                text(value, Text::Line, scene, out);
+                text(value, Text::Line, scene, out)?;
             }
             Function::Name => {
                 let (last, first) = split_name(value);
-                text(last, Text::Line, scene, out);
+                text(last, Text::Line, scene, out)?;
                 if !first.is_empty() {
                     out.bytes.push(b'^');
-                    text(first, Text::Line, scene, out);
+                    text(first, Text::Line, scene, out)?;
                 }
             }
             Function::Provider { .. } | Function::Place { .. } | Function::Department { .. } => {
@@ -130,7 +130,7 @@ impl Function {
                     out.bytes.push(b'0');
                     out.note(Note::ZipRestored);
                 }
-                text(value, Text::Line, scene, out);
+                text(value, Text::Line, scene, out)?;
             }
             Function::Yes(yes) => {
                 if !["N", "NO", "FALSE", "0"]
@@ -148,7 +148,7 @@ impl Function {
                 if value.len() < *width {
                     return Err(Code::X003);
                 }
-                text(value, Text::Line, scene, out);
+                text(value, Text::Line, scene, out)?;
             }
             Function::Person(_) | Function::Nothing => return Ok(false),
         }
@@ -220,13 +220,20 @@ impl PersonColumns {
     }
 }
 
-fn text(value: &[u8], text: Text, scene: &Scene<'_>, out: &mut Output) {
+fn text(value: &[u8], text: Text, scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
     if scene.plain && value != b"\"\"" {
-        return out.bytes.extend_from_slice(value);
+        out.bytes.extend_from_slice(value);
+        return Ok(());
     }
-    if escape(value, text, &mut out.bytes) > 0 {
+    if scene.controls == Controls::Escape {
+        escape_controls(value, text, &mut out.bytes);
+    } else if escape(value, text, &mut out.bytes) > 0 {
+        if scene.controls == Controls::Refuse {
+            return Err(Code::W002);
+        }
         out.note(Note::ControlCharacter);
     }
+    Ok(())
 }
 
 /// Reads a whole number of minutes, one day at most.
@@ -238,7 +245,13 @@ pub(super) fn minutes(value: &[u8]) -> Option<u32> {
 
 /// Writes XTN: `(aaa)nnn-nnnn^use^equip^^1^aaa^nnnnnnn`, without a use XTN-1 only.
 /// What is not ten digits goes to XTN-9 as it stands (`interface.md` 3.3).
-fn phone(value: &[u8], usage: &str, equipment: &str, scene: &Scene<'_>, out: &mut Output) {
+fn phone(
+    value: &[u8],
+    usage: &str,
+    equipment: &str,
+    scene: &Scene<'_>,
+    out: &mut Output,
+) -> Result<(), Code> {
     let digits = values::phone(value);
     if let Some(digits) = &digits {
         values::write_local(digits, &mut out.bytes);
@@ -260,10 +273,11 @@ fn phone(value: &[u8], usage: &str, equipment: &str, scene: &Scene<'_>, out: &mu
         None => {
             let carets: &[u8] = if usage.is_empty() { b"^^^^^^^^" } else { b"^^^^^^" };
             out.bytes.extend_from_slice(carets);
-            text(value, Text::Line, scene, out);
+            text(value, Text::Line, scene, out)?;
             out.note(Note::PhoneUnformatted);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

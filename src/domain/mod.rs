@@ -27,7 +27,8 @@ pub use fault::{Again, Fault, Position};
 pub use layout::{Cell, Layout};
 pub use queue::{QueueState, Step};
 pub use scope::{
-    Batching, CHOICES, Charset, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId,
-    ExtractKind, InterfaceName, LengthPolicy, LineEnding, Login, MappingRow, Method, OnDoubt,
-    Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Verify, Wire,
+    Batching, CHOICES, Charset, CodeRules, Controls, DeletedPatients, Endpoint, Environment,
+    ExternalId, ExtractKind, InterfaceName, LengthPolicy, LineEnding, Login, MappingRow, Method,
+    OnDoubt, Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Verify,
+    Wire,
 };

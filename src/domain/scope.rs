@@ -158,6 +158,8 @@ pub struct Wire {
     pub default_operator: String,
     /// What a message that is not all ASCII is written in.
     pub charset: Charset,
+    /// What becomes of a control character in a text.
+    pub controls: Controls,
     /// What ends a segment.
     pub line_ending: LineEnding,
     /// What becomes of a field that is longer than HL7 says; none is ever cut.
@@ -187,6 +189,17 @@ impl Charset {
             Charset::Ascii => None,
         }
     }
+}
+
+/// What becomes of a control character in a text, other than a line break or a TAB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controls {
+    /// It is left out and counted.
+    Drop,
+    /// It is written as `\Xhh\`.
+    Escape,
+    /// Its record waits.
+    Refuse,
 }
 
 /// What ends a segment. HL7 knows CR only; some receivers know better.
