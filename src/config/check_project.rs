@@ -24,6 +24,7 @@ pub(super) struct Project {
     pub context_id: String,
     pub practice: String,
     pub timezone: TimeZone,
+    pub audit_timezone: TimeZone,
 }
 
 /// The versions on offer (`interface.md` 3), at the end of a refusal.
@@ -56,7 +57,9 @@ impl Check<'_> {
         let practice = self.text(place, "practice", project.practice, example).and_then(|name| {
             self.fits("practice", name.span().start, name.into_inner(), PRACTICE_MAX)
         });
-        let timezone = self.timezone(place, project.timezone);
+        let timezone = self.timezone(place, "timezone", project.timezone);
+        let key = "audit_timezone";
+        let audit_timezone = self.timezone(place, key, project.audit_timezone);
         // Kept in the file for people; no message carries them.
         let notes = [
             ("event_number", project.event_number),
@@ -72,6 +75,7 @@ impl Check<'_> {
                 context_id: context_id?,
                 practice: practice?,
                 timezone: timezone?,
+                audit_timezone: audit_timezone?,
             })
         };
         (environment, assemble())
@@ -104,12 +108,12 @@ impl Check<'_> {
         Some(value.into_inner())
     }
 
-    fn timezone(&mut self, place: Place, value: raw::Text) -> Option<TimeZone> {
-        let value = self.text(place, "timezone", value, "\"America/New_York\"")?;
+    fn timezone(&mut self, place: Place, key: &str, value: raw::Text) -> Option<TimeZone> {
+        let value = self.text(place, key, value, "\"America/New_York\"")?;
         let zone = TimeZone::get(value.as_ref()).ok();
         if zone.is_none() {
             let what = format!(
-                "`{}` is no timezone; write an IANA name such as \"America/New_York\"",
+                "`{}` is no {key}; write an IANA name such as \"America/New_York\"",
                 value.as_ref()
             );
             self.problem(value.span().start, what);

@@ -49,6 +49,7 @@ pub(super) struct Project {
     pub vendor_type: Text,
     pub environment: Text,
     pub timezone: Text,
+    pub audit_timezone: Text,
 }
 
 #[derive(Default, Deserialize)]

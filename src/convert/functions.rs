@@ -6,6 +6,7 @@
 //! | `{a:formatted}` | text (FT): line breaks as `\.br\` |
 //! | `{a:date}` | `YYYYMMDD` |
 //! | `{a:time}` | `YYYYMMDDHHMMSS`, or `YYYYMMDD` where the value is a date |
+//! | `{a:audit}` | the same, from the zone of athenaNet's audit into the interface's |
 //! | `{a:minutes}` | a whole number above zero |
 //! | `{a:code T D}` | the code of table T; D if the value is empty |
 //! | `{a:coded T F}` | `code^text^system`; F is the fault of an unknown value, else the table's rule counts; `inverse`: as seen from the other side |
@@ -22,6 +23,8 @@
 //! | `{a:ssn}` | the nine digits of a social security number; one that is masked is left out |
 //! | `{a:width N}` | an ID that must have at least N characters |
 
+use jiff::tz::TimeZone;
+
 use super::lookup::Lookup;
 use super::program::{Blank, Column, Output, Scene};
 use super::references::{is_npi, split_name, write_person};
@@ -36,6 +39,8 @@ pub(super) enum Function {
     Formatted,
     Date,
     Time,
+    /// From the first zone into the second.
+    Audit(TimeZone, TimeZone),
     Minutes,
     Code {
         lookup: Lookup,
@@ -96,12 +101,8 @@ impl Function {
             Function::Date => {
                 values::write_date(values::date(value).ok_or(Code::T001)?, &mut out.bytes);
             }
-            Function::Time => match values::date_time(value).ok_or(Code::T001)? {
-                (date, Some(time)) => {
-                    values::write_second(date.to_datetime(time), &mut out.bytes);
-                }
-                (date, None) => values::write_date(date, &mut out.bytes),
-            },
+            Function::Time => time(value, None, out)?,
+            Function::Audit(from, to) => time(value, Some((from, to)), out)?,
             Function::Minutes => {
                 let minutes = minutes(value).ok_or(Code::N001)?;
                 out.bytes.extend_from_slice(minutes.to_string().as_bytes());
@@ -232,6 +233,25 @@ fn text(value: &[u8], text: Text, scene: &Scene<'_>, out: &mut Output) -> Result
             return Err(Code::W002);
         }
         out.note(Note::ControlCharacter);
+    }
+    Ok(())
+}
+
+/// Writes a time, from the first zone into the second, or a date, which has no zone.
+fn time(value: &[u8], zones: Option<(&TimeZone, &TimeZone)>, out: &mut Output) -> Result<(), Code> {
+    let (date, time) = values::date_time(value).ok_or(Code::T001)?;
+    match (time, zones) {
+        (None, _) => values::write_date(date, &mut out.bytes),
+        (Some(time), None) => values::write_second(date.to_datetime(time), &mut out.bytes),
+        (Some(time), Some((from, to))) => {
+            let at = from.to_ambiguous_zoned(date.to_datetime(time));
+            if at.is_ambiguous() {
+                out.note(Note::AmbiguousTime);
+            }
+            // The first of two, as `interface.md` 8.25 has it.
+            let at = at.compatible().map_err(|_| Code::T001)?;
+            values::write_second(at.with_time_zone(to.clone()).datetime(), &mut out.bytes);
+        }
     }
     Ok(())
 }

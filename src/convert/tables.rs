@@ -57,6 +57,7 @@ impl Tables {
         let table = self.get(name)?.clone();
         let rules = self.rules(name);
         let of_table = unmapped(name);
+        let may_decline = matches!(of_table, Unmapped::Refuse(Code::R001 | Code::L001));
         let refuse = |code: Option<Code>| match (code, &of_table) {
             (Some(code), _) => Unmapped::Refuse(code),
             (None, Unmapped::Refuse(code)) => Unmapped::Refuse(*code),
@@ -74,7 +75,9 @@ impl Tables {
             None if fault.is_some() => refuse(fault),
             None => of_table,
         };
-        let declined = rules.and_then(|rules| rules.declined.clone()).zip(column);
+        let text = rules.and_then(|rules| rules.declined.clone());
+        let text = text.or_else(|| may_decline.then(String::new));
+        let declined = text.zip(column);
         let declined = declined.map(|(text, column)| {
             Box::new(Declined {
                 column: Column { blank: Blank::default(), ..column },

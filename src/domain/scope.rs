@@ -110,6 +110,9 @@ pub struct Scope {
     pub environment: Environment,
     /// `[project]` timezone: in which MSH-7 and the batch headers are written.
     pub timezone: TimeZone,
+    /// `[project]` audit_timezone: of `lastmodified` and other times of athenaNet's audit
+    /// (8.25); they go out as times of `timezone`.
+    pub audit_timezone: TimeZone,
     /// `[enable]`: the events that are told, ascending.
     pub enabled: Vec<Event>,
     /// `[extract.*]` files: the patterns of each kind.
@@ -285,7 +288,8 @@ pub enum DeletedPatients {
 
 /// What `[fields]` lets an interface choose, with the words for it, the default
 /// first. `config/mapping.toml` says what each means: `[segment.with."key=word"]`.
-pub const CHOICES: [(&str, &[&str]); 14] = [
+pub const CHOICES: [(&str, &[&str]); 15] = [
+    ("msh_7_offset", &["false", "true"]),
     ("message_structure", &["auto", "always", "never"]),
     ("emit_ssn", &["false", "true"]),
     ("pid_33", &["false", "true"]),
