@@ -171,6 +171,7 @@ pub(super) struct ProviderId {
 pub(super) struct Batch {
     pub file_name: Text,
     pub send_empty: Option<Spanned<bool>>,
+    pub wrappers: Text,
 }
 
 #[derive(Default, Deserialize)]

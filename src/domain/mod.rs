@@ -30,5 +30,5 @@ pub use scope::{
     Batching, CHOICES, Charset, CodeRules, Controls, DeletedPatients, Endpoint, Environment,
     ExternalId, ExtractKind, InterfaceName, LengthPolicy, LineEnding, Login, MappingRow, Method,
     OnDoubt, Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Verify,
-    Wire,
+    Wire, Wrappers,
 };

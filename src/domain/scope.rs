@@ -349,6 +349,19 @@ pub struct Batching {
     pub file_name: String,
     /// Whether a drop without messages makes a batch file all the same.
     pub send_empty: bool,
+    /// What stands around the messages.
+    pub wrappers: Wrappers,
+}
+
+/// What stands around the messages of a file (`interface.md` 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrappers {
+    /// FHS, BHS, BTS and FTS.
+    File,
+    /// BHS and BTS.
+    Batch,
+    /// Nothing.
+    None,
 }
 
 /// When a dropped file is taken.
