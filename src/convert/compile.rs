@@ -3,9 +3,10 @@
 //!
 //! Settings a template can name: `@sending_application`, `@context_id`, `@practice`,
 //! `@receiving_application`, `@receiving_facility`, `@default_operator`,
-//! `@hl7_version`, `@processing_id`, `@clock`, `@offset`; of the event: `@message`, `@trigger`,
-//! `@structure`, `@status`, `@no_show_status`, `@reason_code`, `@reason_text`, `@action`; of the record:
-//! `@control_id`, `@set`, `@start`, `@end`, `@charset`.
+//! `@hl7_version`, `@processing_id`, `@clock`, `@offset`; of the event: `@message`,
+//! `@trigger`, `@structure`, `@status`, `@no_show_status`, `@reason_code`,
+//! `@reason_text`, `@action`; of the record: `@control_id`, `@set`, `@start`, `@end`,
+//! `@charset`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
