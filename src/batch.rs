@@ -3,7 +3,7 @@
 
 use jiff::civil::DateTime;
 
-use crate::domain::{Kind, LineEnding, Scope};
+use crate::domain::{Kind, LineEnding, Scope, Wrappers};
 use crate::hl7::envelope::{Header, Parties, header, trailer};
 
 /// The envelope of one batch file.
@@ -15,6 +15,7 @@ pub struct Envelope {
     number: u64,
     file_name: String,
     line_ending: LineEnding,
+    wrappers: Wrappers,
 }
 
 impl Envelope {
@@ -45,6 +46,7 @@ impl Envelope {
             number,
             file_name,
             line_ending: scope.wire.line_ending,
+            wrappers: scope.batching.wrappers,
         }
     }
 
@@ -58,8 +60,11 @@ impl Envelope {
         format!("M{}", self.context_id)
     }
 
-    /// Writes FHS.
+    /// Writes FHS, where it was agreed.
     pub fn open_file(&self, out: &mut Vec<u8>) {
+        if self.wrappers != Wrappers::File {
+            return;
+        }
         let name = format!("{}-{:06}", self.context_id, self.number);
         let comment = format!("hl7drop backfill=N env={}", self.processing_id);
         let control_id = self.control_id(self.number);
@@ -69,7 +74,7 @@ impl Envelope {
         self.end(out);
     }
 
-    /// Writes BHS of the `index`th batch, counted from 1.
+    /// Writes, where it was agreed, BHS of the `index`th batch, counted from 1.
     pub fn open_batch(&self, kind: Kind, index: u64, out: &mut Vec<u8>) {
         self.batch_header(kind, comment(kind), index, out);
     }
@@ -79,23 +84,32 @@ impl Envelope {
         self.batch_header(Kind::Patient, "no changes", 1, out);
         trailer("BTS", 0, "", out);
         self.end(out);
-        trailer("FTS", 1, "", out);
-        self.end(out);
+        if self.wrappers == Wrappers::File {
+            trailer("FTS", 1, "", out);
+            self.end(out);
+        }
     }
 
-    /// Writes BTS with its count of messages.
+    /// Writes, where it was agreed, BTS with its count of messages.
     pub fn close_batch(&self, kind: Kind, messages: u64, out: &mut Vec<u8>) {
-        trailer("BTS", messages, comment(kind), out);
-        self.end(out);
+        if self.wrappers != Wrappers::None {
+            trailer("BTS", messages, comment(kind), out);
+            self.end(out);
+        }
     }
 
-    /// Writes FTS with its count of batches.
+    /// Writes, where it was agreed, FTS with its count of batches.
     pub fn close_file(&self, batches: u64, messages: u64, out: &mut Vec<u8>) {
-        trailer("FTS", batches, &format!("{messages} messages"), out);
-        self.end(out);
+        if self.wrappers == Wrappers::File {
+            trailer("FTS", batches, &format!("{messages} messages"), out);
+            self.end(out);
+        }
     }
 
     fn batch_header(&self, kind: Kind, comment: &str, index: u64, out: &mut Vec<u8>) {
+        if self.wrappers == Wrappers::None {
+            return;
+        }
         let name = match kind {
             Kind::Patient => "ADT",
             Kind::Appointment => "SIU",

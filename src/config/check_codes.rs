@@ -59,7 +59,7 @@ impl Check<'_> {
         CodeRules {
             unmapped: self.unmapped(place, unmapped, default),
             system: system.and_then(|system| self.st("system", system, SYSTEM_MAX)),
-            declined: declined.and_then(|declined| self.coded_text("declined", declined)),
+            declined: declined.and_then(|declined| self.coded_text("declined", declined, 3)),
             words: words.into_iter().filter_map(|word| self.own_word(place, word)).collect(),
         }
     }
@@ -132,7 +132,7 @@ impl Check<'_> {
         }
         let new = place.name != "status" && code.as_ref().contains('^');
         let (code, text) = if new {
-            let coded = self.coded_text(word.as_ref(), code)?;
+            let coded = self.coded_text(word.as_ref(), code, 2)?;
             let (code, text) = coded.split_once('^')?;
             (code.to_string(), Some(text.to_string()))
         } else {
@@ -141,12 +141,13 @@ impl Check<'_> {
         Some(OwnWord { word: word.into_inner(), code, text })
     }
 
-    /// Returns `CODE^Text`, or with `^System` behind it.
-    fn coded_text(&mut self, key: &str, value: Spanned<String>) -> Option<String> {
+    /// Returns `CODE^Text`; with `^System` behind it where there may be three parts.
+    fn coded_text(&mut self, key: &str, value: Spanned<String>, most: usize) -> Option<String> {
         let value = self.one_line(key, value)?;
         let text = value.as_ref();
         let parts = text.split('^').count();
-        let whole = (1..=3).contains(&parts) && text.split('^').all(|part| !part.trim().is_empty());
+        let whole =
+            (1..=most).contains(&parts) && text.split('^').all(|part| !part.trim().is_empty());
         if !whole || text.contains(['|', '~', '\\', '&']) {
             let what = format!("`{key}` is no code; write it like \"NBR^Neighbour\"");
             self.problem(value.span().start, what);
@@ -187,6 +188,7 @@ mod tests {
     #[test]
     fn what_a_table_cannot_take_is_told() {
         let text = "[codes.race]\nunmapped = \"guess\"\n\"x\" = \"2106-4\"\n\"y\" = \"^Text\"\n\
+                    \"z\" = \"A^B^C\"\n\
                     [codes.sex]\nsystem = \"HL70001\"\n\
                     [codes.language]\nunmapped = \"default\"\n\
                     [codes.marital]\nunmapped = \"pass\"\ndefault = \"S\"\n\
@@ -199,11 +201,12 @@ mod tests {
                  \"default\"",
                 "line 17: `2106-4` is no code of table race; write one, or \"CODE^Text\"",
                 "line 18: `y` is no code; write it like \"NBR^Neighbour\"",
-                "line 20: the codes of `sex` go out without a coding system; leave this out",
-                "line 22: `unmapped` is \"default\"; write default = \"a code of the table\" too",
-                "line 24: `default` needs unmapped = \"default\"; leave one of them out",
-                "line 27: `pass` is no unmapped; write \"error\" or \"hold\"",
-                "line 28: `pets` is no code table; write race, ethnicity, language, \
+                "line 19: `z` is no code; write it like \"NBR^Neighbour\"",
+                "line 21: the codes of `sex` go out without a coding system; leave this out",
+                "line 23: `unmapped` is \"default\"; write default = \"a code of the table\" too",
+                "line 25: `default` needs unmapped = \"default\"; leave one of them out",
+                "line 28: `pass` is no unmapped; write \"error\" or \"hold\"",
+                "line 29: `pets` is no code table; write race, ethnicity, language, \
                  relationship, sex, marital, status",
             ]
         );

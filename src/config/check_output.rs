@@ -4,13 +4,16 @@ use toml::Spanned;
 
 use super::check::{Check, Place, open};
 use super::raw;
-use crate::domain::{Batching, Pickup};
+use crate::domain::{Batching, Pickup, Wrappers};
 
 /// A day; a file that changes for longer is no extract.
 const WAIT_MAX_S: i64 = 24 * 3600;
 
 const FILE_NAME_PARTS: [&str; 6] =
     ["context_id", "interface", "environment", "date", "time", "file_number"];
+
+const WRAPPERS: [(&str, Wrappers); 3] =
+    [("fhs+bhs", Wrappers::File), ("bhs", Wrappers::Batch), ("none", Wrappers::None)];
 
 impl Check<'_> {
     /// Checks `[batch]`.
@@ -20,7 +23,14 @@ impl Check<'_> {
         if batch.send_empty.is_none() {
             self.missing(place, "send_empty", "false");
         }
-        Some(Batching { file_name: file_name?, send_empty: batch.send_empty?.into_inner() })
+        let start = batch.send_empty.as_ref().map_or(place.start, |empty| empty.span().start);
+        let send_empty = batch.send_empty.map(Spanned::into_inner);
+        let wrappers = self.word(place, "wrappers", batch.wrappers, &WRAPPERS);
+        if wrappers == Some(Wrappers::None) && send_empty == Some(true) {
+            let what = "a file without wrappers has nothing to be sent empty; write false";
+            self.problem(start, what.to_string());
+        }
+        Some(Batching { file_name: file_name?, send_empty: send_empty?, wrappers: wrappers? })
     }
 
     fn file_name(&mut self, place: Place, value: raw::Text) -> Option<String> {
@@ -67,12 +77,26 @@ mod tests {
     #[test]
     fn a_file_name_takes_every_placeholder() {
         let default = "{context_id}-{file_number}.hl7";
-        let batching = Batching { file_name: default.to_string(), send_empty: false };
+        let file_name = default.to_string();
+        let batching = Batching { file_name, send_empty: false, wrappers: Wrappers::File };
         assert_eq!(scope(GOOD).batching, batching);
         let name = "{interface}_{environment}_{date}_{time}_{context_id}_{file_number}.hl7";
-        let text = added(&format!("[batch]\nsend_empty = true\nfile_name = \"{name}\""));
-        let batching = Batching { file_name: name.to_string(), send_empty: true };
+        let text = added(&format!(
+            "[batch]\nsend_empty = true\nwrappers = \"bhs\"\nfile_name = \"{name}\""
+        ));
+        let file_name = name.to_string();
+        let batching = Batching { file_name, send_empty: true, wrappers: Wrappers::Batch };
         assert_eq!(scope(&text).batching, batching);
+    }
+
+    #[test]
+    fn wrappers_are_of_the_file_of_the_batch_or_none() {
+        let text = "[batch]\nwrappers = \"mllp\"";
+        let told = "line 16: `mllp` is no wrappers; write \"fhs+bhs\" or \"bhs\" or \"none\"";
+        assert_eq!(problems(&added(text)), [told]);
+        let text = "[batch]\nwrappers = \"none\"\nsend_empty = true";
+        let told = "line 17: a file without wrappers has nothing to be sent empty; write false";
+        assert_eq!(problems(&added(text)), [told]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::check::{Check, Place, open};
 use super::raw;
 use crate::domain::{
-    Charset, Environment, Event, InterfaceName, Kind, LengthPolicy, LineEnding, Wire,
+    Charset, Controls, Environment, Event, InterfaceName, Kind, LengthPolicy, LineEnding, Wire,
 };
 
 /// A control ID is `<number>M<context_id>` in ST(20), and the number may grow to
@@ -24,6 +24,7 @@ pub(super) struct Project {
     pub context_id: String,
     pub practice: String,
     pub timezone: TimeZone,
+    pub audit_timezone: TimeZone,
 }
 
 /// The versions on offer (`interface.md` 3), at the end of a refusal.
@@ -31,6 +32,8 @@ const SPOKEN: &str = "write \"2.3.1\", \"2.4\", \"2.5\" or \"2.5.1\"";
 
 const CHARSETS: [(&str, Charset); 3] =
     [("utf-8", Charset::Utf8), ("8859/1", Charset::Latin1), ("ascii", Charset::Ascii)];
+const CONTROLS: [(&str, Controls); 3] =
+    [("drop", Controls::Drop), ("escape", Controls::Escape), ("refuse", Controls::Refuse)];
 const LINE_ENDINGS: [(&str, LineEnding); 3] =
     [("cr", LineEnding::Cr), ("crlf", LineEnding::CrLf), ("lf", LineEnding::Lf)];
 const LENGTH_POLICIES: [(&str, LengthPolicy); 3] = [
@@ -54,7 +57,9 @@ impl Check<'_> {
         let practice = self.text(place, "practice", project.practice, example).and_then(|name| {
             self.fits("practice", name.span().start, name.into_inner(), PRACTICE_MAX)
         });
-        let timezone = self.timezone(place, project.timezone);
+        let timezone = self.timezone(place, "timezone", project.timezone);
+        let key = "audit_timezone";
+        let audit_timezone = self.timezone(place, key, project.audit_timezone);
         // Kept in the file for people; no message carries them.
         let notes = [
             ("event_number", project.event_number),
@@ -70,6 +75,7 @@ impl Check<'_> {
                 context_id: context_id?,
                 practice: practice?,
                 timezone: timezone?,
+                audit_timezone: audit_timezone?,
             })
         };
         (environment, assemble())
@@ -102,12 +108,12 @@ impl Check<'_> {
         Some(value.into_inner())
     }
 
-    fn timezone(&mut self, place: Place, value: raw::Text) -> Option<TimeZone> {
-        let value = self.text(place, "timezone", value, "\"America/New_York\"")?;
+    fn timezone(&mut self, place: Place, key: &str, value: raw::Text) -> Option<TimeZone> {
+        let value = self.text(place, key, value, "\"America/New_York\"")?;
         let zone = TimeZone::get(value.as_ref()).ok();
         if zone.is_none() {
             let what = format!(
-                "`{}` is no timezone; write an IANA name such as \"America/New_York\"",
+                "`{}` is no {key}; write an IANA name such as \"America/New_York\"",
                 value.as_ref()
             );
             self.problem(value.span().start, what);
@@ -205,6 +211,8 @@ impl Check<'_> {
         };
         let operator = self.text(place, "default_operator", wire.default_operator, "\"HL7DROP\"");
         let charset = self.word(place, "charset", wire.charset, &CHARSETS);
+        let key = "control_characters";
+        let controls = self.word(place, key, wire.control_characters, &CONTROLS);
         let line_ending = self.word(place, "line_ending", wire.line_ending, &LINE_ENDINGS);
         let policy = self.word(place, "length_policy", wire.length_policy, &LENGTH_POLICIES);
         if wire.send_deletes.is_none() {
@@ -217,6 +225,7 @@ impl Check<'_> {
             receiving_facility: facility?,
             default_operator: operator?.into_inner(),
             charset: charset?,
+            controls: controls?,
             line_ending: line_ending?,
             length_policy: policy?,
             send_deletes: wire.send_deletes?.into_inner(),
@@ -410,6 +419,7 @@ mod tests {
         let wire = scope(GOOD).wire;
         assert_eq!((wire.charset, wire.line_ending), (Charset::Utf8, LineEnding::Cr));
         assert_eq!((wire.length_policy, wire.send_deletes), (LengthPolicy::Warn, false));
+        assert_eq!(wire.controls, Controls::Drop);
         let text = "[wire]\ncharset = \"8859/1\"\nline_ending = \"crlf\"\n\
                     length_policy = \"error\"\nsend_deletes = true";
         let wire = scope(&changed("[wire]", text)).wire;

@@ -55,6 +55,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         practice: project.practice,
         environment: environment?,
         timezone: project.timezone,
+        audit_timezone: project.audit_timezone,
         enabled,
         files,
         forms,

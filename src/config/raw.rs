@@ -55,6 +55,7 @@ pub(super) struct Project {
     pub vendor_type: Text,
     pub environment: Text,
     pub timezone: Text,
+    pub audit_timezone: Text,
 }
 
 #[derive(Default, Deserialize)]
@@ -109,6 +110,7 @@ pub(super) struct Wire {
     pub receiving_facility: Text,
     pub default_operator: Text,
     pub charset: Text,
+    pub control_characters: Text,
     pub line_ending: Text,
     pub length_policy: Text,
     pub send_deletes: Option<Spanned<bool>>,
@@ -209,6 +211,7 @@ pub(super) struct ProviderId {
 pub(super) struct Batch {
     pub file_name: Text,
     pub send_empty: Option<Spanned<bool>>,
+    pub wrappers: Text,
 }
 
 #[derive(Default, Deserialize)]

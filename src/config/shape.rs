@@ -263,7 +263,8 @@ value = 5
                  `provider_id`, `batch`, `pickup`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \
-                 `practice`, `event_number`, `vendor`, `vendor_type`, `environment`, `timezone`",
+                 `practice`, `event_number`, `vendor`, `vendor_type`, `environment`, `timezone`, \
+                 `audit_timezone`",
                 "line 4: `context_id`: invalid type: integer `195900`, expected a text in quotes",
                 "line 5: `practice`: invalid type: sequence, expected a text in quotes",
                 "line 6: `tset` is no environment; write \"test\" or \"production\"",

@@ -3,9 +3,10 @@
 //!
 //! Settings a template can name: `@sending_application`, `@context_id`, `@practice`,
 //! `@receiving_application`, `@receiving_facility`, `@default_operator`,
-//! `@hl7_version`, `@processing_id`, `@clock`; of the event: `@message`, `@trigger`,
-//! `@structure`, `@status`, `@no_show_status`, `@reason_code`, `@reason_text`, `@action`; of the record:
-//! `@control_id`, `@set`, `@start`, `@end`, `@charset`.
+//! `@hl7_version`, `@processing_id`, `@clock`, `@offset`; of the event: `@message`,
+//! `@trigger`, `@structure`, `@status`, `@no_show_status`, `@reason_code`,
+//! `@reason_text`, `@action`; of the record: `@control_id`, `@set`, `@start`, `@end`,
+//! `@charset`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use super::program::{
 };
 use super::template::{Expression, Part, Repetition};
 use super::values::write_second;
-use crate::domain::{Code, DeletedPatients, Event, Kind, Layout, LengthPolicy, Scope, Wire};
+use crate::domain::{Code, DeletedPatients, Event, Kind, Layout, LengthPolicy, Scope};
 use crate::hl7::{Path, Text, escape};
 
 /// Binds the map of one interface, for one run.
@@ -67,7 +68,7 @@ impl<'a> Compiler<'a> {
         let mut segments = Vec::new();
         let binder = |patient, count| Binder {
             map: self.map,
-            wire: &self.scope.wire,
+            scope: self.scope,
             settings: &settings,
             bound,
             patient,
@@ -91,9 +92,9 @@ impl<'a> Compiler<'a> {
         let outside = self.outside(&binder(true, None))?;
         let ids = self.scope.provider_ids;
         let wire = &self.scope.wire;
-        let (charset, line_ending) = (wire.charset, wire.line_ending);
+        let (charset, line_ending, controls) = (wire.charset, wire.line_ending, wire.controls);
         let refuses_long = wire.length_policy == LengthPolicy::Error;
-        Ok(Program { segments, outside, times, charset, line_ending, refuses_long, ids })
+        Ok(Program { segments, outside, times, charset, line_ending, controls, refuses_long, ids })
     }
 
     fn outside(&self, binder: &Binder<'_>) -> Result<Outside, MapError> {
@@ -114,6 +115,7 @@ impl<'a> Compiler<'a> {
                 deleted_at: column("deleteddatetime")?,
             }),
         };
+        let gone = gone.filter(Gone::can_be_known);
         Ok(Outside { context_id: self.scope.context_id.clone().into(), contexts, gone })
     }
 
@@ -136,6 +138,8 @@ impl<'a> Compiler<'a> {
         let (scope, telling) = (self.scope, event.telling());
         let mut clock = Vec::new();
         write_second(self.clock, &mut clock);
+        let zoned = scope.timezone.to_ambiguous_zoned(self.clock).compatible();
+        let offset = zoned.map_or(String::new(), |at| at.strftime("%z").to_string());
         let status = scope.status.get(&event).map_or(telling.status, String::as_str);
         BTreeMap::from([
             ("@sending_application", scope.wire.sending_application.clone()),
@@ -147,6 +151,7 @@ impl<'a> Compiler<'a> {
             ("@hl7_version", scope.wire.hl7_version.clone()),
             ("@processing_id", scope.environment.processing_id().to_string()),
             ("@clock", String::from_utf8_lossy(&clock).into_owned()),
+            ("@offset", offset),
             ("@message", telling.message.to_string()),
             ("@trigger", telling.trigger.to_string()),
             ("@structure", telling.structure.to_string()),
@@ -167,7 +172,7 @@ fn blank(map: &Map, column: &str) -> Blank {
 /// Binds one segment.
 struct Binder<'a> {
     map: &'a Map,
-    wire: &'a Wire,
+    scope: &'a Scope,
     settings: &'a BTreeMap<&'static str, String>,
     bound: Bound<'a>,
     patient: bool,
@@ -204,7 +209,7 @@ impl Binder<'_> {
             .into_iter()
             .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
             .collect::<Result<Vec<_>, _>>()?;
-        let deletes = self.wire.send_deletes
+        let deletes = self.scope.wire.send_deletes
             && event == Event::PatientUpdated
             && matches!(&rule.name, b"PID" | b"PD1");
         let fields = fields
@@ -248,9 +253,9 @@ impl Binder<'_> {
                     .map_err(wrong)?,
             );
         }
-        let limit = match self.wire.length_policy {
+        let limit = match self.scope.wire.length_policy {
             LengthPolicy::Ignore => NO_LIMIT,
-            _ => limit(path.segment(), number, &self.wire.hl7_version),
+            _ => limit(path.segment(), number, &self.scope.wire.hl7_version),
         };
         let text = rule.text.clone();
         Ok(FieldProgram {
@@ -409,6 +414,10 @@ impl Binder<'_> {
             "formatted" => Function::Formatted,
             "date" => Function::Date,
             "time" => Function::Time,
+            "audit" => match (&self.scope.audit_timezone, &self.scope.timezone) {
+                (from, to) if from == to => Function::Time,
+                (from, to) => Function::Audit(from.clone(), to.clone()),
+            },
             "minutes" => Function::Minutes,
             "code" => {
                 let default = expression.arguments.get(1).cloned();

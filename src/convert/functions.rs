@@ -6,6 +6,7 @@
 //! | `{a:formatted}` | text (FT): line breaks as `\.br\` |
 //! | `{a:date}` | `YYYYMMDD` |
 //! | `{a:time}` | `YYYYMMDDHHMMSS`, or `YYYYMMDD` where the value is a date |
+//! | `{a:audit}` | the same, from the zone of athenaNet's audit into the interface's |
 //! | `{a:minutes}` | a whole number above zero |
 //! | `{a:code T D}` | the code of table T; D if the value is empty |
 //! | `{a:coded T F}` | `code^text^system`; F is the fault of an unknown value, else the table's rule counts; `inverse`: as seen from the other side |
@@ -22,12 +23,14 @@
 //! | `{a:ssn}` | the nine digits of a social security number; one that is masked is left out |
 //! | `{a:width N}` | an ID that must have at least N characters; `pad`: or gets zeros |
 
+use jiff::tz::TimeZone;
+
 use super::lookup::Lookup;
 use super::program::{Blank, Column, Output, Scene};
 use super::references::{is_npi, split_name, write_person};
 use super::values;
-use crate::domain::{Code, Note, ProviderIds};
-use crate::hl7::{Text, escape};
+use crate::domain::{Code, Controls, Note, ProviderIds};
+use crate::hl7::{Text, escape, escape_controls};
 
 /// One function with its arguments, resolved.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub(super) enum Function {
     Formatted,
     Date,
     Time,
+    /// From the first zone into the second.
+    Audit(TimeZone, TimeZone),
     Minutes,
     Code {
         lookup: Lookup,
@@ -94,35 +99,31 @@ impl Function {
     pub fn write(&self, value: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
         let before = out.bytes.len();
         match self {
-            Function::Text => text(value, Text::Line, scene, out),
-            Function::Formatted => text(value, Text::Formatted, scene, out),
+            Function::Text => text(value, Text::Line, scene, out)?,
+            Function::Formatted => text(value, Text::Formatted, scene, out)?,
             Function::Date => {
                 values::write_date(values::date(value).ok_or(Code::T001)?, &mut out.bytes);
             }
-            Function::Time => match values::date_time(value).ok_or(Code::T001)? {
-                (date, Some(time)) => {
-                    values::write_second(date.to_datetime(time), &mut out.bytes);
-                }
-                (date, None) => values::write_date(date, &mut out.bytes),
-            },
+            Function::Time => time(value, None, out)?,
+            Function::Audit(from, to) => time(value, Some((from, to)), out)?,
             Function::Minutes => {
                 let minutes = minutes(value).ok_or(Code::N001)?;
                 out.bytes.extend_from_slice(minutes.to_string().as_bytes());
             }
             Function::Code { lookup, .. } | Function::Coded(lookup) => lookup.write(value, out)?,
             Function::Each { lookup, blank } => lookup.write_each(value, blank, out)?,
-            Function::Phone { usage, equipment } => phone(value, usage, equipment, scene, out),
-            Function::Local => phone(value, "", "", scene, out),
+            Function::Phone { usage, equipment } => phone(value, usage, equipment, scene, out)?,
+            Function::Local => phone(value, "", "", scene, out)?,
             Function::Email => {
                 out.bytes.extend_from_slice(b"^NET^Internet^");
-                text(value, Text::Line, scene, out);
+                text(value, Text::Line, scene, out)?;
             }
             Function::Name => {
                 let (last, first) = split_name(value);
-                text(last, Text::Line, scene, out);
+                text(last, Text::Line, scene, out)?;
                 if !first.is_empty() {
                     out.bytes.push(b'^');
-                    text(first, Text::Line, scene, out);
+                    text(first, Text::Line, scene, out)?;
                 }
             }
             Function::Provider { .. } | Function::Place { .. } | Function::Department { .. } => {
@@ -133,7 +134,7 @@ impl Function {
                     out.bytes.push(b'0');
                     out.note(Note::ZipRestored);
                 }
-                text(value, Text::Line, scene, out);
+                text(value, Text::Line, scene, out)?;
             }
             Function::Yes(yes) => {
                 if !["N", "NO", "FALSE", "0"]
@@ -153,7 +154,7 @@ impl Function {
                     return Err(Code::X003);
                 }
                 out.bytes.extend(std::iter::repeat_n(b'0', lost));
-                text(value, Text::Line, scene, out);
+                text(value, Text::Line, scene, out)?;
             }
             Function::Person(_) | Function::Nothing => return Ok(false),
         }
@@ -225,13 +226,39 @@ impl PersonColumns {
     }
 }
 
-fn text(value: &[u8], text: Text, scene: &Scene<'_>, out: &mut Output) {
+fn text(value: &[u8], text: Text, scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
     if scene.plain && value != b"\"\"" {
-        return out.bytes.extend_from_slice(value);
+        out.bytes.extend_from_slice(value);
+        return Ok(());
     }
-    if escape(value, text, &mut out.bytes) > 0 {
+    if scene.controls == Controls::Escape {
+        escape_controls(value, text, &mut out.bytes);
+    } else if escape(value, text, &mut out.bytes) > 0 {
+        if scene.controls == Controls::Refuse {
+            return Err(Code::W002);
+        }
         out.note(Note::ControlCharacter);
     }
+    Ok(())
+}
+
+/// Writes a time, from the first zone into the second, or a date, which has no zone.
+fn time(value: &[u8], zones: Option<(&TimeZone, &TimeZone)>, out: &mut Output) -> Result<(), Code> {
+    let (date, time) = values::date_time(value).ok_or(Code::T001)?;
+    match (time, zones) {
+        (None, _) => values::write_date(date, &mut out.bytes),
+        (Some(time), None) => values::write_second(date.to_datetime(time), &mut out.bytes),
+        (Some(time), Some((from, to))) => {
+            let at = from.to_ambiguous_zoned(date.to_datetime(time));
+            if at.is_ambiguous() {
+                out.note(Note::AmbiguousTime);
+            }
+            // The first of two, as `interface.md` 8.25 has it.
+            let at = at.compatible().map_err(|_| Code::T001)?;
+            values::write_second(at.with_time_zone(to.clone()).datetime(), &mut out.bytes);
+        }
+    }
+    Ok(())
 }
 
 /// Reads a whole number of minutes, one day at most.
@@ -243,7 +270,13 @@ pub(super) fn minutes(value: &[u8]) -> Option<u32> {
 
 /// Writes XTN: `(aaa)nnn-nnnn^use^equip^^1^aaa^nnnnnnn`, without a use XTN-1 only.
 /// What is not ten digits goes to XTN-9 as it stands (`interface.md` 3.3).
-fn phone(value: &[u8], usage: &str, equipment: &str, scene: &Scene<'_>, out: &mut Output) {
+fn phone(
+    value: &[u8],
+    usage: &str,
+    equipment: &str,
+    scene: &Scene<'_>,
+    out: &mut Output,
+) -> Result<(), Code> {
     let digits = values::phone(value);
     if let Some(digits) = &digits {
         values::write_local(digits, &mut out.bytes);
@@ -265,10 +298,11 @@ fn phone(value: &[u8], usage: &str, equipment: &str, scene: &Scene<'_>, out: &mu
         None => {
             let carets: &[u8] = if usage.is_empty() { b"^^^^^^^^" } else { b"^^^^^^" };
             out.bytes.extend_from_slice(carets);
-            text(value, Text::Line, scene, out);
+            text(value, Text::Line, scene, out)?;
             out.note(Note::PhoneUnformatted);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::hl7::{Text, escape};
 pub(super) struct Lookup {
     pub table: Arc<Table>,
     pub unmapped: Unmapped,
-    /// What is written where the patient declined to say.
+    /// What is written where the patient may decline to say, and did.
     pub declined: Option<Box<Declined>>,
     /// True where a relationship goes out as seen from the other side.
     pub inverse: bool,
@@ -41,7 +41,7 @@ pub(super) struct Declined {
     pub column: Column,
     /// The words for it.
     pub words: Blank,
-    /// As it goes out.
+    /// As it goes out; empty where it is only counted.
     pub bytes: Vec<u8>,
 }
 
@@ -80,11 +80,12 @@ impl Lookup {
     /// Writes what was agreed for a patient who declined; says whether one did.
     pub fn write_declined(&self, scene: &Scene<'_>, out: &mut Output) -> bool {
         let Some(declined) = &self.declined else { return false };
-        let found = declined.words.has(declined.column.value(scene.input));
-        if found {
-            out.bytes.extend_from_slice(&declined.bytes);
+        if !declined.words.has(declined.column.value(scene.input)) {
+            return false;
         }
-        found
+        out.note(Note::Declined);
+        out.bytes.extend_from_slice(&declined.bytes);
+        !declined.bytes.is_empty()
     }
 
     fn inverse_of<'a>(&'a self, row: &'a Row) -> &'a Row {

@@ -44,6 +44,11 @@ impl Outside {
 }
 
 impl Gone {
+    /// True if the header has a column that could say so.
+    pub fn can_be_known(&self) -> bool {
+        [&self.status, &self.merged_into, &self.deleted_at].into_iter().any(Column::is_there)
+    }
+
     /// Returns the column that says so, if the patient is gone.
     pub fn column(&self, input: Input<'_>) -> Option<&Column> {
         let merged_into = self.merged_into.value(input);

@@ -13,7 +13,7 @@ use super::outside::Outside;
 use super::references::References;
 use super::values::{date, date_time, time, write_minute};
 use super::{charset, lengths};
-use crate::domain::{Charset, Code, LineEnding, Note, Notes, ProviderIds};
+use crate::domain::{Charset, Code, Controls, LineEnding, Note, Notes, ProviderIds};
 use crate::hl7::{Path, is_plain};
 
 /// "Delete the value", on the wire.
@@ -27,6 +27,7 @@ pub struct Program {
     pub(super) times: Option<Times>,
     pub(super) charset: Charset,
     pub(super) line_ending: LineEnding,
+    pub(super) controls: Controls,
     /// Whether a field that is too long is a fault.
     pub(super) refuses_long: bool,
     pub(super) ids: ProviderIds,
@@ -197,6 +198,7 @@ pub(super) struct Scene<'a> {
     /// at each value.
     pub plain: bool,
     pub line_ending: &'static [u8],
+    pub controls: Controls,
     pub refuses_long: bool,
 }
 
@@ -339,8 +341,19 @@ impl Program {
             .chain(input.patient)
             .all(|record| is_plain(record.as_slice()));
         let line_ending = self.line_ending.bytes();
-        let (ids, refuses_long) = (self.ids, self.refuses_long);
-        Ok(Scene { input, references, ids, start, end, set: 0, plain, line_ending, refuses_long })
+        let (ids, controls, refuses_long) = (self.ids, self.controls, self.refuses_long);
+        Ok(Scene {
+            input,
+            references,
+            ids,
+            start,
+            end,
+            set: 0,
+            plain,
+            line_ending,
+            controls,
+            refuses_long,
+        })
     }
 }
 

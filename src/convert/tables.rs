@@ -57,6 +57,7 @@ impl Tables {
         let table = self.get(name)?.clone();
         let rules = self.rules(name);
         let of_table = unmapped(name);
+        let may_decline = matches!(of_table, Unmapped::Refuse(Code::R001 | Code::L001));
         let refuse = |code: Option<Code>| match (code, &of_table) {
             (Some(code), _) => Unmapped::Refuse(code),
             (None, Unmapped::Refuse(code)) => Unmapped::Refuse(*code),
@@ -66,11 +67,17 @@ impl Tables {
             Some(UnmappedRule::Error) => refuse(fault),
             Some(UnmappedRule::Hold) => refuse(Some(Code::C002)),
             Some(UnmappedRule::Pass) => Unmapped::Pass,
-            Some(UnmappedRule::Default(code)) => Unmapped::Default(code.clone()),
+            Some(UnmappedRule::Default(code)) => {
+                // In the table's own form: `zho` is `chi` where ISO 639-2/B was agreed.
+                let row = table.find(code.as_bytes()).map(|(row, _)| row.code.clone());
+                Unmapped::Default(row.unwrap_or_else(|| code.clone()))
+            }
             None if fault.is_some() => refuse(fault),
             None => of_table,
         };
-        let declined = rules.and_then(|rules| rules.declined.clone()).zip(column);
+        let text = rules.and_then(|rules| rules.declined.clone());
+        let text = text.or_else(|| may_decline.then(String::new));
+        let declined = text.zip(column);
         let declined = declined.map(|(text, column)| {
             Box::new(Declined {
                 column: Column { blank: Blank::default(), ..column },

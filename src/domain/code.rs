@@ -86,6 +86,8 @@ codes! {
         "shorten it at the source; nothing is cut, as half a name or number is worse than none"
     W001 Client "a character that the agreed character set does not have"
         "write it otherwise at the source, or agree on wire.charset = \"utf-8\""
+    W002 Client "a control character"
+        "remove it at the source, or agree on wire.control_characters = \"drop\""
     V001 Client "the row has not as many values as the header"
         "look for a delimiter inside a value without quotes, or a quote that is never closed"
     V002 Client "bytes that cannot be decoded"

@@ -50,6 +50,11 @@ pub enum Note {
     TooLong,
     /// A message's characters were spelt out in ASCII.
     Transliterated,
+    /// A patient declined to give a race, an ethnicity or a language.
+    Declined,
+    /// An audit time fell into the hour that comes twice when summer time ends, or into
+    /// the one that does not come; the first was taken.
+    AmbiguousTime,
     /// A control character was left out.
     ControlCharacter,
     /// A race or ethnicity code that our table does not have, with a good check digit.
@@ -75,6 +80,8 @@ impl Note {
             Note::ZipRestored => "ZIP codes that got their leading zero back",
             Note::TooLong => "fields longer than HL7 says, sent whole",
             Note::Transliterated => "messages with characters spelt out in ASCII",
+            Note::Declined => "races, ethnicities and languages that patients declined to give",
+            Note::AmbiguousTime => "audit times in the hour when clocks change, the first taken",
             Note::ControlCharacter => "control characters left out",
             Note::NewerCode => "race or ethnicity codes newer than our table",
             Note::CodeFromWord => "code values understood from words",

@@ -29,8 +29,8 @@ pub use form::{Encoding, Form};
 pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
 pub use scope::{
-    Batching, CHOICES, Charset, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId,
-    ExtractKind, InterfaceName, LengthPolicy, LineEnding, Login, MappingRow, Method, OnDoubt,
-    Pickup, Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload,
-    Verify, Wire,
+    Batching, CHOICES, Charset, CodeRules, Controls, DeletedPatients, Endpoint, Environment,
+    ExternalId, ExtractKind, InterfaceName, LengthPolicy, LineEnding, Login, MappingRow, Method,
+    OnDoubt, Pickup, Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule,
+    Upload, Verify, Wire, Wrappers,
 };

@@ -111,6 +111,9 @@ pub struct Scope {
     pub environment: Environment,
     /// `[project]` timezone: in which MSH-7 and the batch headers are written.
     pub timezone: TimeZone,
+    /// `[project]` audit_timezone: of `lastmodified` and other times of athenaNet's audit
+    /// (8.25); they go out as times of `timezone`.
+    pub audit_timezone: TimeZone,
     /// `[enable]`: the events that are told, ascending.
     pub enabled: Vec<Event>,
     /// `[extract.*]` files: the patterns of each kind.
@@ -188,6 +191,8 @@ pub struct Wire {
     pub default_operator: String,
     /// What a message that is not all ASCII is written in.
     pub charset: Charset,
+    /// What becomes of a control character in a text.
+    pub controls: Controls,
     /// What ends a segment.
     pub line_ending: LineEnding,
     /// What becomes of a field that is longer than HL7 says; none is ever cut.
@@ -217,6 +222,17 @@ impl Charset {
             Charset::Ascii => None,
         }
     }
+}
+
+/// What becomes of a control character in a text, other than a line break or a TAB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controls {
+    /// It is left out and counted.
+    Drop,
+    /// It is written as `\Xhh\`.
+    Escape,
+    /// Its record waits.
+    Refuse,
 }
 
 /// What ends a segment. HL7 knows CR only; some receivers know better.
@@ -306,7 +322,8 @@ pub enum DeletedPatients {
 
 /// What `[fields]` lets an interface choose, with the words for it, the default
 /// first. `config/mapping.toml` says what each means: `[segment.with."key=word"]`.
-pub const CHOICES: [(&str, &[&str]); 14] = [
+pub const CHOICES: [(&str, &[&str]); 15] = [
+    ("msh_7_offset", &["false", "true"]),
     ("message_structure", &["auto", "always", "never"]),
     ("emit_ssn", &["false", "true"]),
     ("pid_33", &["false", "true"]),
@@ -366,6 +383,19 @@ pub struct Batching {
     pub file_name: String,
     /// Whether a drop without messages makes a batch file all the same.
     pub send_empty: bool,
+    /// What stands around the messages.
+    pub wrappers: Wrappers,
+}
+
+/// What stands around the messages of a file (`interface.md` 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrappers {
+    /// FHS, BHS, BTS and FTS.
+    File,
+    /// BHS and BTS.
+    Batch,
+    /// Nothing.
+    None,
 }
 
 /// When a dropped file is taken.

@@ -40,6 +40,15 @@ pub fn is_plain(bytes: &[u8]) -> bool {
 /// A value of just `""` writes nothing: on the wire it would mean "delete what
 /// you have", which no extract can ask for.
 pub fn escape(value: &[u8], text: Text, out: &mut Vec<u8>) -> usize {
+    write(value, text, false, out)
+}
+
+/// Writes a value escaped, its control characters too: `\X1B\`.
+pub fn escape_controls(value: &[u8], text: Text, out: &mut Vec<u8>) {
+    write(value, text, true, out);
+}
+
+fn write(value: &[u8], text: Text, controls: bool, out: &mut Vec<u8>) -> usize {
     if !value.iter().any(|&byte| SPECIAL[usize::from(byte)]) {
         if value != b"\"\"" {
             out.extend_from_slice(value);
@@ -59,6 +68,11 @@ pub fn escape(value: &[u8], text: Text, out: &mut Vec<u8>) -> usize {
             b'\n' if before == b'\r' => {}
             b'\r' | b'\n' if text == Text::Formatted => out.extend_from_slice(b"\\.br\\"),
             b'\r' | b'\n' | b'\t' => out.push(b' '),
+            0..0x20 | 0x7f if controls => {
+                let digits = b"0123456789ABCDEF";
+                let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+                out.extend_from_slice(&[b'\\', b'X', digits[high], digits[low], b'\\']);
+            }
             0..0x20 | 0x7f => left_out += 1,
             _ => out.push(byte),
         }
@@ -137,6 +151,10 @@ mod tests {
     #[test]
     fn control_characters_are_left_out_and_counted() {
         assert_eq!(escaped("a\u{0}b\u{1b}c\u{7f}\t", Text::Line), ("abc ".to_string(), 3));
+        let mut out = Vec::new();
+        escape_controls(b"a\x1bb\x7f\t&", Text::Line, &mut out);
+        assert_eq!(out, br"a\X1B\b\X7F\ \T\");
+        assert_eq!(unescape(&out), b"a\x1bb\x7f &");
     }
 
     #[test]

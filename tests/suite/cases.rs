@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use hl7drop::batch::Envelope;
 use hl7drop::config::interface;
-use hl7drop::domain::{Counts, ExtractKind, Fault, Notes, Scope};
+use hl7drop::domain::{Counts, ExtractKind, Fault, Notes, Scope, Wrappers};
 use hl7drop::engine::{Agreement, Conversion, EngineError, Journal, Silent, Source, Writer};
 use hl7drop::hl7::read::BatchFile;
 
@@ -77,6 +77,7 @@ fn sound(case: &Path, outcome: &Outcome) {
     let wire = scope(case).wire;
     let file = with_cr(&outcome.file, wire.line_ending.bytes());
     assert!(!file.contains(&b'\n'), "{}: a line feed", case.display());
+    let file = wrapped(file, scope(case).batching.wrappers);
     let read = BatchFile::read(&file).unwrap_or_else(|err| {
         panic!("{}: {err}", case.display());
     });
@@ -90,6 +91,22 @@ fn sound(case: &Path, outcome: &Outcome) {
                 let bad = bad || repetition.ends_with('^') || repetition.trim() != repetition;
                 assert!(!bad, "{}: {field:?} in {text}", case.display());
             }
+        }
+    }
+}
+
+/// Returns a file with all wrappers, for the reader.
+fn wrapped(file: Vec<u8>, wrappers: Wrappers) -> Vec<u8> {
+    let count = |name: &[u8]| {
+        file.split(|&byte| byte == b'\r').filter(|segment| segment.starts_with(name)).count()
+    };
+    let (batches, messages) = (count(b"BHS|"), count(b"MSH|"));
+    match wrappers {
+        Wrappers::File => file,
+        Wrappers::Batch => [b"FHS|^~\\&\r", &*file, format!("FTS|{batches}\r").as_bytes()].concat(),
+        Wrappers::None => {
+            let end = format!("BTS|{messages}\rFTS|1\r");
+            [b"FHS|^~\\&\rBHS|^~\\&\r", &*file, end.as_bytes()].concat()
         }
     }
 }

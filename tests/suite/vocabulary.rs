@@ -1,11 +1,13 @@
 //! Every column that an extract may have is used, or there is a reason why not: a
-//! column that nobody reads would be accepted and silently lost.
+//! column that nobody reads would be accepted and silently lost. Every field that the
+//! specification has us send is in the map, and every code that it lists in a table.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
+use hl7drop::codes::standard;
 use hl7drop::config::{interface, template};
 use hl7drop::convert::{Bound, Compiler, Map};
 use hl7drop::domain::{CHOICES, Event, ExtractKind, Kind, Layout};
@@ -127,4 +129,101 @@ fn every_column_is_used_or_has_its_reason() {
     let read: BTreeSet<_> = used.union(&idle).cloned().collect();
     let lost: Vec<_> = known.difference(&read).collect();
     assert!(lost.is_empty(), "read by nobody: {lost:?}");
+}
+
+/// Where the specification stands; read in place.
+const SPEC: &str = "../shared/spec";
+
+/// Reads a file of the specification; without it CI fails.
+fn specified(name: &str) -> Option<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(SPEC).join(name);
+    let text = fs::read_to_string(&path).ok();
+    assert!(text.is_some() || std::env::var_os("CI").is_none(), "{} is missing", path.display());
+    text
+}
+
+/// Fields that the specification lists, and that are not the map's, with the reason.
+const NOT_MAPPED: &[(&str, &str)] = &[
+    ("MSH-1", "the separator itself"),
+    ("MSH-2", "written with the segment's name"),
+    ("EVN-6", "reserved: `no`"),
+    ("PID-18", "a target of [[external_ids.patient]] only"),
+    ("RGS-3", "`no`"),
+];
+
+/// Returns the fields of the tables of 3.2, without those of the envelope.
+fn fields_of_the_tables(text: &str) -> BTreeSet<String> {
+    let tables = text.split("### 3.2 Field tables").nth(1).unwrap();
+    let tables = tables.split("### 3.3").next().unwrap();
+    let mut fields = BTreeSet::new();
+    for table in tables.split("\n#### ").skip(1) {
+        let segment = table.lines().next().unwrap().trim();
+        let numbers = table.lines().filter_map(|line| line.strip_prefix("| "));
+        let numbers = numbers.filter_map(|line| line.split(' ').next()?.parse::<u8>().ok());
+        if !["FHS", "BHS", "BTS", "FTS"].contains(&segment) {
+            fields.extend(numbers.map(|number| format!("{segment}-{number}")));
+        }
+    }
+    fields
+}
+
+#[test]
+fn every_field_of_the_specification_is_in_the_map_and_no_other() {
+    let Some(text) = specified("interface.md") else { return };
+    let specified = fields_of_the_tables(&text);
+    assert!(specified.len() > 120, "{} fields", specified.len());
+    let mut scope = interface::read(&template::interface_file("spec"), Path::new("/")).unwrap();
+    let mut mapped = BTreeSet::new();
+    for (key, words) in CHOICES {
+        for word in words {
+            scope.fields = [format!("{key}={word}")].into();
+            for segment in Map::agreed(&scope).unwrap().segments {
+                let fields = segment.only.values().flatten().chain(&segment.fields);
+                mapped.extend(fields.map(|(number, _)| format!("{}-{number}", segment.name())));
+            }
+        }
+    }
+    let not_mapped: BTreeSet<String> =
+        NOT_MAPPED.iter().map(|(field, _)| field.to_string()).collect();
+    let both: Vec<_> = not_mapped.intersection(&mapped).collect();
+    assert!(both.is_empty(), "in the map after all: {both:?}");
+    let ours: BTreeSet<String> = mapped.union(&not_mapped).cloned().collect();
+    let missing: Vec<_> = specified.difference(&ours).collect();
+    assert!(missing.is_empty(), "not in the map: {missing:?}");
+    let more: Vec<_> = ours.difference(&specified).collect();
+    assert!(more.is_empty(), "not in the specification: {more:?}");
+}
+
+#[test]
+fn every_code_of_the_specification_is_in_its_table() {
+    let (Some(cdc), Some(iso)) = (specified("codes/cdcrec.csv"), specified("codes/iso639_2.csv"))
+    else {
+        return;
+    };
+    let rows = |text: &str| -> Vec<Vec<String>> {
+        let reader = csv::Reader::from_reader(text.as_bytes()).into_records();
+        reader.map(|row| row.unwrap().iter().map(str::to_string).collect()).collect()
+    };
+    let code = |table: &str, input: &str| {
+        let found = standard(table).unwrap().find(input.as_bytes());
+        found.map(|(row, _)| (row.code.clone(), row.text.clone()))
+    };
+    let cdc = rows(&cdc);
+    assert_eq!(cdc.len(), 964);
+    for row in cdc {
+        let wanted = Some((row[1].clone(), row[2].clone()));
+        assert_eq!(code(&row[0], &row[1]), wanted);
+        let other = if row[0] == "race" { "ethnicity" } else { "race" };
+        assert_eq!(code(other, &row[1]), None, "{row:?}");
+    }
+    let iso = rows(&iso);
+    assert_eq!(iso.len(), 487);
+    for row in iso.iter().filter(|row| row[0] != "qaa-qtz") {
+        for (table, form) in [("language", 0), ("language_b", 1)] {
+            for input in row[..3].iter().filter(|input| !input.is_empty()) {
+                let found = code(table, input).map(|(code, _)| code);
+                assert_eq!(found.as_ref(), Some(&row[form]), "{input} in {table}");
+            }
+        }
+    }
 }
