@@ -50,8 +50,8 @@ pub(super) struct FieldProgram {
     pub path: Path,
     pub alternatives: Vec<Vec<RepetitionProgram>>,
     /// The field, if it is one value and nothing else, as most fields are. It stands
-    /// here and not behind four lists, each a load that waits for the one before:
-    /// LONE_GAIN.
+    /// here, not behind four lists, each a load that waits for the one before.
+    ///.
     pub lone: Option<Value>,
     /// MSH-18: decided when the message is whole.
     pub is_charset: bool,
