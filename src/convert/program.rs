@@ -51,7 +51,6 @@ pub(super) struct FieldProgram {
     pub alternatives: Vec<Vec<RepetitionProgram>>,
     /// The field, if it is one value and nothing else, as most fields are. It stands
     /// here, not behind four lists, each a load that waits for the one before.
-    ///.
     pub lone: Option<Value>,
     /// MSH-18: decided when the message is whole.
     pub is_charset: bool,

@@ -211,7 +211,7 @@ impl Conversion<'_> {
             if !candidates.is_empty() {
                 let (layout, mut blocks) =
                     source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
-                let older = doubles::older(&mut blocks, &layout, &read.0.keys, &candidates)?;
+                let older = doubles::older(&mut blocks, &layout, &candidates)?;
                 if !older.is_empty() {
                     self.journal.undo()?;
                     self.writer.rollback(savepoint)?;
