@@ -145,15 +145,13 @@ fn work(
         while output.next != number {
             output = turn.wait(output).map_err(|_| "poisoned")?;
         }
-        let mut control = FIRST_CONTROL + output.messages;
-        for &slot in &out.slots {
+        for (control, &slot) in (FIRST_CONTROL + output.messages..).zip(&out.slots) {
             // Seven digits, which last for nine million messages.
             let mut rest = control;
             for digit in out.bytes[slot..slot + 7].iter_mut().rev() {
                 *digit = b'0' + (rest % 10) as u8;
                 rest /= 10;
             }
-            control += 1;
         }
         output.file.write_all(&out.bytes[..out.at])?;
         output.messages += out.slots.len() as u64;
@@ -339,6 +337,18 @@ fn patient(row: &Row<'_>, tables: &Tables, out: &mut Out) {
     out.put(b"|");
     row.parts(&[12, 13, 14, 15, 16, 17], out); // the address
     out.put(b"||");
+    let begin = out.at;
+    telecoms(row, out);
+    codes(row, tables, out);
+    if out.at == begin {
+        // Nothing since the address: its separators go too.
+        out.at -= 2;
+    }
+    out.put(b"\r");
+}
+
+/// Writes PID-13.
+fn telecoms(row: &Row<'_>, out: &mut Out) {
     let mut tilde = false;
     for (cell, usage) in
         [(HOME, b"^PRN^PH"), (WORK, b"^WPN^PH"), (EMAIL, b""), (MOBILE, b"^ORN^CP")]
@@ -358,8 +368,11 @@ fn patient(row: &Row<'_>, tables: &Tables, out: &mut Out) {
             phone(row.get(cell), usage, out);
         }
     }
-    let begin = out.at;
-    let mut last = begin;
+}
+
+/// Writes PID-14 to PID-30, and no separators behind the last of them.
+fn codes(row: &Row<'_>, tables: &Tables, out: &mut Out) {
+    let mut last = out.at;
     out.put(b"|");
     if !row.get(WORK).is_empty() {
         phone(row.get(WORK), b"^WPN^PH", out);
@@ -396,11 +409,6 @@ fn patient(row: &Row<'_>, tables: &Tables, out: &mut Out) {
         last = out.at;
     }
     out.at = last;
-    if last == begin && !tilde {
-        // Nothing since the address: its separators go too.
-        out.at -= 2;
-    }
-    out.put(b"\r");
 }
 
 fn related(row: &Row<'_>, tables: &Tables, out: &mut Out) {

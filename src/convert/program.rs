@@ -501,7 +501,7 @@ impl Value {
             return Ok(true);
         }
         let written = self.function.write(value, scene, out);
-        let written = written.map_err(|code| refusal(code, &column.name, path))?;
+        let written = written.map_err(|code| refusal(code, column.name.clone(), path))?;
         if !written {
             out.reset(begin);
         }
@@ -517,12 +517,12 @@ impl Value {
         out: &mut Output,
     ) -> Result<bool, Refusal> {
         if let Some(code) = self.required {
-            return Err(refusal(code, &self.name, path));
+            return Err(refusal(code, self.name.clone(), path));
         }
         let begin = out.mark();
         owed.pay(&mut out.bytes);
         let written = self.function.write_without(scene, out);
-        let written = written.map_err(|code| refusal(code, &self.name, path))?;
+        let written = written.map_err(|code| refusal(code, self.name.clone(), path))?;
         if !written {
             out.reset(begin);
         }
@@ -530,8 +530,8 @@ impl Value {
     }
 }
 
-fn refusal(code: Code, column: &Cow<'static, str>, path: Path) -> Refusal {
-    Refusal { code, column: column.clone(), field: Some(path) }
+fn refusal(code: Code, column: Cow<'static, str>, path: Path) -> Refusal {
+    Refusal { code, column, field: Some(path) }
 }
 
 impl Source {
