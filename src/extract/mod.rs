@@ -1,6 +1,6 @@
 //! Extracts: bytes of a dropped file in, blocks of whole records out.
 //!
-//! Streaming: a block is about a megabyte, and nothing here grows with the file.
+//! Streaming: a block is 128 KiB as a rule, and nothing here grows with the file.
 //! Positions count records from 1 (the header is none) and lines from 1. What a
 //! column means and what becomes of a record is not known here.
 

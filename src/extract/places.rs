@@ -1,7 +1,7 @@
 //! Single records of an extract, each read where it stands.
 //!
 //! One parser for all of them: building one costs more than reading a record with it
-//! (600,000 look-ups took 10 s with a parser each, and take 1 s with one).
+//! (with a parser for each look-up 636,000 appointments took 26 s on the cores, now 10 s).
 
 use std::io::{Read, Seek, SeekFrom};
 
