@@ -56,3 +56,30 @@ impl<'a, R: Read + Seek> Places<'a, R> {
         self.layout
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::domain::{Cell, ExtractKind};
+
+    #[test]
+    fn records_are_read_in_any_order_and_bad_ones_not_at_all() {
+        let text = b"a,1\n\"b\nb\",\"2,2\"\nno\nc,\xff\nd,4";
+        let cells = ["patientid", "lastname"].map(|name| Cell::Own(name.to_string())).to_vec();
+        let layout = Layout::new(ExtractKind::Patients, b',', String::new(), cells);
+        let mut places = Places::new(Cursor::new(text), &layout);
+        for (place, values) in
+            [(23, ["d", "4"]), (4, ["b\nb", "2,2"]), (0, ["a", "1"]), (4, ["b\nb", "2,2"])]
+        {
+            assert!(places.read(place), "{place}");
+            assert_eq!(places.record(), &ByteRecord::from(values.to_vec()));
+        }
+        // Too few values; not UTF-8; behind the end.
+        for place in [16, 19, 99] {
+            assert!(!places.read(place), "{place}");
+        }
+        assert!(places.read(0));
+    }
+}
