@@ -11,6 +11,7 @@ target/bench), and measures side by side, turn by turn:
 
   convert   hl7drop convert to a file
   run       hl7drop run: inbox to a folder endpoint, everything on
+  limit     the same transformation, fixed and tuned by hand (benches/limit.rs)
   scan      the csv crate's plain scan of the same file (examples/scan.rs)
   cp        of the batch file that convert wrote
   python    scripts/peers/convert.py, one thread, where rows <= 100,000
@@ -41,5 +42,6 @@ for tool in cargo python3 gzip; do
     exit 2
   fi
 done
-cargo build --locked --release --bin hl7drop --example generate --example scan >&2
+cargo build --locked --release --bin hl7drop --example generate --example scan \
+  --example limit >&2
 exec python3 scripts/bench/measure.py "$@"

@@ -9,6 +9,7 @@ the size of this Python.
 
 import argparse
 import csv
+import filecmp
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ GOLDEN = ROOT / "tests/cases/golden-v231/interface.toml"
 PYTHON_ROWS_MAX = 100_000
 MEMORY_BAR = 64 * 2**20
 PYTHON_BAR = 10
+LIMIT_BARS = {"convert": 0.6, "run": 0.35}
 JOINED_BAR = 0.5
 GZIP_BAR = 0.9
 # The same clock and first numbers as the defaults of scripts/peers/convert.py.
@@ -159,12 +161,13 @@ def cases(rows, args):
     references = [folder / "providers.csv", folder / "departments.csv"]
     files = [folder / "patients.csv", *references]
     batch, copy, other = WORK / "convert.hl7", WORK / "copy.hl7", WORK / "other.hl7"
-    plain = WORK / "plain.hl7"
+    plain, limit = WORK / "plain.hl7", WORK / "limit.hl7"
     house = House(files)
     run = [RELEASE / "hl7drop", "--config", house.root / "hl7drop.toml", "run"]
     found = [
         convert("convert", RELEASE / "hl7drop", rows, files, batch),
         Case("run", rows, run, files, house.delivered, before=house.build),
+        Case("limit", rows, [RELEASE / "examples/limit", *files, limit], files, lambda: limit),
         Case("scan", rows, [RELEASE / "examples/scan", files[0]], files[:1], None),
         Case("cp", rows, ["cp", batch, copy], [batch], lambda: copy),
         convert("gzip", RELEASE / "hl7drop", rows,
@@ -192,6 +195,7 @@ def measure(group, repeat):
     for one in figures:
         one["patients"] = group[0].rows
         one["ratio_to_convert"] = round(figures[0]["seconds"] / one["seconds"], 3)
+        one["core_ratio_to_convert"] = round(figures[0]["core_seconds"] / one["core_seconds"], 3)
     return figures
 
 
@@ -237,6 +241,10 @@ def bars(figures, rows):
         if "python" in group:
             times = group["convert"]["rows_per_second"] / group["python"]["rows_per_second"]
             bar(f"convert at least {PYTHON_BAR} times plain Python {at}", times, "", PYTHON_BAR)
+        for name, least in LIMIT_BARS.items():
+            for clock, key in (("time", "seconds"), ("core time", "core_seconds")):
+                bar(f"{name} at least {least} of the limit program {at}, by {clock}",
+                    group["limit"][key] / group[name][key], "", least)
         bar(f"joined appointments at least {JOINED_BAR} of the patients' rate {at}",
             joined_rate(group), "", JOINED_BAR)
         bar(f"gzip at least {GZIP_BAR} of gzip -d {at}",
@@ -258,12 +266,13 @@ def table(report):
     print(f"{where['at']}, commit {where['commit']}, {where['cores']} cores ({where['cpu']}), "
           f"load {where['load_before']} before; medians, ratios by time\n")
     print("| | rows | seconds | on the cores | rows/s | MB/s in | MB/s out | peak MiB | speed "
-          "to convert |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+          "to convert | by core time |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for one in report["figures"]:
         print(f"| {one['name']} | {one['rows']:,} | {one['seconds']:.2f} | "
               f"{one['core_seconds']:.2f} | {one['rows_per_second']:,} | "
               f"{one['mb_in_per_second']:.0f} | {one['mb_out_per_second']:.0f} | "
-              f"{one['peak_bytes'] / 2**20:.1f} | {one['ratio_to_convert']:.2f} |")
+              f"{one['peak_bytes'] / 2**20:.1f} | {one['ratio_to_convert']:.2f} | "
+              f"{one['core_ratio_to_convert']:.2f} |")
     print()
     if report["python"]:
         told = report["python"]
@@ -298,6 +307,8 @@ def main():
     for rows in args.rows:
         group = cases(rows, args)
         report["figures"] += measure(group, args.repeat)
+        if not filecmp.cmp(WORK / "convert.hl7", WORK / "limit.hl7", shallow=False):
+            sys.exit("bench: the limit program wrote other bytes than convert")
         if any(case.name == "python" for case in group):
             report["python"] = compare()
     report["bars"] = bars(report["figures"], args.rows)

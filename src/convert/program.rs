@@ -60,8 +60,7 @@ pub(super) struct FieldProgram {
     pub path: Path,
     pub alternatives: Vec<Vec<RepetitionProgram>>,
     /// The field, if it is one value and nothing else, as most fields are. It stands
-    /// here and not behind four lists, each a load that waits for the one before:
-    /// LONE_GAIN.
+    /// here, not behind four lists, each a load that waits for the one before.
     pub lone: Option<Value>,
     /// The most characters of a repetition.
     pub limit: usize,
@@ -566,7 +565,7 @@ impl Value {
             return Ok(true);
         }
         let written = self.function.write(value, scene, out);
-        let written = written.map_err(|code| refusal(code, &column.name, path))?;
+        let written = written.map_err(|code| refusal(code, column.name.clone(), path))?;
         if !written {
             out.reset(begin);
         }
@@ -582,12 +581,12 @@ impl Value {
         out: &mut Output,
     ) -> Result<bool, Refusal> {
         if let Some(code) = self.required {
-            return Err(refusal(code, &self.name, path));
+            return Err(refusal(code, self.name.clone(), path));
         }
         let begin = out.mark();
         owed.pay(&mut out.bytes);
         let written = self.function.write_without(scene, out);
-        let written = written.map_err(|code| refusal(code, &self.name, path))?;
+        let written = written.map_err(|code| refusal(code, self.name.clone(), path))?;
         if !written {
             out.reset(begin);
         }
@@ -595,9 +594,8 @@ impl Value {
     }
 }
 
-#[expect(clippy::ptr_arg, reason = "a text of ours is not copied")]
-fn refusal(code: Code, column: &Cow<'static, str>, path: Path) -> Refusal {
-    Refusal { code, column: column.clone(), field: Some(path) }
+fn refusal(code: Code, column: Cow<'static, str>, path: Path) -> Refusal {
+    Refusal { code, column, field: Some(path) }
 }
 
 impl Source {

@@ -218,7 +218,7 @@ impl Conversion<'_> {
             if !candidates.is_empty() {
                 let (layout, mut blocks) =
                     source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
-                let older = doubles::older(&mut blocks, &layout, &read.0.keys, &candidates)?;
+                let older = doubles::older(&mut blocks, &layout, &candidates)?;
                 if !older.is_empty() {
                     self.journal.undo()?;
                     self.writer.rollback(savepoint)?;

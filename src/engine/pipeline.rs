@@ -17,7 +17,7 @@ use crate::extract::{Block, Blocks};
 /// slack while the caller writes.
 const BLOCKS_A_WORKER: usize = 3;
 /// Blocks under way at most, whatever the number of workers: a block and its messages
-/// are about a megabyte, and one writer keeps no more than a few workers busy.
+/// are half a megabyte or more, and one writer keeps no more than a few workers busy.
 const BLOCKS_MAX: usize = 16;
 
 /// A block and what was made of it.

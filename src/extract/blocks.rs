@@ -28,7 +28,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { block_bytes: 1 << 18, record_bytes_max: 4 << 20 }
+        Limits { block_bytes: 1 << 17, record_bytes_max: 4 << 20 }
     }
 }
 

@@ -3,7 +3,7 @@
 //! `unpack` makes text of the bytes, `blocks` cuts it, `rows` reads the records of a
 //! block, be they delimited or JSON (`json`), under the layout that `header` bound.
 //!
-//! Streaming: a block is about a megabyte, and nothing here grows with the file.
+//! Streaming: a block is 128 KiB as a rule, and nothing here grows with the file.
 //! Positions count records from 1 (the header is none) and lines from 1. What a
 //! column means and what becomes of a record is not known here.
 

@@ -1,7 +1,7 @@
 //! Single records of an extract, each read where it stands.
 //!
 //! One parser for all of them: building one costs more than reading a record with it
-//! (600,000 look-ups took 10 s with a parser each, and take 1 s with one).
+//! (with a parser for each look-up 636,000 appointments took 26 s on the cores, now 10 s).
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 
@@ -79,5 +79,32 @@ impl<'a, R: Read + Seek> Places<'a, R> {
     /// Returns the header.
     pub fn layout(&self) -> &'a Layout {
         self.layout
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::domain::{Cell, ExtractKind};
+
+    #[test]
+    fn records_are_read_in_any_order_and_bad_ones_not_at_all() {
+        let text = b"a,1\n\"b\nb\",\"2,2\"\nno\nc,\xff\nd,4";
+        let cells = ["patientid", "lastname"].map(|name| Cell::Own(name.to_string())).to_vec();
+        let layout = Layout::new(ExtractKind::Patients, b',', String::new(), cells);
+        let mut places = Places::new(Cursor::new(text), &layout);
+        for (place, values) in
+            [(23, ["d", "4"]), (4, ["b\nb", "2,2"]), (0, ["a", "1"]), (4, ["b\nb", "2,2"])]
+        {
+            assert!(places.read(place), "{place}");
+            assert_eq!(places.record(), &ByteRecord::from(values.to_vec()));
+        }
+        // Too few values; not UTF-8; behind the end.
+        for place in [16, 19, 99] {
+            assert!(!places.read(place), "{place}");
+        }
+        assert!(places.read(0));
     }
 }
