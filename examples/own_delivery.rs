@@ -15,7 +15,8 @@ struct Memory(Rc<RefCell<BTreeMap<String, Vec<u8>>>>);
 
 impl Delivery for Memory {
     fn server(&self) -> Server {
-        Server { address: "memory".to_string(), host_key: String::new() }
+        let (address, place) = ("memory".to_string(), "memory".to_string());
+        Server { address, place, host_key: String::new() }
     }
 
     fn path(&self, name: &str) -> String {

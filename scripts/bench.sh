@@ -15,7 +15,8 @@ target/bench), and measures side by side, turn by turn:
   cp        of the batch file that convert wrote
   python    scripts/peers/convert.py, one thread, where rows <= 100,000
   gzip      convert from the compressed extract
-  joined    convert of 300,000 patients and their 300,000 appointments
+  gzip -d   of the same extract, alone
+  joined    convert of the patients and of appointments, six for each ten patients
 
 and prints the medians as a table. A busy machine makes it slower, not different:
 the ratios count.

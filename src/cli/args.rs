@@ -34,8 +34,12 @@ pub enum Verb {
     Check(Check),
     /// Show where everything stands
     Status(Status),
-    /// List the records that wait for a person, with their reasons
+    /// List the records that wait for a person, with their reasons; or close some
     Queue(Queue),
+    /// List the batch files that are not delivered; or decide about one of them
+    Delivery(Delivery),
+    /// Pin the host key of a vendor's server
+    Endpoint(Endpoint),
     /// Say what a code of the queue means, and what to do
     Explain(Explain),
     /// Write a commented interface file and make its folders
@@ -109,6 +113,10 @@ pub struct Check {
     /// Do not go to the vendor's end
     #[arg(long)]
     pub offline: bool,
+    /// Find out what the vendor's server lets us do, and write a paragraph for its
+    /// administrator
+    #[arg(long, conflicts_with = "offline")]
+    pub partner: bool,
 }
 
 /// `status`.
@@ -130,6 +138,97 @@ pub struct Queue {
     /// How many records to show at most, newest first
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: u64,
+    /// Which records are closed
+    #[command(flatten)]
+    pub closed: Closed,
+    /// Why they are closed; kept in the ledger, so name no patient
+    #[arg(long, value_name = "TEXT", requires = "closed")]
+    pub why: Option<String>,
+}
+
+/// Records that wait for nobody any more: they count as DELETED.
+#[derive(Debug, Args)]
+#[group(id = "closed", multiple = false)]
+pub struct Closed {
+    /// Close these records, by the numbers that the list shows; needs --why
+    #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
+    pub close: Vec<i64>,
+    /// Close all records of the extracts of this name; needs --why
+    #[arg(long, value_name = "FILE")]
+    pub close_file: Option<String>,
+    /// Close all records with this code; needs --why
+    #[arg(long, value_name = "CODE")]
+    pub close_all: Option<String>,
+}
+
+/// `delivery`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Delivery {
+    /// The batch file, by name; none: list all that are not delivered
+    #[arg(value_name = "BATCH")]
+    pub batch: Option<String>,
+    /// The interface; needed where more than one has a file of that name
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+    /// The endpoint; needed where more than one waits for the file
+    #[arg(long, value_name = "NAME", requires = "batch")]
+    pub endpoint: Option<String>,
+    /// What was decided
+    #[command(flatten)]
+    pub decided: Decided,
+    /// Why; kept in the ledger with your name and the time, so name no patient
+    #[arg(long, value_name = "TEXT", requires = "batch")]
+    pub why: Option<String>,
+    /// Write JSON for machines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be decided about a batch file.
+#[derive(Debug, Args)]
+#[group(id = "decided", multiple = false)]
+pub struct Decided {
+    /// The vendor has it: it counts as delivered, and nothing is sent; needs --why
+    #[arg(long, requires = "batch")]
+    pub delivered: bool,
+    /// The vendor does not have it: the next run sends the same bytes again; needs --why
+    #[arg(long, requires = "batch")]
+    pub resend: bool,
+    /// The cause is mended: the next run looks at the server and goes on from there
+    #[arg(long, requires = "batch")]
+    pub retry: bool,
+}
+
+/// `endpoint`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Endpoint {
+    /// What to do with it
+    #[command(subcommand)]
+    pub verb: EndpointVerb,
+}
+
+/// What can be done with an endpoint.
+#[derive(Debug, Subcommand)]
+pub enum EndpointVerb {
+    /// Show the keys of the server; pin the one whose fingerprint the vendor told you
+    Trust(Trust),
+}
+
+/// `endpoint trust`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Trust {
+    /// The interface
+    pub interface: String,
+    /// The endpoint, where the interface has more than one
+    #[arg(long, value_name = "NAME")]
+    pub endpoint: Option<String>,
+    /// The fingerprint that the vendor told you, SHA256:...; the key is pinned if the
+    /// server shows it
+    #[arg(long, value_name = "SHA256:...")]
+    pub fingerprint: Option<String>,
 }
 
 /// `explain`.

@@ -9,6 +9,15 @@ use super::args::{Check, Cli};
 use super::exit::Exit;
 use super::setup::{name, setup};
 use crate::engine::check::{Checked, folders, partner, state};
+use crate::engine::{Engine, probe};
+
+/// What was found out about one interface.
+#[derive(Default)]
+struct Looked {
+    checked: Vec<(Checked, Exit)>,
+    /// Endpoints, each with what its administrator should know.
+    paragraphs: Vec<(String, String)>,
+}
 
 /// Looks at every interface that was asked for.
 pub fn check(cli: &Cli, args: &Check) -> Outcome {
@@ -16,42 +25,30 @@ pub fn check(cli: &Cli, args: &Check) -> Outcome {
     let mut exit = Exit::DONE;
     let mut all = Vec::new();
     for path in &setup.interfaces {
-        let mut checked: Vec<(Checked, Exit)> = Vec::new();
         let settings = format!("settings {}", path.display());
-        match setup.open(path) {
+        let looked = match setup.open(path) {
             Err(failure) => {
                 let wrong = Checked { what: settings, wrong: Some(failure.text) };
-                checked.push((wrong, failure.exit));
+                Looked { checked: vec![(wrong, failure.exit)], ..Looked::default() }
             }
             Ok(engine) => {
-                checked.push((Checked { what: settings, wrong: None }, Exit::DONE));
-                checked.extend(folders(&engine).into_iter().map(|one| (one, Exit::LOCAL)));
-                match state(&engine) {
-                    Ok(found) => checked.extend(found.into_iter().map(|one| (one, Exit::LOCAL))),
-                    Err(err) => {
-                        let what = format!("ledger {}", engine.spool.ledger().display());
-                        let wrong = Checked { what, wrong: Some(err.to_string()) };
-                        checked.push((wrong, Exit::LOCAL));
-                    }
-                }
-                if !args.offline {
-                    checked.push((partner(&engine), Exit::DELIVERY));
-                }
+                let good = Checked { what: settings, wrong: None };
+                look(
+                    &engine,
+                    args,
+                    Looked { checked: vec![(good, Exit::DONE)], ..Looked::default() },
+                )
+            }
+        };
+        for (one, grave) in &looked.checked {
+            if one.wrong.is_some() {
+                exit = exit.graver(*grave);
             }
         }
-        for (one, grave) in checked {
-            if one.wrong.is_some() {
-                exit = exit.graver(grave);
-            }
-            if args.named.json {
-                let ok = one.wrong.is_none();
-                let interface = name(path);
-                all.push(json!({
-                    "interface": interface, "what": one.what, "ok": ok, "wrong": one.wrong,
-                }));
-            } else {
-                write(&one, &mut io::stdout().lock())?;
-            }
+        if args.named.json {
+            all.extend(to_json(&name(path), &looked));
+        } else {
+            write(&looked, &mut io::stdout().lock())?;
         }
     }
     if args.named.json {
@@ -60,12 +57,85 @@ pub fn check(cli: &Cli, args: &Check) -> Outcome {
     Ok(exit)
 }
 
-fn write(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
+fn look(engine: &Engine, args: &Check, mut looked: Looked) -> Looked {
+    let local = |one| (one, Exit::LOCAL);
+    looked.checked.extend(folders(engine).into_iter().map(local));
+    let state = state(engine).unwrap_or_else(|err| {
+        let what = format!("ledger {}", engine.spool.ledger().display());
+        vec![Checked { what, wrong: Some(err.to_string()) }]
+    });
+    looked.checked.extend(state.into_iter().map(local));
+    for endpoint in engine.agreement.scope.endpoints.iter().filter(|_| !args.offline) {
+        let found = if args.partner {
+            let probed = probe(engine, endpoint);
+            let paragraph = probed.paragraph.map(|text| (endpoint.name.clone(), text));
+            looked.paragraphs.extend(paragraph);
+            probed.checked
+        } else {
+            partner(engine, endpoint)
+        };
+        looked.checked.extend(found.into_iter().map(|one| (one, Exit::DELIVERY)));
+    }
+    looked
+}
+
+fn to_json(interface: &str, looked: &Looked) -> Vec<Value> {
+    let checked = looked.checked.iter().map(|(one, _)| {
+        let ok = one.wrong.is_none();
+        json!({ "interface": interface, "what": one.what, "ok": ok, "wrong": one.wrong })
+    });
+    let paragraphs = looked.paragraphs.iter().map(|(endpoint, text)| {
+        let what = format!("for the administrator of {endpoint}");
+        json!({
+            "interface": interface, "what": what, "ok": true, "wrong": null, "text": text,
+        })
+    });
+    checked.chain(paragraphs).collect()
+}
+
+fn write(looked: &Looked, out: &mut dyn Write) -> io::Result<()> {
+    looked.checked.iter().try_for_each(|(one, _)| write_one(one, out))?;
+    for (endpoint, text) in &looked.paragraphs {
+        writeln!(out, "\nFor the administrator at the other end of {endpoint}:\n")?;
+        lines(text).iter().try_for_each(|line| writeln!(out, "    {line}"))?;
+    }
+    Ok(())
+}
+
+fn write_one(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
     match &checked.wrong {
         None => writeln!(out, "ok     {}", checked.what),
         Some(wrong) => {
             writeln!(out, "WRONG  {}", checked.what)?;
             wrong.lines().try_for_each(|line| writeln!(out, "       {line}"))
         }
+    }
+}
+
+/// Breaks a paragraph into lines that fit into a mail.
+fn lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() < 72 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paragraph_keeps_its_words_in_short_lines() {
+        let text = "word ".repeat(60) + &"x".repeat(90);
+        let lines = lines(&text);
+        assert_eq!(lines.join(" "), text);
+        assert!(lines.iter().all(|line| line.len() <= 72 || !line.contains(' ')), "{lines:?}");
     }
 }

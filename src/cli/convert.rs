@@ -24,7 +24,7 @@ use crate::engine::{
 /// Converts, or explains one record.
 pub fn convert(args: &Convert) -> Outcome {
     let scope = scope(&args.interface)?;
-    let agreement = Agreement::new(scope).map_err(EngineError::from)?;
+    let agreement = Agreement::new(scope)?;
     let sources = args
         .extracts
         .iter()
@@ -66,7 +66,7 @@ fn source(agreement: &Agreement, path: &Path) -> Result<Source, Failure> {
         let text = format!("{}: what it holds cannot be told from its name", path.display());
         Failure::usage(text + "; give it a name that matches a pattern of [extract]")
     })?;
-    Source::of(path, &name, *kind, true)
+    Source::unpromised(path, &name, *kind)
         .map_err(|err| Failure::usage(format!("cannot read {}: {err}", path.display())))
 }
 
@@ -81,6 +81,7 @@ fn run(
     let pool = workers(args.workers)?;
     let envelope = Envelope::new(&agreement.scope, args.file_number, clock);
     let mut writer = Writer::create(&place.file, envelope, args.first_control_id)?;
+    writer.is_unpromised();
     if place.output.is_none() {
         writer.is_scratch();
     }

@@ -13,7 +13,7 @@ impl Exit {
     pub const USAGE: Exit = Exit(2);
     /// Done, and something waits for a person: records in the queue, files in `error/`.
     pub const WAITING: Exit = Exit(3);
-    /// Delivery is not possible now; nothing is lost.
+    /// A delivery is not possible now, or waits for a decision; nothing is lost.
     pub const DELIVERY: Exit = Exit(4);
     /// The disk or the ledger of this machine; nothing is lost.
     pub const LOCAL: Exit = Exit(5);
@@ -28,7 +28,7 @@ impl Exit {
         (Exit::BUG, "a bug in hl7drop; please report it"),
         (Exit::USAGE, "wrong usage, or settings with mistakes; nothing was done"),
         (Exit::WAITING, "done, but records or files wait for a person"),
-        (Exit::DELIVERY, "delivery is not possible now; nothing is lost"),
+        (Exit::DELIVERY, "a file cannot be delivered now, or needs a decision; nothing is lost"),
         (Exit::LOCAL, "this machine's disk or ledger; nothing is lost"),
         (Exit::NOT_DURABLE, "a write could not be made durable; nothing was reported as done"),
         (Exit::BUSY, "another hl7drop is at work on the interface"),

@@ -39,7 +39,8 @@ pub fn init(args: &Init) -> Outcome {
     disk::write(&interface_file, text.as_bytes())?;
     let spool = Spool::at(&root_of(&scope, &program.spool));
     spool.make()?;
-    if let crate::domain::Method::Folder(path) = &scope.endpoint.method {
+    for endpoint in &scope.endpoints {
+        let crate::domain::Method::Folder(path) = &endpoint.method else { continue };
         disk::folder(path)?;
     }
     let mut out = std::io::stdout().lock();

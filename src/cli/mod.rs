@@ -3,13 +3,17 @@
 mod args;
 mod check;
 mod convert;
+mod delivery;
+mod endpoint;
 mod exit;
 mod explain;
 mod init;
+mod next;
 mod output;
 mod queue;
 mod run;
 mod setup;
+mod sign;
 mod status;
 
 use std::io::IsTerminal;
@@ -43,9 +47,13 @@ impl From<EngineError> for Failure {
         use crate::disk::DiskError;
         let exit = match &err {
             EngineError::Busy { .. } => Exit::BUSY,
-            EngineError::Map(_) | EngineError::Extract(_) => Exit::USAGE,
+            EngineError::Map(_)
+            | EngineError::Columns(_)
+            | EngineError::Extract(_)
+            | EngineError::NothingWaits { .. }
+            | EngineError::WhichEndpoint { .. } => Exit::USAGE,
             EngineError::Disk(DiskError::NotDurable { .. }) => Exit::NOT_DURABLE,
-            EngineError::Worker => Exit::BUG,
+            EngineError::Worker | EngineError::NoDigest => Exit::BUG,
             _ => Exit::LOCAL,
         };
         let text = match &err {
@@ -98,6 +106,8 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
+        Verb::Delivery(args) => delivery::delivery(&cli, args),
+        Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
     };

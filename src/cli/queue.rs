@@ -1,35 +1,49 @@
-//! `queue`: the records that wait for a person, each with its reason and what to do.
+//! `queue`: the records that wait for a person, each with its reason and what to do;
+//! and the closing of those that need no mending.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::args::{Cli, Queue};
+use super::args::{Cli, Closed, Queue};
 use super::exit::Exit;
-use super::output::count;
-use super::setup::setup;
+use super::next::Typed;
+use super::output::{count, number};
+use super::setup::{Setup, name, setup};
+use super::sign::{reason, sign};
 use super::{Failure, Outcome};
 use crate::domain::{Code, Fault};
-use crate::engine::EngineError;
-use crate::ledger::{FaultRow, Ledger, LedgerError, Sqlite};
+use crate::engine::{Engine, EngineError};
+use crate::ledger::{Closing, FaultRow, Ledger, LedgerError, Sqlite};
 
-/// Lists the queue of every interface that was asked for.
+/// What waits in one interface.
+struct Waiting {
+    /// The newest of them.
+    rows: Vec<FaultRow>,
+    /// How many there are.
+    total: u64,
+}
+
+/// Lists the queue of every interface that was asked for, or closes some of one.
 pub fn queue(cli: &Cli, args: &Queue) -> Outcome {
     let setup = setup(cli, &args.named.interfaces)?;
+    if let Some(which) = closing(&args.closed)? {
+        return close(cli, &setup, &which, reason(args.why.as_deref())?);
+    }
     let mut all = Vec::new();
     let mut exit = Exit::DONE;
     for path in &setup.interfaces {
         let engine = setup.open(path)?;
-        let rows = rows(&engine.spool.ledger(), &engine.owner(), args.limit)?;
-        if !rows.is_empty() {
+        let waiting = waiting(&engine, args.limit)?;
+        if waiting.total > 0 {
             exit = exit.graver(Exit::WAITING);
         }
         if args.named.json {
             let interface = engine.agreement.scope.interface.as_str();
-            all.extend(rows.iter().map(|row| with(interface, row)));
+            all.extend(waiting.rows.iter().map(|row| with(interface, row)));
         } else {
-            write(&engine.owner(), &rows, &mut io::stdout().lock())?;
+            write(&engine.owner(), &waiting, &mut io::stdout().lock())?;
         }
     }
     if args.named.json {
@@ -38,30 +52,78 @@ pub fn queue(cli: &Cli, args: &Queue) -> Outcome {
     Ok(exit)
 }
 
-fn rows(path: &std::path::Path, owner: &str, limit: u64) -> Result<Vec<FaultRow>, Failure> {
-    let wrap = |err: LedgerError| Failure::from(EngineError::Ledger(err));
-    match Sqlite::peek(path, owner).map_err(wrap)? {
-        Some(ledger) => ledger.faults(limit).map_err(wrap),
-        None => Ok(Vec::new()),
+/// Returns what the command line closes, if it does.
+fn closing(args: &Closed) -> Result<Option<Closing>, Failure> {
+    if let Some(id) = &args.close_all {
+        let code = Code::of_id(id).ok_or_else(|| {
+            let text = format!("there is no code `{id}`; `hl7drop explain` lists them all");
+            Failure::usage(text)
+        })?;
+        return Ok(Some(Closing::Code(code)));
     }
+    if let Some(file) = &args.close_file {
+        return Ok(Some(Closing::File(file.clone())));
+    }
+    let ids: BTreeSet<i64> = args.close.iter().copied().collect();
+    Ok((!ids.is_empty()).then(|| Closing::Ids(ids.into_iter().collect())))
 }
 
-fn write(owner: &str, rows: &[FaultRow], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{owner}: {}", count(rows.len() as u64, "record waits", "records wait"))?;
-    let mut groups: BTreeMap<(Code, String), Vec<&Fault>> = BTreeMap::new();
+fn close(cli: &Cli, setup: &Setup, which: &Closing, why: &str) -> Outcome {
+    // Each interface counts its records from 1.
+    let [path] = setup.interfaces.as_slice() else {
+        let names: Vec<String> = setup.interfaces.iter().map(|path| name(path)).collect();
+        let text = format!("name one interface to close records of: {}", names.join(", "));
+        return Err(Failure::usage(text));
+    };
+    let engine = setup.open(path)?;
+    let closed = engine.close(which, &sign(&engine, why))?;
+    let left = waiting(&engine, 0)?.total;
+    let closed = count(closed, "record", "records");
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}: {closed} closed, now DELETED; {}", engine.owner(), waits(left))?;
+    if left > 0 {
+        writeln!(out, "  {}", Typed::new(cli, &engine).queue())?;
+    }
+    Ok(Exit::DONE)
+}
+
+fn waiting(engine: &Engine, limit: u64) -> Result<Waiting, Failure> {
+    let wrap = |err: LedgerError| Failure::from(EngineError::Ledger(err));
+    let ledger = Sqlite::peek(&engine.spool.ledger(), &engine.owner()).map_err(wrap)?;
+    let Some(ledger) = ledger else { return Ok(Waiting { rows: Vec::new(), total: 0 }) };
+    let rows = ledger.faults(limit).map_err(wrap)?;
+    let states = ledger.totals().map_err(wrap)?.states;
+    let total = states.iter().filter(|(state, _)| state.is_error()).map(|(_, count)| count).sum();
+    Ok(Waiting { rows, total })
+}
+
+fn waits(total: u64) -> String {
+    count(total, "record waits", "records wait")
+}
+
+fn write(owner: &str, waiting: &Waiting, out: &mut dyn Write) -> io::Result<()> {
+    let Waiting { rows, total } = waiting;
+    let shown = rows.len() as u64;
+    let only = if shown < *total {
+        format!("; the newest {} are shown (--limit)", number(shown))
+    } else {
+        String::new()
+    };
+    writeln!(out, "{owner}: {}{only}", waits(*total))?;
+    let mut groups: BTreeMap<(Code, String), Vec<&FaultRow>> = BTreeMap::new();
     for row in rows {
         let fault = &row.fault;
-        groups.entry((fault.code, fault.column.to_string())).or_default().push(fault);
+        groups.entry((fault.code, fault.column.to_string())).or_default().push(row);
     }
-    for ((code, column), faults) in groups {
+    for ((code, column), rows) in groups {
         let state = code.owner().queue_state();
         let column = if column.is_empty() { "row" } else { &column };
-        let records = count(faults.len() as u64, "record", "records");
+        let records = count(rows.len() as u64, "record", "records");
         writeln!(out, "  {} {state}: {column}: {} ({records})", code.id(), code.text())?;
         writeln!(out, "    what to do: {}", code.hint())?;
-        for fault in faults {
+        for FaultRow { id, fault, .. } in rows {
             let field = fault.field.map_or(String::new(), |field| format!(", {field}"));
-            writeln!(out, "      {}{field}", fault.at)?;
+            writeln!(out, "      {id}: {}{field}", fault.at)?;
         }
     }
     Ok(())

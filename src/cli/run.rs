@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::args::{Cli, Run};
 use super::exit::Exit;
+use super::next::{Typed, next_steps};
 use super::output::{complain, count, number};
 use super::setup::{name, setup};
+use super::sign::sign;
 use crate::domain::QueueState;
 use crate::engine::{Delivered, Engine, Summary, Taken};
 
@@ -20,7 +22,8 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
     let mut told = Ok(());
     for path in &setup.interfaces {
         let run = setup.open(path).and_then(|engine| {
-            let summary = engine.run(args.retry)?;
+            let retry = args.retry.then(|| sign(&engine, "run --retry"));
+            let summary = engine.run(retry.as_ref())?;
             Ok((engine, summary))
         });
         let mut out = io::stdout().lock();
@@ -31,7 +34,7 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
                     results.push(to_json(&engine, &summary));
                 } else {
                     // Nobody reading it is no reason to stop the other interfaces.
-                    told = told.and(write_summary(&engine, &summary, &mut out));
+                    told = told.and(write_summary(cli, &engine, &summary, &mut out));
                 }
             }
             Err(failure) => {
@@ -61,13 +64,19 @@ fn exit_of(summary: &Summary) -> Exit {
     exit
 }
 
-fn write_summary(engine: &Engine, summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+fn write_summary(
+    cli: &Cli,
+    engine: &Engine,
+    summary: &Summary,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let typed = Typed::new(cli, engine);
     writeln!(out, "{}", engine.owner())?;
     for taken in &summary.drops {
         write_taken(taken, out)?;
     }
     for delivered in &summary.deliveries {
-        write_delivered(delivered, out)?;
+        write_delivered(&typed, delivered, out)?;
     }
     if summary.drops.is_empty() && summary.deliveries.is_empty() {
         writeln!(out, "  nothing to do")?;
@@ -80,9 +89,8 @@ fn write_summary(engine: &Engine, summary: &Summary, out: &mut dyn Write) -> io:
         .map(|(state, count)| format!("{} {}", number(*count), whose(*state)))
         .collect();
     if !waiting.is_empty() {
-        let interface = engine.agreement.scope.interface.as_str();
         writeln!(out, "  waiting for a person: {}", waiting.join(", "))?;
-        writeln!(out, "  their reasons: hl7drop queue {interface}")?;
+        writeln!(out, "  their reasons: {}", typed.queue())?;
     }
     Ok(())
 }
@@ -137,7 +145,7 @@ fn write_taken(taken: &Taken, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn write_delivered(delivered: &Delivered, out: &mut dyn Write) -> io::Result<()> {
+fn write_delivered(typed: &Typed, delivered: &Delivered, out: &mut dyn Write) -> io::Result<()> {
     let messages = count(delivered.messages, "message", "messages");
     match &delivered.outcome {
         Ok(receipt) => writeln!(
@@ -146,13 +154,11 @@ fn write_delivered(delivered: &Delivered, out: &mut dyn Write) -> io::Result<()>
             delivered.file, receipt.path, receipt.server, receipt.evidence
         ),
         Err(failure) => {
-            writeln!(out, "  {}: {messages} NOT delivered: {}", delivered.file, failure.what)?;
-            let next = if failure.stopped {
-                "it waits; once that is mended: hl7drop run --retry"
-            } else {
-                "the next run tries again"
-            };
-            writeln!(out, "    {next}")
+            let Delivered { file, endpoint, .. } = delivered;
+            writeln!(out, "  {file}: {messages} NOT delivered to {endpoint}: {}", failure.what)?;
+            next_steps(typed, (&delivered.file, &delivered.endpoint), delivered.stage, failure)
+                .iter()
+                .try_for_each(|step| writeln!(out, "    {step}"))
         }
     }
 }
@@ -166,7 +172,7 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
                 json!({
                     "file": &*source.name,
                     "kind": source.kind.word(),
-                    "sha256": source.digest.to_string(),
+                    "sha256": source.digest().ok().map(|digest| digest.to_string()),
                     "counts": account.counts,
                     "notes": account.notes.0,
                     "unknown_columns": account.unknown,
@@ -190,7 +196,9 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
     let delivered = |delivered: &Delivered| {
         json!({
             "batch": delivered.file,
+            "endpoint": delivered.endpoint,
             "messages": delivered.messages,
+            "stage": delivered.stage,
             "receipt": delivered.outcome.as_ref().ok(),
             "failure": delivered.outcome.as_ref().err(),
         })

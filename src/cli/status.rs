@@ -5,16 +5,18 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::args::{Cli, Status};
+use super::delivery::write_undelivered;
 use super::exit::Exit;
+use super::next::Typed;
 use super::output::{complain, count, number, time};
 use super::setup::{name, setup};
 use super::{Failure, Outcome};
 use crate::domain::QueueState;
 use crate::engine::{Engine, EngineError};
-use crate::ledger::{DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
+use crate::ledger::{ActionRow, DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
 use crate::spool::Spool;
 
-/// How many extracts and receipts are shown.
+/// How many extracts, receipts and decisions are shown.
 const SHOWN: u64 = 10;
 
 /// What stands where in one interface.
@@ -23,6 +25,7 @@ struct Standing {
     extracts: Vec<ExtractRow>,
     receipts: Vec<DeliveryRow>,
     undelivered: Vec<DeliveryRow>,
+    actions: Vec<ActionRow>,
     folders: Vec<(&'static str, usize)>,
 }
 
@@ -42,7 +45,7 @@ pub fn status(cli: &Cli, args: &Status) -> Outcome {
                 if args.named.json {
                     all.push(to_json(&engine, &standing));
                 } else {
-                    write(&engine, &standing, &mut io::stdout().lock())?;
+                    write(cli, &engine, &standing, &mut io::stdout().lock())?;
                 }
             }
             Err(failure) => {
@@ -65,6 +68,7 @@ fn look(engine: &Engine) -> Result<Standing, EngineError> {
         extracts: Vec::new(),
         receipts: Vec::new(),
         undelivered: Vec::new(),
+        actions: Vec::new(),
         folders: Vec::new(),
     };
     if spool.root.is_dir() {
@@ -81,6 +85,7 @@ fn look(engine: &Engine) -> Result<Standing, EngineError> {
         standing.extracts = ledger.extracts(SHOWN)?;
         standing.receipts = ledger.receipts(SHOWN)?;
         standing.undelivered = ledger.undelivered()?;
+        standing.actions = ledger.actions(SHOWN)?;
     }
     Ok(standing)
 }
@@ -103,7 +108,7 @@ pub fn states(totals: &Totals) -> Value {
     Value::Object(states)
 }
 
-fn write(engine: &Engine, standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
+fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
     let zone = &engine.agreement.scope.timezone;
     writeln!(out, "{}", engine.owner())?;
     match standing.totals.last_drop {
@@ -120,14 +125,9 @@ fn write(engine: &Engine, standing: &Standing, out: &mut dyn Write) -> io::Resul
     for (folder, files) in standing.folders.iter().filter(|(_, files)| *files > 0) {
         writeln!(out, "  {:<12} {}", format!("{folder}/"), count(*files as u64, "file", "files"))?;
     }
+    let typed = Typed::new(cli, engine);
     for delivery in &standing.undelivered {
-        let batch = &delivery.batch;
-        let since = time(batch.made_at, zone);
-        let messages = count(batch.messages, "message", "messages");
-        writeln!(out, "  not delivered: {} ({messages}, since {since})", batch.name)?;
-        if let Some(failure) = &delivery.failure {
-            writeln!(out, "    {}, try {}: {}", delivery.stage, delivery.tries, failure.what)?;
-        }
+        write_undelivered(&typed, engine, delivery, out)?;
     }
     for row in &standing.extracts {
         let counts = &row.counts;
@@ -143,6 +143,10 @@ fn write(engine: &Engine, standing: &Standing, out: &mut dyn Write) -> io::Resul
             number(counts.duplicate),
         )?;
     }
+    for ActionRow { verb, about, sign, .. } in &standing.actions {
+        let at = time(sign.at, zone);
+        writeln!(out, "  {at}  {}: {verb} {about}: {}", sign.by, sign.why)?;
+    }
     Ok(())
 }
 
@@ -156,7 +160,7 @@ fn words(state: QueueState) -> &'static str {
         QueueState::Error => "records that wait for the practice: hl7drop queue",
         QueueState::CboError => "records that wait for billing: hl7drop queue",
         QueueState::AthenaError => "records that wait for the operator: hl7drop queue",
-        QueueState::Deleted => "given up",
+        QueueState::Deleted => "records that somebody closed",
     }
 }
 
@@ -172,19 +176,10 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
             "batch_number": row.batch,
         })
     };
-    let delivery = |row: &DeliveryRow| {
+    let action = |row: &ActionRow| {
+        let sign = &row.sign;
         json!({
-            "batch": row.batch.name,
-            "sha256": row.batch.digest.to_string(),
-            "bytes": row.batch.bytes,
-            "messages": row.batch.messages,
-            "made_at": row.batch.made_at,
-            "endpoint": row.endpoint,
-            "stage": row.stage,
-            "state": row.stage.queue_state().to_string(),
-            "tries": row.tries,
-            "failure": row.failure,
-            "receipt": row.receipt,
+            "verb": row.verb, "about": row.about, "by": sign.by, "why": sign.why, "at": sign.at,
         })
     };
     let folders: Map<String, Value> = standing
@@ -199,8 +194,26 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
         "oldest_waiting": standing.totals.oldest_waiting,
         "states": states(&standing.totals),
         "folders": folders,
-        "undelivered": standing.undelivered.iter().map(delivery).collect::<Vec<_>>(),
-        "delivered": standing.receipts.iter().map(delivery).collect::<Vec<_>>(),
+        "undelivered": standing.undelivered.iter().map(delivery_json).collect::<Vec<_>>(),
+        "delivered": standing.receipts.iter().map(delivery_json).collect::<Vec<_>>(),
         "extracts": standing.extracts.iter().map(extract).collect::<Vec<_>>(),
+        "actions": standing.actions.iter().map(action).collect::<Vec<_>>(),
+    })
+}
+
+/// Returns a delivery as machines read it.
+pub fn delivery_json(row: &DeliveryRow) -> Value {
+    json!({
+        "batch": row.batch.name,
+        "sha256": row.batch.digest.to_string(),
+        "bytes": row.batch.bytes,
+        "messages": row.batch.messages,
+        "made_at": row.batch.made_at,
+        "endpoint": row.endpoint,
+        "stage": row.stage,
+        "state": row.stage.queue_state().to_string(),
+        "tries": row.tries,
+        "failure": row.failure,
+        "receipt": row.receipt,
     })
 }

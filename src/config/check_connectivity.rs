@@ -1,4 +1,4 @@
-//! `[connectivity.test]` and `[connectivity.production]`: the vendor's end.
+//! `[connectivity.test]`, `[connectivity.production]` and `[[endpoint]]`: the vendor's end.
 
 use std::path::PathBuf;
 
@@ -20,16 +20,72 @@ enum Kind {
 }
 
 impl Check<'_> {
-    /// Checks the section of the environment in force; the other may be half done.
-    pub fn endpoint(
+    /// Checks what is of the environment in force; the other may be half done.
+    pub fn endpoints(
         &mut self,
         environment: Environment,
         section: raw::Connectivity,
-    ) -> Option<Endpoint> {
+        rows: Vec<Spanned<raw::Endpoint>>,
+    ) -> Option<Vec<Endpoint>> {
         let (place, mut endpoint) = match environment {
             Environment::Test => open("connectivity.test", section.test),
             Environment::Production => open("connectivity.production", section.production),
         };
+        for (key, value) in
+            [("name", endpoint.name.take()), ("environment", endpoint.environment.take())]
+        {
+            if let Some(value) = value {
+                let what = format!("`{key}` goes into [[endpoint]]; remove it here");
+                self.problem(value.span().start, what);
+            }
+        }
+        let mut endpoints = vec![self.endpoint(place, environment.word().to_string(), endpoint)];
+        let mut names = vec!["test".to_string(), "production".to_string()];
+        for row in rows {
+            let (place, mut row) = open("endpoint", Some(row));
+            let words = [("test", Environment::Test), ("production", Environment::Production)];
+            let of = self.word(place, "environment", row.environment.take(), &words);
+            let name = self.endpoint_name(place, row.name.take(), &mut names);
+            if of.is_none_or(|of| of == environment) {
+                endpoints.push(name.and_then(|name| self.endpoint(place, name, row)));
+            }
+        }
+        endpoints.into_iter().collect()
+    }
+
+    /// A name stands in the ledger beside each batch file.
+    fn endpoint_name(
+        &mut self,
+        place: Place,
+        value: Text,
+        taken: &mut Vec<String>,
+    ) -> Option<String> {
+        let value = self.text(place, "name", value, "\"archive\"")?;
+        let start = value.span().start;
+        let name = value.into_inner();
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if !name.bytes().all(good) {
+            let what = format!("`{name}` cannot name an endpoint: use letters, digits and `-`");
+            self.problem(start, what);
+            return None;
+        }
+        if taken.contains(&name) {
+            self.problem(
+                start,
+                format!("there is another endpoint `{name}`; give each its own name"),
+            );
+            return None;
+        }
+        taken.push(name.clone());
+        Some(name)
+    }
+
+    fn endpoint(
+        &mut self,
+        place: Place,
+        name: String,
+        mut endpoint: raw::Endpoint,
+    ) -> Option<Endpoint> {
         let kinds = [("sftp", Kind::Sftp), ("folder", Kind::Folder)];
         let kind = self.word(place, "method", endpoint.method.take(), &kinds);
         let protocol = self.protocol(place, &mut endpoint);
@@ -37,11 +93,7 @@ impl Check<'_> {
             Kind::Sftp => self.sftp(place, endpoint).map(Method::Sftp),
             Kind::Folder => self.folder(place, endpoint).map(Method::Folder),
         };
-        Some(Endpoint {
-            name: environment.word().to_string(),
-            method: method?,
-            protocol: protocol?,
-        })
+        Some(Endpoint { name, method: method?, protocol: protocol? })
     }
 
     fn protocol(&mut self, place: Place, endpoint: &mut raw::Endpoint) -> Option<Protocol> {
@@ -178,7 +230,7 @@ mod tests {
     use super::*;
 
     fn sftp_of(text: &str) -> Sftp {
-        match scope(text).endpoint.method {
+        match scope(text).endpoints.remove(0).method {
             Method::Sftp(sftp) => sftp,
             Method::Folder(folder) => panic!("{folder:?}"),
         }
@@ -186,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_login_is_read_with_its_defaults() {
-        let endpoint = scope(GOOD).endpoint;
+        let endpoint = scope(GOOD).endpoints.remove(0);
         assert_eq!(endpoint.name, "test");
         let protocol = Protocol {
             temp_name: ".{name}.{try}.part".to_string(),
@@ -274,14 +326,14 @@ mod tests {
                     \"sftp\" or \"folder\"";
         assert_eq!(problems(&changed("environment = \"test\"", production)), [told]);
         let text = added("[connectivity.production]\nmethod = \"sftp\"");
-        assert_eq!(scope(&text).endpoint.name, "test");
+        assert_eq!(scope(&text).endpoints[0].name, "test");
     }
 
     #[test]
     fn a_folder_is_taken_from_where_the_file_is() {
         let text = GOOD.split("method").next().unwrap().to_string();
         let with = |lines: &str| format!("{text}method = \"folder\"\n{lines}");
-        let method = scope(&with("folder = \"out\"")).endpoint.method;
+        let method = scope(&with("folder = \"out\"")).endpoints.remove(0).method;
         assert_eq!(method, Method::Folder("/etc/hl7drop/out".into()));
         let told = "line 10: `folder` begins with `~`; write the whole path";
         assert_eq!(problems(&with("folder = \"~/out\"")), [told]);
@@ -293,6 +345,35 @@ mod tests {
             [
                 "line 11: `host` goes with method = \"sftp\"; remove one of the two",
                 "line 12: `password_env` goes with method = \"sftp\"; remove one of the two",
+            ]
+        );
+    }
+
+    #[test]
+    fn further_endpoints_have_their_own_names_and_the_same_defaults() {
+        let row = |name: &str, more: &str| {
+            format!("[[endpoint]]\nname = \"{name}\"\nenvironment = \"test\"\n{more}\n")
+        };
+        let folder = "method = \"folder\"\nfolder = \"/copies\"";
+        let other = row("later", "").replace("\"test\"", "\"production\"");
+        let endpoints = scope(&added(&(row("copies", folder) + &other))).endpoints;
+        let names: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
+        assert_eq!(names, ["test", "copies"]);
+        assert_eq!(endpoints[0].protocol, endpoints[1].protocol);
+        assert_eq!(
+            problems(&added(&(row("copies", folder) + &row("copies", folder) + &row("a/b", "")))),
+            [
+                "line 21: there is another endpoint `copies`; give each its own name",
+                "line 26: `a/b` cannot name an endpoint: use letters, digits and `-`",
+            ]
+        );
+        assert_eq!(
+            problems(&added("name = \"x\"\n[[endpoint]]")),
+            [
+                "line 15: `name` goes into [[endpoint]]; remove it here",
+                "line 16: `environment` is missing in [endpoint]; write environment = \"test\" or \
+                 \"production\"",
+                "line 16: `name` is missing in [endpoint]; write name = \"archive\"",
             ]
         );
     }
@@ -338,6 +419,6 @@ mod tests {
         );
         assert_eq!(told("{name}.{try"), "line 15: `temp_name` has a { without its }");
         let scope = scope(&added("temp_name = \"{name}.tmp\""));
-        assert_eq!(scope.endpoint.protocol.temp_name, "{name}.tmp");
+        assert_eq!(scope.endpoints[0].protocol.temp_name, "{name}.tmp");
     }
 }

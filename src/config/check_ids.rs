@@ -80,6 +80,13 @@ impl Check<'_> {
             .and_then(|id_type| self.st("type", id_type, 5));
         let width = row.width.map(|width| self.number(place, "width", Some(width), 1..=WIDTH_MAX));
         let width = width.map_or(Some(None), |width| width.map(Some));
+        let zero_pad = row.zero_pad.as_ref().is_some_and(|pad| *pad.as_ref());
+        if let (Some(pad), Some(None), true) = (&row.zero_pad, width, zero_pad) {
+            let what = "`zero_pad` needs the width to which zeros are put back; write width = 8";
+            self.problem(pad.span().start, what.to_string());
+        }
+        // A width that is agreed is one that zeros fill.
+        let leading_zeros = row.leading_zeros.map(Spanned::into_inner);
         Some(ExternalId {
             name: name?.into_inner(),
             custom_field_id: custom_field_id?,
@@ -88,6 +95,8 @@ impl Check<'_> {
             authority: authority?,
             id_type: id_type?,
             width: width?.and_then(|width| usize::try_from(width).ok()),
+            leading_zeros: leading_zeros.unwrap_or(matches!(width, Some(Some(_)))),
+            zero_pad,
         })
     }
 
@@ -216,10 +225,13 @@ mod tests {
             authority: String::new(),
             id_type: "MR".to_string(),
             width: Some(8),
+            leading_zeros: true,
+            zero_pad: false,
         };
         assert_eq!(scope.patient_ids, [mrn]);
         assert_eq!(scope.appointment_ids[0].authority, "A");
         assert!(scope.appointment_ids[0].target.replaces);
+        assert!(!scope.appointment_ids[0].leading_zeros);
     }
 
     #[test]
@@ -273,6 +285,10 @@ mod tests {
     fn an_id_is_told_what_it_lacks_and_what_does_not_fit() {
         let text = "[[external_ids.patient]]\ncustom_field_id = \"customfield_41\"\n\
                     field = \"PID-3\"\nauthority = \"A^B\"\ntype = \"MEDREC\"\nwidth = 0";
+        let pad = row("patient", "41", "MRN", "PID-3") + "zero_pad = true";
+        let told =
+            "line 20: `zero_pad` needs the width to which zeros are put back; write width = 8";
+        assert_eq!(problems(&added(&pad)), [told]);
         assert_eq!(
             problems(&added(text)),
             [

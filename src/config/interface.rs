@@ -27,11 +27,16 @@ pub fn read(text: &str, folder: &Path) -> Result<Scope, Vec<Problem>> {
 fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let (environment, project) = check.project(raw.project);
     let enabled = check.enabled(raw.enable);
-    let files = check.extracts(raw.extract.unwrap_or_default());
+    let (files, mut forms) = check.extracts(raw.extract.unwrap_or_default());
+    check.columns(raw.columns.unwrap_or_default(), &mut forms);
+    let providers = check.providers(raw.providers);
+    let departments = check.departments(raw.departments);
     let wire = check.wire(raw.wire);
     let connectivity = raw.connectivity.unwrap_or_default();
-    let endpoint = environment.and_then(|which| check.endpoint(which, connectivity));
+    let rows = raw.endpoint.unwrap_or_default();
+    let endpoints = environment.and_then(|which| check.endpoints(which, connectivity, rows));
     let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
+    check.id_columns(&patient_ids, &appointment_ids, &mut forms);
     let deleted_patients = check.deleted_patients(raw.patients);
     let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());
     let fields = check.fields(raw.fields, hl7_version);
@@ -53,8 +58,11 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         audit_timezone: project.audit_timezone,
         enabled,
         files,
+        forms,
+        providers,
+        departments,
         wire: wire?,
-        endpoint: endpoint?,
+        endpoints: endpoints?,
         patient_ids,
         appointment_ids,
         deleted_patients: deleted_patients?,

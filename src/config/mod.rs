@@ -16,6 +16,7 @@ mod check_fields;
 mod check_ids;
 mod check_output;
 mod check_project;
+mod check_tables;
 pub mod interface;
 mod problem;
 pub mod program;

@@ -24,8 +24,14 @@ pub(super) struct File {
     pub project: Option<Spanned<Project>>,
     pub enable: Option<Spanned<BTreeMap<Spanned<String>, bool>>>,
     pub extract: Option<Extracts>,
+    pub columns: Option<Columns>,
+    #[serde(default)]
+    pub providers: BTreeMap<Spanned<String>, Provider>,
+    #[serde(default)]
+    pub departments: Names,
     pub wire: Option<Spanned<Wire>>,
     pub connectivity: Option<Connectivity>,
+    pub endpoint: Option<Vec<Spanned<Endpoint>>>,
     pub external_ids: Option<ExternalIds>,
     pub patients: Option<Spanned<Patients>>,
     pub fields: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Word>>>>,
@@ -65,6 +71,33 @@ pub(super) struct Extracts {
 #[serde(deny_unknown_fields)]
 pub(super) struct Extract {
     pub files: Option<Spanned<Vec<Spanned<String>>>>,
+    pub delimiter: Text,
+    pub encoding: Text,
+}
+
+/// Header names of a site and the columns they mean, or IDs and their names.
+type Names = BTreeMap<Spanned<String>, Spanned<String>>;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Provider {
+    pub npi: Text,
+    pub lastname: Text,
+    pub firstname: Text,
+    pub schedulingname: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Columns {
+    #[serde(default)]
+    pub providers: Names,
+    #[serde(default)]
+    pub departments: Names,
+    #[serde(default)]
+    pub patients: Names,
+    #[serde(default)]
+    pub appointments: Names,
 }
 
 #[derive(Default, Deserialize)]
@@ -92,6 +125,9 @@ pub(super) struct Connectivity {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Endpoint {
+    /// Of an `[[endpoint]]` only, as is the next.
+    pub name: Text,
+    pub environment: Text,
     pub method: Text,
     pub host: Text,
     pub port: Number,
@@ -136,6 +172,8 @@ pub(super) struct ExternalId {
     #[serde(rename = "type")]
     pub id_type: Text,
     pub width: Number,
+    pub leading_zeros: Option<Spanned<bool>>,
+    pub zero_pad: Option<Spanned<bool>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -23,7 +23,8 @@ pub(super) struct Shape<T> {
 }
 
 /// Reads `text` over `defaults`, key by key; a section named in `whole` is taken
-/// from one of the two, never from both.
+/// from one of the two, never from both. A `[[row]]` of the defaults is no row: it
+/// says what each row of the text has by default.
 ///
 /// # Errors
 /// The text is not TOML, or something in it could not be set aside.
@@ -79,6 +80,17 @@ impl Reader<'_> {
     fn fill<'i>(&mut self, table: &mut DeTable<'i>, defaults: &DeTable<'i>, section: &str) {
         for (key, default) in defaults.iter() {
             let path = join(section, key.get_ref());
+            if let Some(default) = row_of(default.get_ref()) {
+                let rows = table.get_mut(key.get_ref().as_ref());
+                if let Some(DeValue::Array(rows)) = rows.map(Spanned::get_mut) {
+                    for row in rows.iter_mut() {
+                        if let DeValue::Table(row) = row.get_mut() {
+                            self.fill(row, default, &path);
+                        }
+                    }
+                }
+                continue;
+            }
             match (table.get_mut(key.get_ref().as_ref()), default.get_ref()) {
                 (Some(ours), DeValue::Table(default)) => {
                     let start = ours.span().start;
@@ -109,6 +121,15 @@ impl Reader<'_> {
         let what = say(err.message(), path.as_deref().unwrap_or_default());
         self.problems.push(Problem { line: line_of(self.text, start(err)), what });
         path.map(|path| self.told.insert(path)).is_some()
+    }
+}
+
+/// Returns the defaults of each row of an array of tables.
+fn row_of<'a, 'i>(default: &'a DeValue<'i>) -> Option<&'a DeTable<'i>> {
+    let DeValue::Array(rows) = default else { return None };
+    match rows.iter().next().map(Spanned::get_ref) {
+        Some(DeValue::Table(row)) => Some(row),
+        _ => None,
     }
 }
 
@@ -237,8 +258,9 @@ value = 5
             problems(text),
             [
                 "line 1: unknown field `porject`, expected one of `project`, `enable`, `extract`, \
-                 `wire`, `connectivity`, `external_ids`, `patients`, `fields`, `codes`, \
-                 `mapping`, `appointments`, `provider_id`, `batch`, `pickup`",
+                 `columns`, `providers`, `departments`, `wire`, `connectivity`, `endpoint`, \
+                 `external_ids`, `patients`, `fields`, `codes`, `mapping`, `appointments`, \
+                 `provider_id`, `batch`, `pickup`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \
                  `practice`, `event_number`, `vendor`, `vendor_type`, `environment`, `timezone`, \
@@ -251,7 +273,7 @@ value = 5
                 "line 16: `settle_seconds`: invalid type: boolean `true`, expected a number",
                 "line 17: `field` is missing in [external_ids.patient]; write field = \"PID-2\"",
                 "line 21: unknown field `feild`, expected one of `name`, `custom_field_id`, \
-                 `category`, `field`, `authority`, `type`, `width`",
+                 `category`, `field`, `authority`, `type`, `width`, `leading_zeros`, `zero_pad`",
                 "line 23: `files`: invalid type: string \"patients.csv\", expected a list in \
                  brackets",
                 "line 25: `files`: invalid type: integer `5`, expected a text in quotes",
@@ -325,7 +347,7 @@ value = 5
         let scope = scope(&added("on_inferred = \"hold\"\n[pickup]\nempty_wait_seconds = 7"));
         assert_eq!(scope.pickup.empty_wait_s, 7);
         assert_eq!(scope.pickup.settle_ms, 2000);
-        assert_eq!(scope.endpoint.protocol.on_inferred, crate::domain::OnDoubt::Hold);
-        assert_eq!(scope.endpoint.protocol.infer_window_s, 3600);
+        assert_eq!(scope.endpoints[0].protocol.on_inferred, crate::domain::OnDoubt::Hold);
+        assert_eq!(scope.endpoints[0].protocol.infer_window_s, 3600);
     }
 }

@@ -30,7 +30,7 @@ mod tests {
         let scope = scope.unwrap();
         assert_eq!(scope.interface.as_str(), "ridge-hie");
         assert_eq!(
-            scope.endpoint.method,
+            scope.endpoints[0].method,
             Method::Folder("/etc/hl7drop/interfaces/../delivered/ridge-hie".into())
         );
     }
@@ -43,7 +43,7 @@ mod tests {
         assert_eq!((test.mapping.len(), test.status.len()), (1, 1));
         let production = text.replace("= \"test\" ", "= \"production\" ");
         // Both ways to name a secret stand there; the login takes them together.
-        let Method::Sftp(sftp) = scope(&production).endpoint.method else {
+        let Method::Sftp(sftp) = scope(&production).endpoints.remove(0).method else {
             panic!("the example of production is SFTP");
         };
         assert!(sftp.login.key_file.is_some() && sftp.login.password.is_some());
@@ -62,6 +62,6 @@ mod tests {
         assert_eq!(shown.batching, plain.batching);
         assert_eq!(shown.pickup, plain.pickup);
         let production = switched_on().replace("= \"test\" ", "= \"production\" ");
-        assert_eq!(scope(&production).endpoint.protocol, plain.endpoint.protocol);
+        assert_eq!(scope(&production).endpoints[0].protocol, plain.endpoints[0].protocol);
     }
 }

@@ -258,7 +258,16 @@ impl Binder<'_> {
             _ => limit(path.segment(), number, &self.scope.wire.hl7_version),
         };
         let text = rule.text.clone();
-        Ok(FieldProgram { number, path, alternatives, limit, deletes: false, is_charset, text })
+        Ok(FieldProgram {
+            number,
+            path,
+            alternatives,
+            lone: None,
+            limit,
+            deletes: false,
+            is_charset,
+            text,
+        })
     }
 
     fn repetition(&self, repetition: &Repetition) -> Result<RepetitionProgram, String> {
@@ -302,6 +311,7 @@ impl Binder<'_> {
             sources,
             function: if off { Function::Nothing } else { function },
             required,
+            is_optional: false,
             name,
         })
     }
@@ -388,6 +398,13 @@ impl Binder<'_> {
         Ok(Lookup { inverse, ..lookup })
     }
 
+    fn audit(&self) -> Function {
+        match (&self.scope.audit_timezone, &self.scope.timezone) {
+            (from, to) if from == to => Function::Time,
+            (from, to) => Function::Audit(from.clone(), to.clone()),
+        }
+    }
+
     fn function(&self, expression: &Expression) -> Result<Function, String> {
         let argument =
             |at: usize| {
@@ -404,10 +421,7 @@ impl Binder<'_> {
             "formatted" => Function::Formatted,
             "date" => Function::Date,
             "time" => Function::Time,
-            "audit" => match (&self.scope.audit_timezone, &self.scope.timezone) {
-                (from, to) if from == to => Function::Time,
-                (from, to) => Function::Audit(from.clone(), to.clone()),
-            },
+            "audit" => self.audit(),
             "minutes" => Function::Minutes,
             "code" => {
                 let default = expression.arguments.get(1).cloned();
@@ -450,9 +464,14 @@ impl Binder<'_> {
                 },
             },
             "ssn" => Function::Ssn,
-            "width" => Function::Width(
-                argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
-            ),
+            "width" => Function::Width {
+                least: argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
+                pad: match expression.arguments.get(1).map(String::as_str) {
+                    None => false,
+                    Some("pad") => true,
+                    Some(other) => return Err(format!("`width` takes `pad`, not `{other}`")),
+                },
+            },
             other => return Err(format!("there is no function `{other}`")),
         })
     }

@@ -92,7 +92,9 @@ impl Detector {
     /// True of a test patient in production, who never leaves (`interface.md` 5.3). Of
     /// an appointment it is asked once its patient is found.
     pub fn is_test_patient(&self, input: Input<'_>) -> bool {
-        self.production && self.test_patient.value(input).eq_ignore_ascii_case(b"y")
+        let said = self.test_patient.value(input);
+        self.production
+            && [&b"y"[..], b"yes", b"true", b"1"].iter().any(|yes| said.eq_ignore_ascii_case(yes))
     }
 
     /// Returns what a record tells.

@@ -21,7 +21,7 @@
 //! | `{a:zip S}` | a ZIP code; S is the column of its state |
 //! | `{a:yes X}` | `Y`, or setting X, unless the value is a no |
 //! | `{a:ssn}` | the nine digits of a social security number; one that is masked is left out |
-//! | `{a:width N}` | an ID that must have at least N characters |
+//! | `{a:width N}` | an ID that must have at least N characters; `pad`: or gets zeros |
 
 use jiff::tz::TimeZone;
 
@@ -75,7 +75,10 @@ pub(super) enum Function {
     /// What is written for a yes.
     Yes(Vec<u8>),
     Ssn,
-    Width(usize),
+    Width {
+        least: usize,
+        pad: bool,
+    },
     /// Switched off by `unless`.
     Nothing,
 }
@@ -145,10 +148,12 @@ impl Function {
                 Some(digits) => out.bytes.extend_from_slice(&digits),
                 None => out.note(Note::SsnLeftOut),
             },
-            Function::Width(width) => {
-                if value.len() < *width {
+            Function::Width { least, pad } => {
+                let lost = least.saturating_sub(value.len());
+                if lost > 0 && !(*pad && value.iter().all(u8::is_ascii_digit)) {
                     return Err(Code::X003);
                 }
+                out.bytes.extend(std::iter::repeat_n(b'0', lost));
                 text(value, Text::Line, scene, out)?;
             }
             Function::Person(_) | Function::Nothing => return Ok(false),
@@ -435,6 +440,8 @@ mod tests {
     fn ids_keep_their_zeros_or_are_refused() {
         assert_eq!(written("{a:width 7}", "0004471"), "0004471");
         assert_eq!(refused("{a:width 7}", "4471"), Code::X003);
+        assert_eq!(written("{a:width 7 pad}", "4471"), "0004471");
+        assert_eq!(refused("{a:width 7 pad}", "A4471"), Code::X003);
     }
 
     #[test]

@@ -186,7 +186,8 @@ impl Map {
     /// without one.
     fn put_external_id(&mut self, id: &ExternalId, patient: bool) -> Result<(), MapError> {
         let field = id.target.field;
-        let width = id.width.map_or(String::new(), |width| format!(":width {width}"));
+        let pad = if id.zero_pad { " pad" } else { "" };
+        let width = id.width.map_or(String::new(), |width| format!(":width {width}{pad}"));
         let column = format!("{{customfield_{}{width}}}", id.custom_field_id);
         let text = match (field.segment(), id.authority.as_str()) {
             ("SCH", "") => column,

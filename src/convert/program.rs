@@ -59,6 +59,10 @@ pub(super) struct FieldProgram {
     pub number: u8,
     pub path: Path,
     pub alternatives: Vec<Vec<RepetitionProgram>>,
+    /// The field, if it is one value and nothing else, as most fields are. It stands
+    /// here and not behind four lists, each a load that waits for the one before:
+    /// LONE_GAIN.
+    pub lone: Option<Value>,
     /// The most characters of a repetition.
     pub limit: usize,
     /// Written as `""` where no alternative gives a value.
@@ -89,6 +93,8 @@ pub(super) struct Value {
     pub sources: Vec<Source>,
     pub function: Function,
     pub required: Option<Code>,
+    /// Without a value from its sources it writes nothing and refuses nothing.
+    pub is_optional: bool,
     /// Named in the fault of a value that is not there.
     pub name: Cow<'static, str>,
 }
@@ -208,6 +214,13 @@ impl Output {
         self.slots.truncate(mark.slots);
     }
 
+    /// Makes it empty and keeps its buffers.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.slots.clear();
+        self.notes = Notes::default();
+    }
+
     /// Counts a note.
     pub fn note(&mut self, note: Note) {
         self.notes.note(note);
@@ -222,12 +235,19 @@ impl Column {
 
     /// Returns the value, trimmed; empty if there is none. `""` is none: on the wire it
     /// would mean "delete what you have" (`interface.md` 3.4).
+    #[inline]
     pub fn value<'a>(&self, input: Input<'a>) -> &'a [u8] {
         let record = if self.row == 0 { Some(input.own) } else { input.patient };
         let Some(record) = record else { return &[] };
         for &cell in &self.cells {
-            let value = trimmed(record.get(cell).unwrap_or_default());
-            if !value.is_empty() && !is_delete(value) && !self.blank.has(value) {
+            let value = record.get(cell).unwrap_or_default();
+            // Most cells are empty, and most others need no second look.
+            let value = match value {
+                [] => continue,
+                [b'#'..=b'~'] | [b'#'..=b'~', .., b'!'..=b'~'] => value,
+                _ => tidied(value),
+            };
+            if !value.is_empty() && !self.blank.has(value) {
                 return value;
             }
         }
@@ -241,9 +261,14 @@ impl Blank {
         Blank { words, lengths }
     }
 
+    #[inline]
     pub fn has(&self, value: &[u8]) -> bool {
-        self.lengths & length_bit(value.len()) != 0
-            && self.words.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(value))
+        self.lengths & length_bit(value.len()) != 0 && self.has_word(value)
+    }
+
+    #[cold]
+    fn has_word(&self, value: &[u8]) -> bool {
+        self.words.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(value))
     }
 }
 
@@ -252,12 +277,12 @@ fn length_bit(length: usize) -> u64 {
 }
 
 /// Returns a value without blanks and control characters at its ends: the wire has
-/// neither, so a value of nothing else is an empty one.
-fn trimmed(mut value: &[u8]) -> &[u8] {
+/// neither, so a value of nothing else is an empty one. So is `""`.
+fn tidied(mut value: &[u8]) -> &[u8] {
     while let [0..=b' ' | 0x7f, rest @ ..] | [rest @ .., 0..=b' ' | 0x7f] = value {
         value = rest;
     }
-    value
+    if is_delete(value) { &[] } else { value }
 }
 
 /// True of what would stand as `""` on the wire, where control characters are left out.
@@ -386,7 +411,22 @@ impl SegmentProgram {
 impl FieldProgram {
     /// Writes the first alternative that gives a value, after the separators that are
     /// owed before it; says whether one did.
+    #[inline]
     pub fn write(&self, scene: &Scene<'_>, fields: u8, out: &mut Output) -> Result<bool, Refusal> {
+        if let Some(value) = &self.lone
+            && !self.deletes
+        {
+            return value.write(self.path, scene, Owed { fields, ..Owed::default() }, out);
+        }
+        self.write_parts(scene, fields, out)
+    }
+
+    fn write_parts(
+        &self,
+        scene: &Scene<'_>,
+        fields: u8,
+        out: &mut Output,
+    ) -> Result<bool, Refusal> {
         for alternative in &self.alternatives {
             let mut owed = Owed { fields, ..Owed::default() };
             for repetition in alternative {
@@ -445,9 +485,7 @@ impl RepetitionProgram {
                     out.bytes.extend_from_slice(bytes);
                 }
                 Step::Value(value) => {
-                    let before = out.mark();
                     if !value.write(path, scene, owed, out)? {
-                        out.reset(before);
                         continue;
                     }
                     gave = true;
@@ -464,6 +502,7 @@ impl RepetitionProgram {
 }
 
 impl Owed {
+    #[inline]
     fn pay(self, out: &mut Vec<u8>) {
         // Loops, not `resize`: it is one of each as a rule, and a call costs more.
         for _ in 0..self.fields {
@@ -479,8 +518,9 @@ impl Owed {
 }
 
 impl Value {
-    /// Writes what is owed and the value; says whether there was one. If not, what
-    /// was written is to be taken back.
+    /// Writes what is owed and the value; says whether there was one. If not, nothing
+    /// is written.
+    #[inline]
     fn write(
         &self,
         path: Path,
@@ -488,33 +528,68 @@ impl Value {
         owed: Owed,
         out: &mut Output,
     ) -> Result<bool, Refusal> {
-        let refusal = |code, column: &Cow<'static, str>| Refusal {
-            code,
-            column: column.clone(),
-            field: Some(path),
-        };
         for source in &self.sources {
             if let Source::Column(column) = source {
                 let value = column.value(scene.input);
                 if !value.is_empty() {
-                    owed.pay(&mut out.bytes);
-                    let written = self.function.write(value, scene, out);
-                    return written.map_err(|code| refusal(code, &column.name));
+                    return self.write_value(value, column, path, scene, owed, out);
                 }
             } else if source.write(scene, owed, out) {
                 return Ok(true);
             }
         }
-        match self.required {
-            Some(code) => Err(refusal(code, &self.name)),
-            None if self.function.needs_no_value() => {
-                owed.pay(&mut out.bytes);
-                let written = self.function.write_without(scene, out);
-                written.map_err(|code| refusal(code, &self.name))
-            }
-            None => Ok(false),
-        }
+        // Two of three values are not there, and that is all there is to say.
+        if self.is_optional { Ok(false) } else { self.write_without(path, scene, owed, out) }
     }
+
+    fn write_value(
+        &self,
+        value: &[u8],
+        column: &Column,
+        path: Path,
+        scene: &Scene<'_>,
+        owed: Owed,
+        out: &mut Output,
+    ) -> Result<bool, Refusal> {
+        let begin = out.mark();
+        owed.pay(&mut out.bytes);
+        // The rule: plain text. Every other function may refuse, or write nothing.
+        if scene.plain && matches!(self.function, Function::Text) {
+            out.bytes.extend_from_slice(value);
+            return Ok(true);
+        }
+        let written = self.function.write(value, scene, out);
+        let written = written.map_err(|code| refusal(code, &column.name, path))?;
+        if !written {
+            out.reset(begin);
+        }
+        Ok(written)
+    }
+
+    #[cold]
+    fn write_without(
+        &self,
+        path: Path,
+        scene: &Scene<'_>,
+        owed: Owed,
+        out: &mut Output,
+    ) -> Result<bool, Refusal> {
+        if let Some(code) = self.required {
+            return Err(refusal(code, &self.name, path));
+        }
+        let begin = out.mark();
+        owed.pay(&mut out.bytes);
+        let written = self.function.write_without(scene, out);
+        let written = written.map_err(|code| refusal(code, &self.name, path))?;
+        if !written {
+            out.reset(begin);
+        }
+        Ok(written)
+    }
+}
+
+fn refusal(code: Code, column: &Cow<'static, str>, path: Path) -> Refusal {
+    Refusal { code, column: column.clone(), field: Some(path) }
 }
 
 impl Source {

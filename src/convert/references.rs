@@ -4,8 +4,9 @@
 //! escaped once, when its extract is read, and copied from then on.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
-use crate::codes::npi_check_digit;
+use crate::codes::{Fnv, npi_check_digit};
 use crate::domain::{Code, ProviderIds};
 use crate::hl7::{Text, escape};
 
@@ -16,9 +17,12 @@ const ATHENA: (&[u8], &[u8]) = (b"ATHENA", b"PRN");
 /// What the reference extracts said.
 #[derive(Clone, Debug, Default)]
 pub struct References {
-    providers: HashMap<Vec<u8>, Provider>,
-    departments: HashMap<Vec<u8>, Department>,
+    providers: HashMap<Vec<u8>, Provider, ById>,
+    departments: HashMap<Vec<u8>, Department, ById>,
 }
+
+/// Four look-ups a record: the hash that resists an attacker took 3 % of a conversion.
+type ById = BuildHasherDefault<Fnv>;
 
 #[derive(Clone, Debug)]
 struct Provider {

@@ -66,7 +66,18 @@ impl FieldProgram {
             alternative.retain_mut(RepetitionProgram::slim);
         }
         self.alternatives.retain(|alternative| !alternative.is_empty());
+        self.lone = self.only_value().cloned();
         self.is_charset || !self.alternatives.is_empty()
+    }
+
+    /// Returns the value that the field is, if it is one value and nothing else.
+    fn only_value(&self) -> Option<&Value> {
+        let [alternative] = self.alternatives.as_slice() else { return None };
+        let [one] = alternative.as_slice() else { return None };
+        match one.steps.as_slice() {
+            [Step::Value(value)] if !one.constant => Some(value),
+            _ => None,
+        }
     }
 
     /// Returns what is written for every record, if that is always the same.
@@ -128,7 +139,8 @@ impl Value {
             Source::Bytes(bytes) => !bytes.is_empty(),
             Source::Start | Source::End | Source::Set | Source::Control => true,
         });
-        !self.sources.is_empty() || self.required.is_some() || self.function.needs_no_value()
+        self.is_optional = self.required.is_none() && !self.function.needs_no_value();
+        !self.sources.is_empty() || !self.is_optional
     }
 }
 

@@ -42,7 +42,7 @@ fn an_absent_name_is_absent(place: &mut dyn Delivery) {
     assert!(matches!(err, DeliveryError::NotFound { .. }), "{err}");
     assert_eq!(place.size("renamed.hl7").unwrap(), None);
     assert!(place.path("absent.hl7").ends_with("absent.hl7"));
-    assert!(!place.server().address.is_empty());
+    assert!(!place.server().address.is_empty() && !place.server().place.is_empty());
 }
 
 fn an_upload_is_whole(place: &mut dyn Delivery) {
@@ -121,6 +121,7 @@ fn a_removal_can_be_repeated(place: &mut dyn Delivery) {
 }
 
 fn what_one_did_the_next_sees(open: &mut dyn FnMut() -> Box<dyn Delivery>) {
+    assert_eq!(open().server(), open().server(), "one place has one name");
     put(&mut *open(), "kept.hl7.part", b"kept");
     open().rename("kept.hl7.part", "kept.hl7").unwrap();
     holds(&mut *open(), "kept.hl7", b"kept");

@@ -36,7 +36,7 @@ pub enum DeliveryError {
     },
     /// The server's key is in no known_hosts line.
     #[error(
-        "the host key of {server} ({fingerprint}) is not known; compare it with the vendor's, then add this line to {known_hosts}:\n{line}"
+        "the host key of {server} ({fingerprint}) is not known; compare it with the vendor's, then pin it with `hl7drop endpoint trust`, or add this line to {known_hosts}:\n{line}"
     )]
     HostKeyUnknown {
         /// `host:port`.

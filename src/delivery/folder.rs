@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::announced::Announced;
@@ -57,6 +58,13 @@ impl Folder {
         self.root.join(name)
     }
 
+    /// With the folder's number: where a share is not mounted, an empty folder of the
+    /// same name is not the place.
+    fn place(&self) -> String {
+        let number = fs::metadata(&self.root).map_or(0, |found| found.ino());
+        format!("folder {} (inode {number})", self.address())
+    }
+
     fn address(&self) -> String {
         self.root.display().to_string()
     }
@@ -95,7 +103,7 @@ impl Folder {
 
 impl Delivery for Folder {
     fn server(&self) -> Server {
-        Server { address: self.address(), host_key: String::new() }
+        Server { address: self.address(), place: self.place(), host_key: String::new() }
     }
 
     fn path(&self, name: &str) -> String {

@@ -14,7 +14,7 @@ mod sftp;
 
 pub use error::DeliveryError;
 pub use folder::Folder;
-pub use sftp::{Limits, Sftp};
+pub use sftp::{Limits, Sftp, ShownKey, Standing, pin, shown_keys};
 
 use std::io::Read;
 
@@ -29,6 +29,9 @@ pub type Result<T> = std::result::Result<T, DeliveryError>;
 pub struct Server {
     /// `host:port`, or the folder.
     pub address: String,
+    /// What tells the place apart from every other that settings can name: the method,
+    /// where it is, who logs in, the folder. What is not there is missed only there.
+    pub place: String,
     /// `SHA256:...` of the host key; empty for a folder.
     pub host_key: String,
 }

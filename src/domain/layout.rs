@@ -14,8 +14,14 @@ pub struct Layout {
     pub kind: ExtractKind,
     /// Values a row must have.
     pub width: usize,
-    /// The byte between values.
+    /// The byte between values, where the records are delimited.
     pub delimiter: u8,
+    /// Of NDJSON what each name is; none: the records are delimited.
+    pub json: Option<HashMap<String, Name>>,
+    /// What byte offsets count from, for people: `the file`, or what was made of it.
+    pub text: &'static str,
+    /// The cells of IDs and codes, with their columns.
+    pub ids: Vec<Id>,
     /// The header as it was written.
     pub header: String,
     /// Header names that mean nothing to us, fit to be shown: the first ten, each cut
@@ -26,6 +32,31 @@ pub struct Layout {
     pub repeated: Vec<(String, Vec<usize>)>,
     own: HashMap<String, Vec<usize>>,
     patient: HashMap<String, Vec<usize>>,
+}
+
+/// A cell of an ID or a code, which must be as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Id {
+    /// The cell.
+    pub cell: usize,
+    /// Its column, by its canonical name.
+    pub column: String,
+    /// Whether zeros at its front count, so that a JSON number cannot hold it.
+    pub leading_zeros: bool,
+}
+
+/// A name in the records of an NDJSON extract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// Its cell.
+    pub cell: usize,
+    /// Its column, by its canonical name; empty where it means nothing to us, and any
+    /// value will do then.
+    pub column: String,
+    /// True of an ID or a code: a number must be whole.
+    pub is_id: bool,
+    /// See [`Id`].
+    pub leading_zeros: bool,
 }
 
 /// What a header cell means.
@@ -48,6 +79,9 @@ impl Layout {
             kind,
             width: cells.len(),
             delimiter,
+            json: None,
+            text: "the file",
+            ids: Vec::new(),
             header,
             unknown: Vec::new(),
             repeated: Vec::new(),
@@ -60,6 +94,7 @@ impl Layout {
                 Cell::Own(column) => layout.own.entry(column).or_default().push(at),
                 Cell::Patient(column) => layout.patient.entry(column).or_default().push(at),
                 Cell::Ignored => {}
+                Cell::Unknown(name) if unknown.contains(&name) => {}
                 Cell::Unknown(name) => unknown.push(name),
             }
         }

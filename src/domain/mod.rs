@@ -16,19 +16,22 @@ mod code;
 mod counts;
 mod event;
 mod fault;
+mod form;
 mod layout;
 mod queue;
 mod scope;
+mod wire;
 
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
-pub use layout::{Cell, Layout};
+pub use form::{Encoding, Form};
+pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
 pub use scope::{
-    Batching, CHOICES, Charset, CodeRules, Controls, DeletedPatients, Endpoint, Environment,
-    ExternalId, ExtractKind, InterfaceName, LengthPolicy, LineEnding, Login, MappingRow, Method,
-    OnDoubt, Pickup, Protocol, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Verify,
-    Wire, Wrappers,
+    Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
+    InterfaceName, Login, MappingRow, Method, OnDoubt, Pickup, Protocol, Provider, ProviderIds,
+    Scope, Secret, Sftp, Target, UnmappedRule, Verify, Wrappers,
 };
+pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

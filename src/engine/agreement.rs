@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use jiff::civil::DateTime;
 
+use super::error::EngineError;
 use crate::convert::{Bound, Compiler, Detector, Map, MapError, Program};
 use crate::domain::{Event, ExtractKind, Kind, Layout, Scope};
-use crate::extract::{Vocabulary, VocabularyError};
+use crate::extract::{Reading, Vocabulary, VocabularyError};
 
 static VOCABULARY: LazyLock<Result<Vocabulary, VocabularyError>> =
     LazyLock::new(Vocabulary::standard);
@@ -18,8 +19,8 @@ pub struct Agreement {
     pub scope: Scope,
     /// The map with the interface's own rows in it.
     pub map: Map,
-    /// The names of all columns.
-    pub vocabulary: &'static Vocabulary,
+    /// How its extracts are read.
+    pub reading: Reading,
 }
 
 /// The programs of one header, one for each event.
@@ -34,14 +35,12 @@ impl Agreement {
     /// template is told at start.
     ///
     /// # Errors
-    /// [`MapError`] names the field.
-    pub fn new(scope: Scope) -> Result<Agreement, MapError> {
-        let vocabulary = match &*VOCABULARY {
-            Ok(vocabulary) => vocabulary,
-            Err(err) => return Err(MapError::Text(err.to_string())),
-        };
+    /// [`EngineError::Map`] names the field, [`EngineError::Columns`] the column.
+    pub fn new(scope: Scope) -> Result<Agreement, EngineError> {
+        let vocabulary = VOCABULARY.as_ref().map_err(Clone::clone)?;
+        let reading = Reading::new(vocabulary, &scope.forms)?;
         let map = Map::agreed(&scope)?;
-        let agreement = Agreement { scope, map, vocabulary };
+        let agreement = Agreement { scope, map, reading };
         let empty = |kind| Layout::new(kind, b',', String::new(), Vec::new());
         let (patients, appointments) =
             (empty(ExtractKind::Patients), empty(ExtractKind::Appointments));

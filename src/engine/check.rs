@@ -10,10 +10,11 @@ use std::path::PathBuf;
 
 use super::error::EngineError;
 use super::pass::Engine;
-use crate::delivery::{self, DeliveryError};
+use super::probe::probe;
 use crate::digest::Digest;
 use crate::disk::failed;
-use crate::ledger::{Ledger, Sqlite, Stage};
+use crate::domain::Endpoint;
+use crate::ledger::{Ledger, Sqlite};
 use crate::spool::Spool;
 
 /// One thing that was looked at.
@@ -26,11 +27,11 @@ pub struct Checked {
 }
 
 impl Checked {
-    fn good(what: impl Into<String>) -> Checked {
+    pub(super) fn good(what: impl Into<String>) -> Checked {
         Checked { what: what.into(), wrong: None }
     }
 
-    fn wrong(what: impl Into<String>, wrong: impl Into<String>) -> Checked {
+    pub(super) fn wrong(what: impl Into<String>, wrong: impl Into<String>) -> Checked {
         Checked { what: what.into(), wrong: Some(wrong.into()) }
     }
 }
@@ -95,7 +96,7 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
         places.entry(name).or_default().push(path);
     }
-    let mut wrong = Vec::new();
+    let (mut wrong, undelivered) = (Vec::new(), ledger.undelivered()?);
     for batch in ledger.batches()? {
         let files = places.remove(&batch.name).unwrap_or_default();
         let what = format!("batch {}", batch.name);
@@ -111,9 +112,8 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
             let todo = "its bytes are not those that were promised: restore it from a backup";
             wrong.push(Checked::wrong(&what, todo));
         }
-        let delivery = ledger.delivery(batch.number, &engine.agreement.scope.endpoint.name)?;
-        let delivered = delivery.is_some_and(|delivery| delivery.stage == Stage::Delivered);
-        if file.starts_with(&spool.sent) && !delivered {
+        let waits = undelivered.iter().any(|row| row.batch.number == batch.number);
+        if file.starts_with(&spool.sent) && waits {
             wrong.push(Checked::wrong(&what, "is in sent/ and was not delivered"));
         }
     }
@@ -127,35 +127,15 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
 }
 
 /// Goes to the vendor's end: logs in, writes a probe file, renames and removes it.
-pub fn partner(engine: &Engine) -> Checked {
-    let endpoint = &engine.agreement.scope.endpoint;
-    let what = format!("endpoint {}", endpoint.name);
-    match probe(engine) {
-        Ok(path) => {
-            Checked::good(format!("{what}: a probe file was written to {path} and removed"))
-        }
-        Err(err) => Checked::wrong(what, err.to_string()),
+/// Tells what is wrong there, or that nothing is; [`probe`] tells all.
+pub fn partner(engine: &Engine, endpoint: &Endpoint) -> Vec<Checked> {
+    let probed = probe(engine, endpoint);
+    let wrong: Vec<Checked> =
+        probed.checked.into_iter().filter(|checked| checked.wrong.is_some()).collect();
+    if wrong.is_empty() {
+        let what =
+            format!("endpoint {}: a probe file was written there and removed", endpoint.name);
+        return vec![Checked::good(what)];
     }
-}
-
-fn probe(engine: &Engine) -> Result<String, DeliveryError> {
-    let endpoint = &engine.agreement.scope.endpoint;
-    let name = format!("hl7drop-probe-{}-{}", std::process::id(), engine.clock.unix());
-    let temp = endpoint.protocol.temp_name.replace("{name}", &name).replace("{try}", "1");
-    let text = b"A probe by hl7drop check; it may be removed.\n";
-    let mut there = delivery::open(endpoint)?;
-    let path = there.path(&name);
-    there.upload(&temp, &mut &text[..], text.len() as u64)?;
-    let renamed = there.rename(&temp, &name);
-    there.remove(&temp)?;
-    renamed?;
-    match there.size(&name) {
-        Ok(None) if !endpoint.protocol.pickup_immediate => {
-            return Err(DeliveryError::NotFound { path });
-        }
-        Ok(_) | Err(DeliveryError::Denied { .. }) => {}
-        Err(err) => return Err(err),
-    }
-    there.remove(&name)?;
-    Ok(path)
+    wrong
 }

@@ -25,8 +25,13 @@ use crate::disk::{self, NewFile};
 use crate::domain::{Counts, Event, ExtractKind, Fault, Kind, Layout, Notes, Position};
 use crate::extract::{Blocks, ExtractError, Rows};
 
-/// Name of the plain copy of a compressed patients extract.
+/// Name of the plain copy of a patients extract that is compressed or no UTF-8.
 pub(super) const PLAIN: &str = ".patients.plain";
+
+/// Room for keys that is reserved at first, 48 MiB: so much comes from the kernel, page
+/// by page as it is used, and grows by moving pages. A list that grew in the heap left
+/// holes behind it, 28 MiB at a million patients and their appointments.
+const KEYS_RESERVED: usize = 1 << 21;
 
 /// Takes down what becomes of each extract.
 pub trait Journal {
@@ -66,7 +71,7 @@ pub struct Conversion<'a> {
     pub journal: &'a mut dyn Journal,
     /// Is told how far it is.
     pub progress: Arc<dyn Progress + Send>,
-    /// Where a plain copy of a compressed patients extract may lie for a while.
+    /// Where a plain copy of a patients extract may lie for a while.
     pub scratch: &'a Path,
     /// A record to explain on the way.
     pub wanted: Option<&'a mut Wanted>,
@@ -108,7 +113,7 @@ struct Read {
     plain: Option<Plain>,
 }
 
-/// A plain copy of a compressed extract; removed when it is dropped.
+/// A copy of an extract's text; removed when it is dropped.
 struct Plain {
     path: PathBuf,
     file: Option<NewFile>,
@@ -142,12 +147,13 @@ impl Conversion<'_> {
             if fresh.is_none()
                 && let Some(source) = saved(kind)
             {
-                let (vocabulary, scope) = (self.agreement.vocabulary, &self.agreement.scope);
-                let read = reference::read(&source, vocabulary, scope, &mut |_, _| Ok(()))?;
+                let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
+                let read = reference::read(&source, reading, scope, &mut |_, _| Ok(()))?;
                 fresh = Some(read.0);
             }
             references.absorb(fresh.unwrap_or_default());
         }
+        reference::add_own(&mut references, &self.agreement.scope);
         let mut patients = Vec::new();
         for source in sources.extract_if(.., |source| source.kind == ExtractKind::Patients) {
             let read = self.extract(&source, &references, None, joined);
@@ -197,15 +203,16 @@ impl Conversion<'_> {
         joined: bool,
         savepoint: &super::writer::Savepoint,
     ) -> Result<Read, EngineError> {
-        let mut plain =
-            (joined && source.is_gzip()).then(|| Plain::create(self.scratch)).transpose()?;
+        let reading = &self.agreement.reading;
+        let packed = joined && !source.is_text(reading).map_err(EngineError::Extract)?;
+        let mut plain = packed.then(|| Plain::create(self.scratch)).transpose()?;
         let mut read = self.pass(source, references, patients, joined, &[], &mut plain)?;
         if !read.1 {
             // In place: a list of a million keys is 24 MB, and nobody needs its order.
             let candidates = doubles::candidates(&mut read.0.keys);
             if !candidates.is_empty() {
                 let (layout, mut blocks) =
-                    source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
+                    source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
                 let older = doubles::older(&mut blocks, &layout, &read.0.keys, &candidates)?;
                 if !older.is_empty() {
                     self.journal.undo()?;
@@ -230,7 +237,7 @@ impl Conversion<'_> {
         plain: &mut Option<Plain>,
     ) -> Result<(Read, bool), EngineError> {
         let (layout, mut blocks) = source
-            .open(self.agreement.vocabulary, Some(self.progress.clone()))
+            .open(&self.agreement.reading, Some(self.progress.clone()))
             .map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
         let (kind, bound) = match layout.kind {
@@ -257,15 +264,16 @@ impl Conversion<'_> {
         };
         if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
             let (_, blocks) =
-                source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
+                source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
             explain(source, blocks, &renderer, wanted)?;
         }
-        let (mut counts, mut notes, mut keys) = (Counts::default(), Notes::default(), Vec::new());
+        let (mut counts, mut notes) = (Counts::default(), Notes::default());
+        let mut keys = Vec::with_capacity(if renderer.keys { KEYS_RESERVED } else { 0 });
         let (writer, journal) = (&mut *self.writer, &mut *self.journal);
         let ended = ordered(
             self.pool,
             &mut blocks,
-            &|block| renderer.render(block),
+            &|block, rendered| renderer.render(block, rendered),
             &mut |block| match plain {
                 Some(plain) => plain.add(block.offset, &block.bytes),
                 None => Ok(()),
@@ -278,7 +286,7 @@ impl Conversion<'_> {
                 }
                 counts.add(&rendered.counts);
                 notes.add(&rendered.output.notes);
-                keys.extend(rendered.keys);
+                keys.extend_from_slice(&rendered.keys);
                 Ok(writer.append(kind, &rendered.output)?)
             },
         );
@@ -295,11 +303,11 @@ impl Conversion<'_> {
     /// Reads a reference extract into the journal and a table of its own.
     fn reference(&mut self, source: &Source) -> Result<(References, Account), EngineError> {
         let (layout, _) =
-            source.open(self.agreement.vocabulary, None).map_err(EngineError::Extract)?;
+            source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
         let journal = &mut *self.journal;
         let scope = &self.agreement.scope;
-        let read = reference::read(source, self.agreement.vocabulary, scope, &mut |fault, text| {
+        let read = reference::read(source, &self.agreement.reading, scope, &mut |fault, text| {
             journal.fault(fault, text)
         });
         match &read {

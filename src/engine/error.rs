@@ -2,7 +2,7 @@
 
 use crate::convert::MapError;
 use crate::disk::DiskError;
-use crate::extract::ExtractError;
+use crate::extract::{ExtractError, VocabularyError};
 use crate::ledger::LedgerError;
 
 /// Why a pass, or a part of it, could not be done.
@@ -26,12 +26,18 @@ pub enum EngineError {
     /// The map of the interface.
     #[error(transparent)]
     Map(#[from] MapError),
+    /// The columns of the interface.
+    #[error(transparent)]
+    Columns(#[from] VocabularyError),
     /// One extract; it goes to `error/` and the others go on.
     #[error(transparent)]
     Extract(ExtractError),
     /// A worker did not come back.
     #[error("a worker ended without a result; this is a bug, report it")]
     Worker,
+    /// A file is to be promised whose digest was not taken.
+    #[error("a file was to be promised without its digest; this is a bug, report it")]
+    NoDigest,
     /// Bytes on the disk are not those that were promised.
     #[error(
         "{file} does not have the digest that the ledger promised; it is not sent. Restore it from a backup, or ask for help before anything is changed"
@@ -40,7 +46,7 @@ pub enum EngineError {
         /// The file.
         file: String,
     },
-    /// A batch that was promised is in no folder.
+    /// A batch that was promised is not where it should be.
     #[error(
         "batch file {file} is promised in the ledger and not in outbox/; put it back from a backup"
     )]
@@ -55,6 +61,28 @@ pub enum EngineError {
     Unpromised {
         /// The file's name.
         file: String,
+    },
+    /// `sent/` holds a file that the ledger does not know, or not as delivered.
+    #[error(
+        "sent/ holds {file}, which went out, and the ledger does not know that: it is an older one. Put the newest ledger.db back from a backup: with this one the same control IDs would be given again, and files sent again"
+    )]
+    OldLedger {
+        /// The file's name.
+        file: String,
+    },
+    /// Nothing of that name waits for a decision.
+    #[error("{what}: nothing of it waits; `hl7drop delivery` and `hl7drop queue` list what does")]
+    NothingWaits {
+        /// What was named.
+        what: String,
+    },
+    /// More than one endpoint waits for the batch.
+    #[error("batch {batch} waits for {endpoints}; say which with --endpoint")]
+    WhichEndpoint {
+        /// Its name.
+        batch: String,
+        /// The endpoints.
+        endpoints: String,
     },
     /// There are files of earlier runs, and no ledger.
     #[error(

@@ -145,8 +145,8 @@ fn sources(
             match Source::of(&path, &name, kind, false) {
                 Err(err) => refuse(engine, &path, &name, &ExtractError::Read(err), taken)?,
                 Ok(source)
-                    if ledger.extract(&source.digest)?.is_some()
-                        || !seen.insert(source.digest) && source.bytes > 0 =>
+                    if ledger.extract(&source.digest()?)?.is_some()
+                        || !seen.insert(source.digest()?) && source.bytes > 0 =>
                 {
                     // A table that came before comes into force again.
                     if !kind.makes_messages() {
@@ -215,17 +215,20 @@ fn promise(
     let Some(written) = written else {
         return Ok(ledger.commit_drop(None, &[], numbers)?);
     };
+    let digest = written.digest.ok_or(EngineError::NoDigest)?;
     let batch = BatchRow {
         number: numbers.file,
         name: name.to_string(),
-        digest: written.digest,
+        digest,
         bytes: written.bytes,
         first_control: numbers.control,
         messages: written.messages,
         made_at: engine.clock.unix(),
     };
     let next = Numbers { control: written.next_control, file: numbers.file + 1 };
-    ledger.commit_drop(Some(&batch), &[&engine.agreement.scope.endpoint.name], next)?;
+    let endpoints = &engine.agreement.scope.endpoints;
+    let endpoints: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
+    ledger.commit_drop(Some(&batch), &endpoints, next)?;
     disk::shift(&engine.spool.staged.join(name), &engine.spool.outbox.join(name))?;
     log::info!("{name}: {} messages promised", batch.messages);
     taken.batch = Some(batch);
@@ -273,7 +276,7 @@ impl LedgerJournal<'_> {
 impl Journal for LedgerJournal<'_> {
     fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError> {
         let extract = NewExtract {
-            digest: source.digest,
+            digest: source.digest()?,
             name: source.name.to_string(),
             kind: source.kind,
             bytes: source.bytes,

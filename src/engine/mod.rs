@@ -3,15 +3,20 @@
 //! Read `pass.rs` first: it is the whole story in forty lines.
 
 mod agreement;
+mod attempt;
+mod backoff;
 pub mod check;
 mod deliver;
 mod doubles;
+mod doubt;
 mod drop;
 mod error;
 mod intake;
+mod operator;
 mod pass;
 mod patients;
 mod pipeline;
+mod probe;
 mod recover;
 mod reference;
 mod render;
@@ -24,5 +29,6 @@ pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
 pub use error::EngineError;
 pub use intake::Taken;
 pub use pass::{Engine, Summary, root_of, workers};
+pub use probe::{Probed, probe};
 pub use source::{Progress, Silent, Source, open_regular};
 pub use writer::{Savepoint, Writer, Written};

@@ -14,8 +14,8 @@ use super::recover::recover;
 use super::source::Progress;
 use crate::clock::Clock;
 use crate::domain::Scope;
-use crate::ledger::{Ledger, Sqlite, Totals};
-use crate::spool::Spool;
+use crate::ledger::{Ledger, Sign, Sqlite, Totals};
+use crate::spool::{Lock, Spool};
 
 /// One interface, opened: everything a pass needs, nothing global.
 pub struct Engine {
@@ -81,19 +81,16 @@ impl Engine {
     }
 
     /// Runs passes until nothing new is found. With `retry`, deliveries that stopped
-    /// for a person are tried again.
+    /// for a person are tried again: that person mended the cause.
     ///
     /// # Errors
     /// What ends a pass. Nothing is lost by it: the next run goes on where it ended.
-    pub fn run(&self, retry: bool) -> Result<Summary, EngineError> {
+    pub fn run(&self, retry: Option<&Sign>) -> Result<Summary, EngineError> {
         self.spool.make()?;
-        let Some(_lock) = self.spool.lock()? else {
-            let lock = self.spool.lock_file().display().to_string();
-            return Err(EngineError::Busy { interface: self.owner(), lock });
-        };
+        let _lock = self.lock()?;
         let mut ledger = self.ledger()?;
-        if retry {
-            ledger.retry_stopped()?;
+        if let Some(sign) = retry {
+            ledger.retry_stopped(sign)?;
         }
         let mut summary = Summary::default();
         loop {
@@ -105,13 +102,36 @@ impl Engine {
             } else if !summary.drops.is_empty() {
                 break;
             }
-            summary.deliveries.extend(deliver::deliver(self, &mut ledger)?);
+            let tried = deliver::deliver(self, &mut ledger)?;
+            let again = |old: &Delivered| {
+                tried.iter().any(|new| new.file == old.file && new.endpoint == old.endpoint)
+            };
+            summary.deliveries.retain(|old| !again(old));
+            summary.deliveries.extend(tried);
             if !found {
                 break;
             }
         }
         summary.totals = ledger.totals()?;
         Ok(summary)
+    }
+
+    /// Takes the interface for ourselves.
+    fn lock(&self) -> Result<Lock, EngineError> {
+        self.spool.lock()?.ok_or_else(|| {
+            let lock = self.spool.lock_file().display().to_string();
+            EngineError::Busy { interface: self.owner(), lock }
+        })
+    }
+
+    /// Opens the ledger to change it outside a pass, if there is one.
+    pub(super) fn locked_ledger(&self) -> Result<Option<(Lock, Sqlite)>, EngineError> {
+        let path = self.spool.ledger();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let lock = self.lock()?;
+        Ok(Some((lock, Sqlite::open(&path, &self.owner())?)))
     }
 
     /// Opens the ledger, and refuses to begin a new one beside the files of an old one.

@@ -4,18 +4,14 @@
 //! read where they stand (a compressed extract is laid beside itself in plain form).
 
 use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 use csv::ByteRecord;
 
 use super::render::{Key, hash, id_of};
 use crate::domain::Layout;
-use crate::extract::{Block, Rows};
-
-/// Bytes that a record is read with at first; most are shorter.
-const READ: usize = 4096;
-/// Bytes a record can have at most (`extract::Limits`).
-const READ_MAX: usize = 8 << 20;
+use crate::extract::{Limits, Places};
 
 /// One patients extract, readable at any place.
 pub struct PatientFile {
@@ -38,12 +34,18 @@ pub struct PatientIndex {
 /// Bits of an offset; no extract has 256 TiB, and no drop 65,536 patients extracts.
 const OFFSET_BITS: u32 = 48;
 
-/// A patient's newest record.
-pub struct Found {
-    /// Its values.
-    pub record: ByteRecord,
-    /// Which of the files it is in.
-    pub file: usize,
+/// Finds patients for one worker: it has a parser and a buffer of its own.
+pub struct Finder<'a> {
+    keys: &'a [Key],
+    files: Vec<(u64, Places<'a, Window<'a>>)>,
+}
+
+/// A file shared by the workers, each with a place of its own in it.
+struct Window<'a> {
+    file: &'a File,
+    at: u64,
+    /// No record reaches further, be the file another one by now.
+    end: u64,
 }
 
 impl PatientIndex {
@@ -70,48 +72,47 @@ impl PatientIndex {
         self.files.iter().map(|file| &file.layout)
     }
 
-    /// Returns the newest record of a patient that can be read.
-    pub fn find(&self, id: &[u8]) -> Option<Found> {
-        let hash = hash(id);
-        let end = self.keys.partition_point(|key| key.hash <= hash);
-        let newest_first = self.keys[..end].iter().rev();
-        newest_first.take_while(|key| key.hash == hash).find_map(|key| {
-            let file = usize::try_from(key.offset >> OFFSET_BITS).ok()?;
-            let offset = key.offset & ((1 << OFFSET_BITS) - 1);
-            let record = self.files.get(file)?.read(offset, id)?;
-            Some(Found { record, file })
-        })
+    /// Returns a finder; one serves many look-ups.
+    pub fn finder(&self) -> Finder<'_> {
+        let files = self.files.iter().map(|PatientFile { file, base, layout }| {
+            (*base, Places::new(Window { file, at: 0, end: 0 }, layout))
+        });
+        Finder { keys: &self.keys, files: files.collect() }
     }
 }
 
-impl PatientFile {
-    /// Reads the record at an offset, if it is this patient's and well shaped.
-    fn read(&self, offset: u64, id: &[u8]) -> Option<ByteRecord> {
-        let place = offset.checked_sub(self.base)?;
-        let mut size = READ;
-        loop {
-            let mut bytes = vec![0; size];
-            let mut filled = 0;
-            while filled < size {
-                match self.file.read_at(&mut bytes[filled..], place + filled as u64) {
-                    Ok(0) => break,
-                    Ok(count) => filled += count,
-                    Err(err) if err.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(_) => return None,
-                }
-            }
-            let at_end = filled < size;
-            bytes.truncate(filled);
-            let block = Block { bytes, first_line: 1, offset: 0 };
-            let mut rows = Rows::new(&block, &self.layout);
-            let row = rows.next_row()?;
-            // A record that ends with the bytes read may go on behind them.
-            if row.range.end == block.bytes.len() && !at_end && size < READ_MAX {
-                size *= 8;
-                continue;
-            }
-            let good = row.fault.is_none() && id_of(&self.layout, row.values) == id;
-            return good.then(|| row.values.clone());
-        }
+impl Finder<'_> {
+    /// Returns the newest record of a patient that can be read, and which of the files
+    /// it is in.
+    pub fn find(&mut self, id: &[u8]) -> Option<(&ByteRecord, usize)> {
+        let hash = hash(id);
+        let end = self.keys.partition_point(|key| key.hash <= hash);
+        let newest_first = self.keys[..end].iter().rev();
+        let file = newest_first.take_while(|key| key.hash == hash).find_map(|key| {
+            let file = usize::try_from(key.offset >> OFFSET_BITS).ok()?;
+            let (base, places) = self.files.get_mut(file)?;
+            let place = (key.offset & ((1 << OFFSET_BITS) - 1)).checked_sub(*base)?;
+            let good = places.read(place) && id_of(places.layout(), places.record()) == id;
+            good.then_some(file)
+        })?;
+        Some((self.files[file].1.record(), file))
+    }
+}
+
+impl Read for Window<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(buffer.len());
+        let most = buffer.len().min(left);
+        let count = self.file.read_at(&mut buffer[..most], self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Window<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let SeekFrom::Start(at) = to else { return Err(io::ErrorKind::Unsupported.into()) };
+        (self.at, self.end) = (at, at + Limits::default().record_bytes_max as u64);
+        Ok(at)
     }
 }

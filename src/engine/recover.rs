@@ -10,6 +10,7 @@
 //! | in `outbox`, not delivered | to send, or sent and not yet told | `deliver.rs` |
 //! | in `outbox`, not in the ledger | not ours to send | the pass ends |
 //! | in the ledger, not delivered, no file | lost by others | the pass ends |
+//! | in `sent`, not in the ledger, or not delivered there | an older ledger was put back | the pass ends |
 //! | `.patients.plain` | a copy for one drop | removed |
 
 use super::error::EngineError;
@@ -17,7 +18,7 @@ use super::pass::Engine;
 use crate::digest::Digest;
 use crate::disk;
 use crate::domain::ExtractKind;
-use crate::ledger::{Ledger, Stage};
+use crate::ledger::Ledger;
 use crate::spool::Spool;
 
 /// Brings folders and ledger together again.
@@ -46,18 +47,24 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
         }
     }
     for name in Spool::list(&spool.outbox)? {
-        let Some(batch) = ledger.batch(&name)? else {
+        if ledger.batch(&name)?.is_none() {
             return Err(EngineError::Unpromised { file: name });
-        };
-        let endpoint = &engine.agreement.scope.endpoint.name;
-        let delivery = ledger.delivery(batch.number, endpoint)?;
-        if delivery.is_some_and(|delivery| delivery.stage == Stage::Delivered) {
-            spool.shelve_sent(&spool.outbox.join(&name), &engine.day())?;
+        }
+        engine.shelve_if_delivered(ledger, &name)?;
+    }
+    let sent = spool.newest_sent()?;
+    for file in &sent {
+        if ledger.batch(file)?.is_none() {
+            return Err(EngineError::OldLedger { file: file.clone() });
         }
     }
     for delivery in ledger.undelivered()? {
-        if !spool.outbox.join(&delivery.batch.name).exists() {
-            return Err(EngineError::Lost { file: delivery.batch.name });
+        let file = delivery.batch.name;
+        if !spool.outbox.join(&file).exists() {
+            return Err(match sent.contains(&file) {
+                true => EngineError::OldLedger { file },
+                false => EngineError::Lost { file },
+            });
         }
     }
     Ok(())

@@ -8,7 +8,25 @@ use super::render::first_value;
 use super::source::Source;
 use crate::convert::{ProviderRow, References};
 use crate::domain::{Code, Counts, ExtractKind, Fault, Layout, Notes, Position, Scope};
-use crate::extract::{Row, Rows, Vocabulary};
+use crate::extract::{Reading, Row, Rows};
+
+/// Puts the rows of the interface file into the tables, instead of the extracts'.
+pub fn add_own(references: &mut References, scope: &Scope) {
+    for (id, name) in &scope.departments {
+        references.add_department(id.as_bytes(), name.as_bytes());
+    }
+    for (id, provider) in &scope.providers {
+        let row = ProviderRow {
+            id: id.as_bytes(),
+            hl7_id: b"",
+            npi: provider.npi.as_bytes(),
+            last: provider.last.as_bytes(),
+            first: provider.first.as_bytes(),
+            scheduling: provider.scheduling.as_bytes(),
+        };
+        references.add_provider(row, scope.provider_ids);
+    }
+}
 
 /// Reads a reference extract; a row that cannot be used goes to `refuse`.
 ///
@@ -16,11 +34,11 @@ use crate::extract::{Row, Rows, Vocabulary};
 /// [`EngineError::Extract`] for a file that cannot be read, and those of `refuse`.
 pub fn read(
     source: &Source,
-    vocabulary: &Vocabulary,
+    reading: &Reading,
     scope: &Scope,
     refuse: &mut dyn FnMut(&Fault, &str) -> Result<(), EngineError>,
 ) -> Result<(References, Account), EngineError> {
-    let (layout, mut blocks) = source.open(vocabulary, None).map_err(EngineError::Extract)?;
+    let (layout, mut blocks) = source.open(reading, None).map_err(EngineError::Extract)?;
     let mut references = References::default();
     let mut counts = Counts::default();
     while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::agreement::Programs;
-use super::patients::PatientIndex;
+use super::patients::{Finder, PatientIndex};
 use crate::convert::{Explained, Finding, Input, Output, References, Refusal, date_time};
 use crate::domain::{Code, Counts, Event, ExtractKind, Layout};
 use crate::extract::{Block, Row, Rows};
@@ -64,14 +64,25 @@ pub struct Key {
     pub offset: u64,
 }
 
+impl Rendered {
+    /// Makes it empty and keeps its buffers.
+    pub fn clear(&mut self) {
+        let Rendered { output, counts, faults, keys } = self;
+        output.clear();
+        *counts = Counts::default();
+        faults.clear();
+        keys.clear();
+    }
+}
+
 impl Renderer<'_> {
-    /// Renders the records of one block, in order.
-    pub fn render(&self, block: &Block) -> Rendered {
-        let mut rendered = Rendered::default();
+    /// Renders the records of one block, in order, into an empty `rendered`.
+    pub fn render(&self, block: &Block, rendered: &mut Rendered) {
         // Messages are about three times their records.
         rendered.output.bytes.reserve(block.bytes.len() * 3);
         let key_cells =
             self.keys.then(|| (id_cells(self.layout), self.layout.cells("lastmodified")));
+        let mut finder = self.finder();
         let mut rows = Rows::new(block, self.layout);
         while let Some(row) = rows.next_row() {
             rendered.counts.rows += 1;
@@ -84,7 +95,7 @@ impl Renderer<'_> {
                 continue;
             }
             let mark = rendered.output.mark();
-            match self.record(&row, &mut rendered.output) {
+            match self.record(&row, finder.as_mut(), &mut rendered.output) {
                 Ok(0) => rendered.counts.filtered += 1,
                 Ok(messages) => {
                     rendered.counts.sent += 1;
@@ -104,32 +115,56 @@ impl Renderer<'_> {
                 }
             }
         }
-        rendered
     }
 
-    /// Appends the messages of one record; returns how many.
-    fn record(&self, row: &Row<'_>, out: &mut Output) -> Result<u64, Refusal> {
+    fn finder(&self) -> Option<Finder<'_>> {
+        let appointments = self.layout.kind == ExtractKind::Appointments;
+        self.patients.filter(|_| appointments).map(|(index, _)| index.finder())
+    }
+
+    /// Appends the messages of one record, but for those of a test patient in
+    /// production; returns how many.
+    fn record(
+        &self,
+        row: &Row<'_>,
+        finder: Option<&mut Finder<'_>>,
+        out: &mut Output,
+    ) -> Result<u64, Refusal> {
+        let (input, events) = self.events(row)?;
+        let mut events = events.peekable();
+        if events.peek().is_none() {
+            return Ok(0);
+        }
+        self.with_patient(input, finder, |programs, input| {
+            if programs.detector.is_test_patient(input) {
+                return Ok(0);
+            }
+            let mut told = 0;
+            for event in events {
+                let program = programs.of(event).ok_or_else(no_program)?;
+                program.run(input, self.references, out)?;
+                told += 1;
+            }
+            Ok(told)
+        })
+    }
+
+    /// Returns what a record tells, as far as it is switched on.
+    fn events<'r>(
+        &self,
+        row: &Row<'r>,
+    ) -> Result<(Input<'r>, impl Iterator<Item = Event> + use<'r, '_>), Refusal> {
         if let Some(fault) = &row.fault {
             let column = fault.column.clone().into();
             return Err(Refusal { code: fault.code, column, field: None });
         }
         let input = Input { own: row.values, patient: None };
-        let Finding::Tell(events) = self.programs.detector.find(input)? else { return Ok(0) };
-        let mut told = 0;
-        for &event in events.iter().filter(|event| self.programs.detector.is_enabled(**event)) {
-            told += u64::from(self.tell(event, input, out)?);
-        }
-        Ok(told)
-    }
-
-    /// Appends the message of an event, but for a test patient in production; says
-    /// whether it did.
-    fn tell(&self, event: Event, input: Input<'_>, out: &mut Output) -> Result<bool, Refusal> {
-        self.with_patient(input, |programs, input| match programs.of(event) {
-            Some(_) if programs.detector.is_test_patient(input) => Ok(false),
-            Some(program) => program.run(input, self.references, out).map(|()| true),
-            None => Err(no_program()),
-        })
+        let events = match self.programs.detector.find(input)? {
+            Finding::Tell(events) => events,
+            _ => &[],
+        };
+        let enabled = |event: &Event| self.programs.detector.is_enabled(*event);
+        Ok((input, events.iter().copied().filter(enabled)))
     }
 
     /// Says which rule makes which field of a record, message by message.
@@ -137,22 +172,14 @@ impl Renderer<'_> {
     /// # Errors
     /// [`Refusal`] where the record tells nothing that could be explained.
     pub fn explain(&self, row: &Row<'_>) -> Result<Vec<(Event, Vec<Explained>)>, Refusal> {
-        if let Some(fault) = &row.fault {
-            let column = fault.column.clone().into();
-            return Err(Refusal { code: fault.code, column, field: None });
-        }
-        let input = Input { own: row.values, patient: None };
-        let Finding::Tell(events) = self.programs.detector.find(input)? else {
-            return Ok(Vec::new());
-        };
-        let enabled = events.iter().filter(|event| self.programs.detector.is_enabled(**event));
-        enabled
-            .map(|&event| {
-                let fields =
-                    self.with_patient(input, |programs, input| match programs.of(event) {
-                        Some(program) => program.explain(input, self.references),
-                        None => Err(no_program()),
-                    })?;
+        let (input, events) = self.events(row)?;
+        let mut finder = self.finder();
+        events
+            .map(|event| {
+                let fields = self.with_patient(input, finder.as_mut(), |programs, input| {
+                    let program = programs.of(event).ok_or_else(no_program)?;
+                    program.explain(input, self.references)
+                })?;
                 Ok((event, fields))
             })
             .collect()
@@ -162,17 +189,18 @@ impl Renderer<'_> {
     fn with_patient<T>(
         &self,
         input: Input<'_>,
+        finder: Option<&mut Finder<'_>>,
         then: impl FnOnce(&Programs, Input<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         if self.layout.kind != ExtractKind::Appointments {
             return then(self.programs, input);
         }
         let id = first_value(self.layout.cells("patientid"), input.own);
-        if let Some((patients, programs)) = self.patients
-            && let Some(found) = patients.find(id)
-            && let Some(programs) = programs.get(found.file)
+        if let Some((_, programs)) = self.patients
+            && let Some((patient, file)) = finder.and_then(|finder| finder.find(id))
+            && let Some(programs) = programs.get(file)
         {
-            return then(programs, Input { own: input.own, patient: Some(&found.record) });
+            return then(programs, Input { own: input.own, patient: Some(patient) });
         }
         let named = self.layout.names_patients()
             && ["lastname", "firstname"].iter().all(|column| {

@@ -4,13 +4,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::OFlags;
 
+use super::error::EngineError;
 use crate::digest::Digest;
 use crate::domain::{ExtractKind, Layout};
-use crate::extract::{Blocks, ExtractError, Limits, Vocabulary, decoded};
+use crate::extract::{Blocks, ExtractError, Header, Limits, Reading, Text};
 
 /// One extract of a drop.
 #[derive(Clone, Debug)]
@@ -21,10 +22,12 @@ pub struct Source {
     pub name: Arc<str>,
     /// What it holds.
     pub kind: ExtractKind,
-    /// SHA-256 of its bytes.
-    pub digest: Digest,
+    /// SHA-256 of its bytes, where the ledger is to know it again by that.
+    digest: Option<Digest>,
     /// Its size.
     pub bytes: u64,
+    /// What its records are, where no header says it and they had to be read for it.
+    learned: Arc<OnceLock<Layout>>,
 }
 
 /// Is told how long work goes on; the command line draws a bar from it.
@@ -71,31 +74,71 @@ impl Source {
     pub fn of(path: &Path, name: &str, kind: ExtractKind, follow: bool) -> io::Result<Source> {
         let mut file = open_regular(path, follow)?;
         let (digest, bytes) = Digest::of_reader(&mut file)?;
-        Ok(Source { path: path.to_path_buf(), name: name.into(), kind, digest, bytes })
+        let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
+        Ok(Source { path, name, kind, digest: Some(digest), bytes, learned })
     }
 
-    /// Begins to read it: its header, and the blocks that follow.
+    /// Looks at a file that no ledger will know: no digest, which would be a tenth of
+    /// the time of converting it.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub fn unpromised(path: &Path, name: &str, kind: ExtractKind) -> io::Result<Source> {
+        let bytes = open_regular(path, true)?.metadata()?.len();
+        let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
+        Ok(Source { path, name, kind, digest: None, bytes, learned })
+    }
+
+    /// Returns its digest, for the ledger.
+    ///
+    /// # Errors
+    /// [`EngineError::NoDigest`] of one that no ledger was to know.
+    pub fn digest(&self) -> Result<Digest, EngineError> {
+        self.digest.ok_or(EngineError::NoDigest)
+    }
+
+    /// Begins to read it: its header, and the blocks that follow. Where the header is
+    /// in the records, all of them are read for it, the first time.
     ///
     /// # Errors
     /// [`ExtractError`].
     pub fn open(
         &self,
-        vocabulary: &Vocabulary,
+        reading: &Reading,
         progress: Option<Arc<dyn Progress + Send>>,
     ) -> Result<(Layout, Blocks), ExtractError> {
-        let file = open_regular(&self.path, true).map_err(ExtractError::Read)?;
-        let counted = Counted { file, progress };
-        let reader = BufReader::with_capacity(1 << 18, counted);
-        let reader = decoded(reader).map_err(ExtractError::Read)?;
-        Blocks::open(reader, vocabulary, self.kind, Limits::default())
+        let open = |progress| {
+            let text = self.text(reading, progress)?;
+            Blocks::open(text, reading, self.kind, Limits::default())
+        };
+        let (header, blocks) = open(progress)?;
+        let layout = match (header, self.learned.get()) {
+            (Header::Bound(layout), _) => layout,
+            (Header::InRecords, Some(layout)) => layout.clone(),
+            (Header::InRecords, None) => {
+                let layout = open(None)?.1.learn(reading, self.kind)?;
+                self.learned.get_or_init(|| layout).clone()
+            }
+        };
+        Ok((layout, blocks))
     }
 
-    /// True if its bytes are compressed.
-    pub fn is_gzip(&self) -> bool {
-        let mut magic = [0; 2];
-        open_regular(&self.path, true)
-            .and_then(|mut file| file.read_exact(&mut magic))
-            .is_ok_and(|()| magic == [0x1f, 0x8b])
+    /// True if its text is the file byte for byte: neither compressed nor decoded.
+    ///
+    /// # Errors
+    /// [`ExtractError`].
+    pub fn is_text(&self, reading: &Reading) -> Result<bool, ExtractError> {
+        Ok(self.text(reading, None)?.is_file())
+    }
+
+    fn text(
+        &self,
+        reading: &Reading,
+        progress: Option<Arc<dyn Progress + Send>>,
+    ) -> Result<Text, ExtractError> {
+        let file = open_regular(&self.path, true).map_err(ExtractError::Read)?;
+        let counted = Counted { file, progress };
+        Text::of(BufReader::with_capacity(1 << 18, counted), reading.form(self.kind).encoding)
     }
 }
 

@@ -30,7 +30,8 @@ pub struct Writer {
 #[derive(Clone)]
 struct State {
     written: u64,
-    digest: Digester,
+    /// None where nobody will be held to it: SHA-256 is a sixth of a conversion.
+    digest: Option<Digester>,
     control: u64,
     messages: u64,
     batches: u64,
@@ -43,8 +44,8 @@ pub struct Savepoint(State);
 /// A whole batch file.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// SHA-256.
-    pub digest: Digest,
+    /// SHA-256, if it was wanted.
+    pub digest: Option<Digest>,
     /// Size.
     pub bytes: u64,
     /// Messages in it.
@@ -61,7 +62,7 @@ impl Writer {
     pub fn create(path: &Path, envelope: Envelope, first_control: u64) -> disk::Result<Writer> {
         let state = State {
             written: 0,
-            digest: Digester::default(),
+            digest: Some(Digester::default()),
             control: first_control,
             messages: 0,
             batches: 0,
@@ -78,6 +79,11 @@ impl Writer {
     /// Says that the file is copied on and thrown away: it need not be durable.
     pub fn is_scratch(&mut self) {
         self.durable = false;
+    }
+
+    /// Says that nothing is promised about the file, so that it needs no digest.
+    pub fn is_unpromised(&mut self) {
+        self.state.digest = None;
     }
 
     /// Appends messages of one kind.
@@ -177,7 +183,7 @@ impl Writer {
             file.finish()?;
         }
         Ok(Some(Written {
-            digest: state.digest.finish(),
+            digest: state.digest.map(Digester::finish),
             bytes: state.written,
             messages: state.messages,
             next_control: state.control,
@@ -195,7 +201,9 @@ impl Writer {
             return Ok(());
         }
         self.file.write(&self.buffer)?;
-        self.state.digest.update(&self.buffer);
+        if let Some(digest) = &mut self.state.digest {
+            digest.update(&self.buffer);
+        }
         self.state.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
@@ -233,7 +241,7 @@ mod tests {
         writer.append(Kind::Appointment, &messages(1)).unwrap();
         let written = writer.finish(false).unwrap().unwrap();
         let bytes = std::fs::read(place.path().join("batch")).unwrap();
-        assert_eq!((written.digest, written.bytes), (Digest::of(&bytes), bytes.len() as u64));
+        assert_eq!((written.digest, written.bytes), (Some(Digest::of(&bytes)), bytes.len() as u64));
         assert_eq!((written.messages, written.next_control), (4, 103));
         let file = BatchFile::read(&bytes).unwrap();
         let ids: Vec<&[u8]> = file.messages().map(|message| message.control_id()).collect();
@@ -253,7 +261,7 @@ mod tests {
         writer.append(Kind::Patient, &messages(1)).unwrap();
         let written = writer.finish(false).unwrap().unwrap();
         let bytes = std::fs::read(place.path().join("batch")).unwrap();
-        assert_eq!(written.digest, Digest::of(&bytes));
+        assert_eq!(written.digest, Some(Digest::of(&bytes)));
         let file = BatchFile::read(&bytes).unwrap();
         assert_eq!(file.messages().last().unwrap().control_id(), b"100M99999");
         assert_eq!(file.batches.len(), 1);

@@ -6,14 +6,15 @@
 //! search is `memchr`, several times faster than parsing (`performance.md`); that is
 //! what lets two workers parse at once. A property test holds the two together.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use memchr::{memchr, memrchr};
 
 use super::ExtractError;
-use super::columns::Vocabulary;
 use super::header::{bind, delimiter_of, is_title};
+use super::json::Names;
+use super::reading::Reading;
+use super::unpack::Text;
 use crate::domain::{ExtractKind, Layout};
 
 /// How large things may get.
@@ -27,7 +28,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { block_bytes: 1 << 19, record_bytes_max: 4 << 20 }
+        Limits { block_bytes: 1 << 18, record_bytes_max: 4 << 20 }
     }
 }
 
@@ -42,27 +43,31 @@ pub struct Block {
     pub offset: u64,
 }
 
+/// Where the names of the columns are.
+#[derive(Debug)]
+pub enum Header {
+    /// In a header of the file.
+    Bound(Layout),
+    /// In its records, which are JSON: [`Blocks::learn`].
+    InRecords,
+}
+
+/// Names that the records of a file can have; real ones have a few hundred.
+const NAMES_MAX: usize = 4096;
+
 /// Reads a file block by block; see [`Blocks::open`].
 pub struct Blocks {
     reader: Box<dyn Read + Send>,
     limits: Limits,
-    delimiter: u8,
+    /// Between values; none: JSON has a record on each line.
+    delimiter: Option<u8>,
+    text: &'static str,
     rest: Vec<u8>,
+    /// Buffers of blocks that are done with.
+    spare: Vec<Vec<u8>>,
     line: u64,
     offset: u64,
     at_end: bool,
-}
-
-/// Returns the reader itself, or what it holds if that is gzip, all members of it.
-///
-/// # Errors
-/// Whatever the first read fails with.
-pub fn decoded(reader: impl BufRead + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    let mut reader = reader;
-    if reader.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Box::new(MultiGzDecoder::new(reader)));
-    }
-    Ok(Box::new(reader))
 }
 
 impl Blocks {
@@ -71,47 +76,88 @@ impl Blocks {
     /// # Errors
     /// [`ExtractError`]: empty, not text, columns missing.
     pub fn open(
-        reader: Box<dyn Read + Send>,
-        vocabulary: &Vocabulary,
+        text: Text,
+        reading: &Reading,
         kind: ExtractKind,
         limits: Limits,
-    ) -> Result<(Layout, Blocks), ExtractError> {
+    ) -> Result<(Header, Blocks), ExtractError> {
         let rest = Vec::with_capacity(limits.block_bytes + (limits.block_bytes >> 2));
+        let Text { reader, name } = text;
+        let (spare, delimiter, line, offset, at_end) = (Vec::new(), None, 1, 0, false);
         let mut blocks =
-            Blocks { reader, limits, delimiter: b',', rest, line: 1, offset: 0, at_end: false };
+            Blocks { reader, limits, delimiter, text: name, rest, spare, line, offset, at_end };
         blocks.fill()?;
-        if blocks.rest.starts_with(&[0xff, 0xfe]) || blocks.rest.starts_with(&[0xfe, 0xff]) {
-            return Err(ExtractError::Utf16);
-        }
         if blocks.rest.starts_with(b"\xef\xbb\xbf") {
             blocks.drop_front(3);
         }
+        if blocks.is_json()? {
+            return Ok((Header::InRecords, blocks));
+        }
         blocks.skip_title();
-        let layout = blocks.header(vocabulary, kind)?;
-        Ok((layout, blocks))
+        let mut layout = blocks.header(reading, kind)?;
+        layout.text = name;
+        Ok((Header::Bound(layout), blocks))
+    }
+
+    /// Reads all records for their names. Whoever wants the records too opens the file
+    /// once more.
+    ///
+    /// # Errors
+    /// [`ExtractError`]: names missing or too many, and those of [`Blocks::next_block`].
+    pub fn learn(mut self, reading: &Reading, kind: ExtractKind) -> Result<Layout, ExtractError> {
+        let mut names = Names::default();
+        while let Some(block) = self.next_block()? {
+            names.learn(&block.bytes);
+            if names.len() > NAMES_MAX {
+                return Err(ExtractError::TooManyNames { line: self.line, max: NAMES_MAX });
+            }
+        }
+        let mut layout = names.layout(reading, kind)?;
+        layout.text = self.text;
+        Ok(layout)
+    }
+
+    /// True of a file of JSON records; a document that is a list, or that goes over many
+    /// lines, is none.
+    fn is_json(&self) -> Result<bool, ExtractError> {
+        let start = self.rest.trim_ascii_start();
+        let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        match line {
+            b"{" | b"[" | b"[]" => Err(ExtractError::JsonDocument),
+            [b'[', rest @ ..] if rest.trim_ascii_start().starts_with(b"{") => {
+                Err(ExtractError::JsonDocument)
+            }
+            [b'{', ..] => Ok(true),
+            _ => Ok(false),
+        }
+    }
+
+    fn skip_blank_lines(&mut self) {
+        let blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let start = self.rest.iter().position(|byte| !blank(byte)).unwrap_or(self.rest.len());
+        self.drop_front(start);
     }
 
     fn skip_title(&mut self) {
+        self.skip_blank_lines();
         if is_title(&self.rest) {
             let end = memchr(b'\n', &self.rest).map_or(self.rest.len(), |at| at + 1);
             self.drop_front(end);
         }
     }
 
-    fn header(
-        &mut self,
-        vocabulary: &Vocabulary,
-        kind: ExtractKind,
-    ) -> Result<Layout, ExtractError> {
-        let blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
-        let start = self.rest.iter().position(|byte| !blank(byte)).ok_or(ExtractError::Empty)?;
-        self.drop_front(start);
+    fn header(&mut self, reading: &Reading, kind: ExtractKind) -> Result<Layout, ExtractError> {
+        self.skip_blank_lines();
+        if self.rest.is_empty() {
+            return Err(ExtractError::Empty);
+        }
         let line = &self.rest[..memchr(b'\n', &self.rest).unwrap_or(self.rest.len())];
         if memchr(0, line).is_some() {
             return Err(ExtractError::Utf16);
         }
-        self.delimiter = delimiter_of(line);
-        let mut reader = csv_reader(&self.rest, self.delimiter);
+        let delimiter = reading.form(kind).delimiter.unwrap_or_else(|| delimiter_of(line));
+        self.delimiter = Some(delimiter);
+        let mut reader = csv_reader(&self.rest, delimiter);
         let mut record = csv::StringRecord::new();
         match reader.read_record(&mut record) {
             Ok(true) => {}
@@ -129,7 +175,7 @@ impl Blocks {
         }
         let names: Vec<String> = record.iter().map(str::to_string).collect();
         self.drop_front(end);
-        bind(vocabulary, kind, self.delimiter, text, &names)
+        bind(reading, kind, delimiter, text, &names)
     }
 
     /// Returns the next block, or `None` at the end.
@@ -146,7 +192,10 @@ impl Blocks {
             if self.rest.is_empty() {
                 return Ok(None);
             }
-            let found = last_record_end(&self.rest, self.delimiter, self.at_end);
+            let found = match self.delimiter {
+                Some(delimiter) => last_record_end(&self.rest, delimiter, self.at_end),
+                None => last_line_end(&self.rest, self.at_end),
+            };
             match found {
                 Cut::At(end) => return Ok(Some(self.take(end))),
                 Cut::OpenQuote(start) if self.at_end => {
@@ -164,7 +213,9 @@ impl Blocks {
     }
 
     fn take(&mut self, end: usize) -> Block {
-        let mut next = Vec::with_capacity(self.rest.capacity());
+        let mut next = self.spare.pop().unwrap_or_default();
+        next.clear();
+        next.reserve(self.rest.capacity());
         next.extend_from_slice(&self.rest[end..]);
         let mut bytes = std::mem::replace(&mut self.rest, next);
         bytes.truncate(end);
@@ -172,6 +223,11 @@ impl Blocks {
         self.line += lines(&block.bytes);
         self.offset += block.bytes.len() as u64;
         block
+    }
+
+    /// Takes back a block that is done with: its buffer serves another.
+    pub fn reuse(&mut self, block: Block) {
+        self.spare.push(block.bytes);
     }
 
     fn drop_front(&mut self, count: usize) {
@@ -194,20 +250,13 @@ impl Blocks {
                 Ok(0) => self.at_end = true,
                 Ok(_) => {}
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
-                Err(err) => return Err(self.read_error(err)),
+                Err(err) => {
+                    let bytes = self.offset + self.rest.len() as u64;
+                    return Err(ExtractError::of_read(err, bytes));
+                }
             }
         }
         Ok(())
-    }
-
-    fn read_error(&self, err: io::Error) -> ExtractError {
-        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-        match err.kind() {
-            UnexpectedEof | InvalidInput | InvalidData => {
-                ExtractError::Gzip { bytes: self.offset + self.rest.len() as u64 }
-            }
-            _ => ExtractError::Read(err),
-        }
     }
 }
 
@@ -233,6 +282,14 @@ enum Cut {
     OpenQuote(usize),
     /// No record ends here.
     None,
+}
+
+/// Finds the last place in `bytes` that ends a record of JSON, which has no line breaks.
+fn last_line_end(bytes: &[u8], at_end: bool) -> Cut {
+    if at_end {
+        return Cut::At(bytes.len());
+    }
+    memrchr(b'\n', bytes).map_or(Cut::None, |newline| Cut::At(newline + 1))
 }
 
 /// Finds the last place in `bytes` that ends a record; at the end of the file that
@@ -281,14 +338,18 @@ fn closing_quote(bytes: &[u8], from: usize, at_end: bool) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::Vocabulary;
     use super::*;
+    use crate::domain::Encoding;
 
     fn blocks(text: &[u8], block_bytes: usize) -> Result<(Layout, Vec<Block>), ExtractError> {
         let limits = Limits { block_bytes, record_bytes_max: 4096 };
-        let reader = decoded(io::Cursor::new(text.to_vec())).unwrap();
-        let vocabulary = Vocabulary::standard().unwrap();
-        let (layout, mut blocks) =
-            Blocks::open(reader, &vocabulary, ExtractKind::Departments, limits)?;
+        let text = Text::of(io::Cursor::new(text.to_vec()), Encoding::Auto)?;
+        let reading = Reading::new(&Vocabulary::standard().unwrap(), &BTreeMap::new()).unwrap();
+        let (header, mut blocks) = Blocks::open(text, &reading, ExtractKind::Departments, limits)?;
+        let Header::Bound(layout) = header else { panic!("JSON") };
         let mut all = Vec::new();
         while let Some(block) = blocks.next_block()? {
             all.push(block);
@@ -303,12 +364,13 @@ mod tests {
 
     #[test]
     fn title_bom_and_crlf_are_passed_over() {
-        let text = b"\xef\xbb\xbfReport Name: departments\r\ndeptid,dept name\r\n1,A\r\n2,B\r\n";
+        let text =
+            b"\xef\xbb\xbf\r\nReport Name: departments\r\ndeptid,dept name\r\n1,A\r\n2,B\r\n";
         let (layout, blocks) = blocks(text, 1024).unwrap();
         assert_eq!(layout.header, "deptid,dept name");
         assert_eq!(blocks.len(), 1);
         assert_eq!(blocks[0].bytes, b"1,A\r\n2,B\r\n");
-        assert_eq!((blocks[0].first_line, blocks[0].offset), (3, 47));
+        assert_eq!((blocks[0].first_line, blocks[0].offset), (4, 49));
     }
 
     #[test]
@@ -316,7 +378,7 @@ mod tests {
         let why = |text: &[u8]| blocks(text, 64).unwrap_err().to_string();
         assert_eq!(why(b""), "the file is empty");
         assert_eq!(why(b"\r\n\r\n"), "the file is empty");
-        assert_eq!(why(b"\xff\xfed\0"), "the file is UTF-16 text");
+        assert_eq!(why(b"\xff\xfed\0"), "the header has no column departmentid, name");
         assert_eq!(why(b"d\0e\0p\0t\0"), "the file is UTF-16 text");
         assert_eq!(why(b"department\xff"), "the header is not UTF-8 text");
         assert_eq!(why(b"deptid\n1\n"), "the header has no column name");

@@ -2,7 +2,8 @@
 
 use super::ExtractError;
 use super::columns::Vocabulary;
-use crate::domain::{Cell, ExtractKind, Layout};
+use super::reading::Reading;
+use crate::domain::{Cell, ExtractKind, Id, Layout};
 
 /// Delimiters that are looked for in a header; the commonest wins.
 const DELIMITERS: &[u8] = b",|\t;";
@@ -12,16 +13,38 @@ const DELIMITERS: &[u8] = b",|\t;";
 /// # Errors
 /// [`ExtractError::MissingColumns`] names every column that must be there.
 pub fn bind(
-    vocabulary: &Vocabulary,
+    reading: &Reading,
     kind: ExtractKind,
     delimiter: u8,
     header: String,
     names: &[String],
 ) -> Result<Layout, ExtractError> {
-    let cells = names.iter().map(|name| meaning(vocabulary, kind, name)).collect();
-    let layout = Layout::new(kind, delimiter, header, cells);
+    let vocabulary = &reading.vocabulary;
+    let cells: Vec<Cell> = names.iter().map(|name| meaning(vocabulary, kind, name)).collect();
+    let ids = ids(reading, kind, &cells);
+    let mut layout = Layout::new(kind, delimiter, header, cells);
+    layout.ids = ids;
     let columns = missing(vocabulary, &layout);
     if columns.is_empty() { Ok(layout) } else { Err(ExtractError::MissingColumns { columns }) }
+}
+
+/// Returns the cells of IDs and codes, external IDs among them.
+fn ids(reading: &Reading, kind: ExtractKind, cells: &[Cell]) -> Vec<Id> {
+    let external_ids = reading.form(kind).external_ids;
+    let cells = cells.iter().enumerate().filter_map(|(cell, meaning)| {
+        let (of, column) = match meaning {
+            Cell::Own(column) => (kind, column),
+            Cell::Patient(column) => (ExtractKind::Patients, column),
+            Cell::Ignored | Cell::Unknown(_) => return None,
+        };
+        let external = external_ids.get(column).filter(|_| of == kind);
+        (external.is_some() || reading.vocabulary.is_id(of, column)).then(|| Id {
+            cell,
+            column: column.clone(),
+            leading_zeros: external.copied().unwrap_or_default(),
+        })
+    });
+    cells.collect()
 }
 
 fn meaning(vocabulary: &Vocabulary, kind: ExtractKind, name: &str) -> Cell {
@@ -55,7 +78,16 @@ fn missing(vocabulary: &Vocabulary, layout: &Layout) -> Vec<String> {
 
 /// Returns the delimiter of a header line.
 pub fn delimiter_of(line: &[u8]) -> u8 {
-    let count = |delimiter: u8| line.iter().filter(|&&byte| byte == delimiter).count();
+    let mut quoted = false;
+    let bare: Vec<u8> = line
+        .iter()
+        .copied()
+        .filter(|byte| {
+            quoted ^= *byte == b'"';
+            !quoted
+        })
+        .collect();
+    let count = |delimiter: u8| bare.iter().filter(|&&byte| byte == delimiter).count();
     // The first of equals, so that a header without any is read as CSV.
     DELIMITERS.iter().rev().copied().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b',')
 }
@@ -68,11 +100,14 @@ pub fn is_title(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn bind(kind: ExtractKind, header: &str) -> Result<Layout, ExtractError> {
         let names: Vec<String> = header.split(',').map(str::to_string).collect();
-        super::bind(&Vocabulary::standard().unwrap(), kind, b',', header.to_string(), &names)
+        let reading = Reading::new(&Vocabulary::standard().unwrap(), &BTreeMap::new()).unwrap();
+        super::bind(&reading, kind, b',', header.to_string(), &names)
     }
 
     #[test]
@@ -109,5 +144,6 @@ mod tests {
         assert_eq!(delimiter_of(b"a|b|c,d"), b'|');
         assert_eq!(delimiter_of(b"a\tb"), b'\t');
         assert_eq!(delimiter_of(b"alone"), b',');
+        assert_eq!(delimiter_of(b"\"a,b,c,d\"|e|f"), b'|', "not those within quotes");
     }
 }

@@ -6,12 +6,20 @@
 
 mod blocks;
 mod columns;
+mod damage;
 mod header;
+mod json;
+mod places;
+mod reading;
 mod rows;
+mod unpack;
 
-pub use blocks::{Block, Blocks, Limits, decoded};
+pub use blocks::{Block, Blocks, Header, Limits};
 pub use columns::{Vocabulary, VocabularyError};
+pub use places::Places;
+pub use reading::Reading;
 pub use rows::{Row, RowFault, Rows};
+pub use unpack::Text;
 
 /// Why a whole file cannot be read. Texts name lines and columns, never values.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +31,35 @@ pub enum ExtractError {
     /// Text of two bytes a character.
     #[error("the file is UTF-16 text")]
     Utf16,
+    /// Text that should have two bytes a character.
+    #[error("the file is not UTF-16 text")]
+    NotUtf16,
+    /// Gzip data that is made to fill disks.
+    #[error("the gzip data grows more than {}-fold", unpack::GROWTH_MAX)]
+    Bomb,
     /// The header lacks columns that must be there.
     #[error("the header has no column {}", columns.join(", "))]
     MissingColumns {
         /// Their canonical names.
         columns: Vec<String>,
     },
+    /// The records lack names that must be there.
+    #[error("no record has a {}", columns.join(", a "))]
+    MissingNames {
+        /// Their canonical names.
+        columns: Vec<String>,
+    },
+    /// The records have more names than any real ones.
+    #[error("the records up to line {line} have more than {max} different names")]
+    TooManyNames {
+        /// Where it was seen.
+        line: u64,
+        /// The limit.
+        max: usize,
+    },
+    /// JSON, but not one record a line.
+    #[error("the file is one JSON document, not a JSON object on each line")]
+    JsonDocument,
     /// The header is not text.
     #[error("the header is not UTF-8 text")]
     HeaderNotText,
@@ -58,20 +89,49 @@ pub enum ExtractError {
 }
 
 impl ExtractError {
+    /// Returns what an error of reading means, `bytes` into the text.
+    pub(crate) fn of_read(err: std::io::Error, bytes: u64) -> ExtractError {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        match err.kind() {
+            UnexpectedEof | InvalidInput | InvalidData => ExtractError::Gzip { bytes },
+            _ if err.get_ref().is_some_and(|inner| inner.is::<unpack::Bomb>()) => {
+                ExtractError::Bomb
+            }
+            _ => ExtractError::Read(err),
+        }
+    }
+
     /// Returns what to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             ExtractError::Empty => "export it again; an empty export often means a failed query",
-            ExtractError::Utf16 | ExtractError::HeaderNotText => "export it as UTF-8",
+            ExtractError::Utf16 => {
+                "export it as UTF-8, or set encoding = \"utf-16\" in its section of [extract]"
+            }
+            ExtractError::HeaderNotText => {
+                "export it as UTF-8, or set encoding = \"windows-1252\" in its section of [extract]"
+            }
+            ExtractError::NotUtf16 => "set encoding = \"auto\" in its section of [extract]",
+            ExtractError::Bomb => "no extract does; ask whoever made the file what it is",
             ExtractError::MissingColumns { .. } => {
                 "add the column to the export, or name it as `hl7drop` knows it \
                  (config/columns.toml lists every name)"
+            }
+            ExtractError::MissingNames { .. } => {
+                "add it to the export, or name it as `hl7drop` knows it (config/columns.toml \
+                 lists every name); each line is one patient or appointment, not a list of them"
+            }
+            ExtractError::TooManyNames { .. } => {
+                "names must be those of columns, not values such as IDs: export it as the API does"
+            }
+            ExtractError::JsonDocument => {
+                "write a record a line, for example with jq -c '.patients[]'"
             }
             ExtractError::OpenQuote { .. } => {
                 "the file was probably cut off while it was written: export it again"
             }
             ExtractError::RecordTooLong { .. } => {
-                "look for a quote that is never closed, or a file that is no CSV"
+                "look for a quote that is never closed, or a file that is neither CSV nor NDJSON"
             }
             ExtractError::Gzip { .. } => "the file was probably cut off: copy or export it again",
             ExtractError::Read(_) => "look at the file's permissions and at the disk",

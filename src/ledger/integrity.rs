@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
     use crate::domain::{Counts, ExtractKind, Notes};
-    use crate::ledger::{NewExtract, Receipt};
+    use crate::ledger::{NewExtract, Receipt, Temp};
 
     fn batch(number: u64, first_control: u64) -> BatchRow {
         BatchRow {
@@ -110,6 +110,10 @@ mod tests {
             messages: 10,
             made_at: 0,
         }
+    }
+
+    fn temp() -> Temp {
+        Temp { name: "t".into(), place: "/in".into() }
     }
 
     fn extract(id: i64, batch: u64) -> ExtractRow {
@@ -192,7 +196,7 @@ mod tests {
             (
                 |it| {
                     let row = &mut it.deliveries[1];
-                    (row.stage, row.tries, row.temp) = (Stage::Verified, 1, Some("t".into()));
+                    (row.stage, row.tries, row.temp) = (Stage::Verified, 1, Some(temp()));
                 },
                 &["batch 2 to test: its last try is not there"],
             ),

@@ -1,17 +1,18 @@
 //! A ledger that forgets: for dry runs and tests, and to keep the trait honest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::actions::about;
 use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
 use super::steps::no_delivery;
 use super::{
-    BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, Ledger, NewExtract, Numbers,
-    Receipt, Result, Stage, Totals,
+    ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow,
+    Ledger, NewExtract, Numbers, Receipt, Result, Sign, Stage, Temp, Totals,
 };
 use crate::digest::Digest;
-use crate::domain::{Counts, Fault, Notes};
+use crate::domain::{Counts, Fault, Notes, QueueState};
 
 /// A ledger in memory. Unlike the durable one it grows with every fault.
 #[derive(Default)]
@@ -21,6 +22,9 @@ pub struct Memory {
     batches: BTreeMap<u64, BatchRow>,
     deliveries: BTreeMap<(u64, String), DeliveryRow>,
     faults: Vec<FaultRow>,
+    /// The faults that wait for nobody any more.
+    closed: BTreeSet<i64>,
+    actions: Vec<ActionRow>,
     open: Option<Open>,
 }
 
@@ -39,6 +43,16 @@ impl Memory {
             self.open = None;
         }
         done
+    }
+
+    fn act(&mut self, verb: &str, about: &str, sign: &Sign) {
+        let id = self.actions.last().map_or(1, |row| row.id + 1);
+        let (verb, about, sign) = (verb.to_string(), about.to_string(), sign.clone());
+        self.actions.push(ActionRow { id, verb, about, sign });
+    }
+
+    fn waiting(&self) -> impl DoubleEndedIterator<Item = &FaultRow> {
+        self.faults.iter().filter(|row| !self.closed.contains(&row.id))
     }
 
     fn step(
@@ -151,12 +165,17 @@ impl Ledger for Memory {
         Ok(self.deliveries.get(&(batch, endpoint.to_string())).cloned())
     }
 
+    fn deliveries(&self, batch: u64) -> Result<Vec<DeliveryRow>> {
+        let own = self.deliveries.values().filter(|row| row.batch.number == batch);
+        Ok(own.cloned().collect())
+    }
+
     fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
         let open = self.deliveries.values().filter(|row| row.stage != Stage::Delivered);
         Ok(open.cloned().collect())
     }
 
-    fn sending(&mut self, batch: u64, endpoint: &str, temp: &str) -> Result<()> {
+    fn sending(&mut self, batch: u64, endpoint: &str, temp: &Temp) -> Result<()> {
         self.step(batch, endpoint, |row| row.sending(temp))
     }
 
@@ -172,18 +191,54 @@ impl Ledger for Memory {
         self.step(batch, endpoint, |row| row.failed(failure))
     }
 
-    fn retry_stopped(&mut self) -> Result<u64> {
+    fn retry_stopped(&mut self, sign: &Sign) -> Result<u64> {
         if self.open.is_some() {
             return Err(wrong_time(true));
         }
-        let mut count = 0;
+        let mut done = Vec::new();
         for row in self.deliveries.values_mut() {
             if let Some(next) = row.clone().retry() {
                 *row = next;
-                count += 1;
+                done.push(about(&row.batch.name, &row.endpoint));
             }
         }
-        Ok(count)
+        for about in &done {
+            self.act(Decision::Retry.word(), about, sign);
+        }
+        Ok(done.len() as u64)
+    }
+
+    fn decide(
+        &mut self,
+        batch: u64,
+        endpoint: &str,
+        decision: Decision,
+        sign: &Sign,
+    ) -> Result<()> {
+        self.step(batch, endpoint, |row| row.decide(decision, sign))?;
+        if let Some(row) = self.delivery(batch, endpoint)? {
+            self.act(decision.word(), &about(&row.batch.name, endpoint), sign);
+        }
+        Ok(())
+    }
+
+    fn close_faults(&mut self, which: &Closing, sign: &Sign) -> Result<u64> {
+        if self.open.is_some() {
+            return Err(wrong_time(true));
+        }
+        let wanted = |row: &&FaultRow| match which {
+            Closing::Ids(ids) => ids.contains(&row.id),
+            Closing::File(name) => *row.fault.at.extract == **name,
+            Closing::Code(code) => row.fault.code == *code,
+        };
+        let found: Vec<i64> = self.waiting().filter(wanted).map(|row| row.id).collect();
+        let missed = matches!(which, Closing::Ids(ids) if ids.len() != found.len());
+        if found.is_empty() || missed {
+            return Ok(0);
+        }
+        self.closed.extend(&found);
+        self.act("close", &which.about(), sign);
+        Ok(found.len() as u64)
     }
 
     fn totals(&self) -> Result<Totals> {
@@ -192,13 +247,19 @@ impl Ledger for Memory {
         let mut totals = Totals { last_drop, ..Totals::default() };
         totals.add_batches(&deliveries);
         for row in &self.faults {
-            totals.add(row.fault.code.owner().queue_state(), 1);
+            let open = row.fault.code.owner().queue_state();
+            let closed = self.closed.contains(&row.id);
+            totals.add(if closed { QueueState::Deleted } else { open }, 1);
         }
         Ok(totals)
     }
 
     fn faults(&self, limit: u64) -> Result<Vec<FaultRow>> {
-        Ok(newest(self.faults.iter(), limit))
+        Ok(newest(self.waiting(), limit))
+    }
+
+    fn actions(&self, limit: u64) -> Result<Vec<ActionRow>> {
+        Ok(newest(self.actions.iter(), limit))
     }
 
     fn extracts(&self, limit: u64) -> Result<Vec<ExtractRow>> {

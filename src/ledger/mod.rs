@@ -13,6 +13,7 @@
 //! A ledger that returned an error is dropped and opened again; it is never
 //! asked a second time, and a drop that was open in it is gone.
 
+mod actions;
 pub mod conform;
 mod error;
 mod integrity;
@@ -22,11 +23,12 @@ mod rows;
 mod sqlite;
 mod steps;
 
+pub use actions::{ActionRow, Closing, Decision, Sign};
 pub use error::LedgerError;
 pub use memory::Memory;
 pub use rows::{
     BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, NewExtract, Numbers, Receipt,
-    Stage, Totals,
+    Stage, Temp, Totals,
 };
 pub use sqlite::Sqlite;
 
@@ -88,13 +90,16 @@ pub trait Ledger {
     /// Returns how far a batch is on its way to an endpoint.
     fn delivery(&self, batch: u64, endpoint: &str) -> Result<Option<DeliveryRow>>;
 
+    /// Returns how far a batch is on its way to each of its endpoints.
+    fn deliveries(&self, batch: u64) -> Result<Vec<DeliveryRow>>;
+
     /// Returns every delivery that is not done, in batch number order.
     fn undelivered(&self) -> Result<Vec<DeliveryRow>>;
 
-    /// Commits that a try begins under a temporary name; counts the try. Refused
-    /// once a rename may have been asked for: that is decided first, by
-    /// [`Ledger::delivered`] or by [`Ledger::failed`] with another stage.
-    fn sending(&mut self, batch: u64, endpoint: &str, temp: &str) -> Result<()>;
+    /// Commits that a try begins, and where its temporary file will lie; counts the
+    /// try. Refused once a rename may have been asked for: that is decided first, by
+    /// [`Ledger::delivered`], by [`Ledger::failed`] with another stage, or by a person.
+    fn sending(&mut self, batch: u64, endpoint: &str, temp: &Temp) -> Result<()>;
 
     /// **Commits that the temporary file was verified** and that its rename
     /// begins now (`at`: unix seconds), durable before the first rename.
@@ -107,18 +112,32 @@ pub trait Ledger {
     /// stays to be read until the batch is delivered.
     fn failed(&mut self, batch: u64, endpoint: &str, failure: &Failure) -> Result<()>;
 
-    /// Lets every stopped delivery be tried again: an operator asked for it. One
-    /// in [`Stage::Uncertain`] is left alone. Returns how many there were.
-    fn retry_stopped(&mut self) -> Result<u64>;
+    /// Lets every delivery that stopped or waits for its time be tried again: an
+    /// operator asked for it. One that stopped in [`Stage::Uncertain`] is left alone. Returns how many there were; each has
+    /// its [`ActionRow`].
+    fn retry_stopped(&mut self, sign: &Sign) -> Result<u64>;
+
+    /// Commits what was decided about a delivery that is not done, with its
+    /// [`ActionRow`].
+    fn decide(&mut self, batch: u64, endpoint: &str, decision: Decision, sign: &Sign)
+    -> Result<()>;
+
+    /// Closes faults that wait, with an [`ActionRow`], and returns how many. If there
+    /// is none, or one of [`Closing::Ids`] does not wait, nothing is closed and it
+    /// returns 0.
+    fn close_faults(&mut self, which: &Closing, sign: &Sign) -> Result<u64>;
 
     /// Returns messages by queue state, and the oldest that waits.
     fn totals(&self) -> Result<Totals>;
 
-    /// Returns queued faults, newest first, at most `limit` of them.
+    /// Returns the faults that wait, newest first, at most `limit` of them.
     fn faults(&self, limit: u64) -> Result<Vec<FaultRow>>;
 
     /// Returns committed extracts, newest first, at most `limit` of them.
     fn extracts(&self, limit: u64) -> Result<Vec<ExtractRow>>;
+
+    /// Returns what was decided, newest first, at most `limit` of them.
+    fn actions(&self, limit: u64) -> Result<Vec<ActionRow>>;
 
     /// Returns delivered batches with their receipts, newest first, at most `limit`.
     fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>>;

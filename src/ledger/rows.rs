@@ -143,12 +143,16 @@ pub struct DeliveryRow {
     pub endpoint: String,
     /// How far it is.
     pub stage: Stage,
-    /// The temporary name of the last try.
-    pub temp: Option<String>,
+    /// The temporary file of the last try.
+    pub temp: Option<Temp>,
     /// When the rename began, unix seconds; set with [`Stage::Verified`].
     pub rename_at: Option<i64>,
     /// How many tries have begun.
     pub tries: u64,
+    /// How often the bytes went out again because nobody could tell.
+    pub resent: u64,
+    /// How many tries failed one after the other, since somebody asked for one.
+    pub failures: u64,
     /// Why the last try failed.
     pub failure: Option<Failure>,
     /// The evidence, once delivered.
@@ -165,10 +169,22 @@ impl DeliveryRow {
             temp: None,
             rename_at: None,
             tries: 0,
+            resent: 0,
+            failures: 0,
             failure: None,
             receipt: None,
         }
     }
+}
+
+/// A temporary file at an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Temp {
+    /// Its name.
+    pub name: String,
+    /// The place it lies in, as the delivery tells it apart from every other
+    /// (`delivery::Server::place`). Elsewhere its absence proves nothing.
+    pub place: String,
 }
 
 /// Why a try failed.
@@ -178,6 +194,8 @@ pub struct Failure {
     pub what: String,
     /// True where trying again cannot help until somebody acts.
     pub stopped: bool,
+    /// When it is tried again by itself, unix seconds; none: by the next run.
+    pub again_at: Option<i64>,
     /// The stage to go to, where it is not the one the delivery has; not kept.
     #[serde(skip)]
     pub stage: Option<Stage>,
@@ -192,7 +210,8 @@ pub struct Receipt {
     pub path: String,
     /// Size at the endpoint.
     pub bytes: u64,
-    /// How we know: `renamed`, `seen` or `inferred` (`delivery.md` section 3).
+    /// How we know: `renamed`, `seen` or `inferred` (`delivery.md` section 3), or
+    /// `told` by a person.
     pub evidence: String,
     /// `host:port` or the folder.
     pub server: String,

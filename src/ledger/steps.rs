@@ -7,23 +7,28 @@
 //! | `delivered` | any but delivered | delivered |
 //! | `failed` | any but delivered | the same, or any but verified and delivered |
 //! | `retry` | any but delivered and uncertain | the same |
+//! | a person's *delivered* | any but delivered | delivered |
+//! | a person's *resend* | any but delivered | sending |
+//! | a person's *retry* | any but delivered | the same |
 //!
 //! The row that guards the promise is the first: from *verified* no upload begins,
 //! since the rename may have happened (`delivery.md` section 3). Who wants to send
 //! the bytes again says so first, by a `failed` that names the stage to go to.
 
-use super::{DeliveryRow, Failure, LedgerError, Receipt, Result, Stage};
+use super::{Decision, DeliveryRow, Failure, LedgerError, Receipt, Result, Sign, Stage, Temp};
 
 impl DeliveryRow {
     /// A try begins under a temporary name.
-    pub(super) fn sending(mut self, temp: &str) -> Result<DeliveryRow> {
+    pub(super) fn sending(mut self, temp: &Temp) -> Result<DeliveryRow> {
         use Stage::*;
         self.guard("sending", &[Waiting, Sending, Uncertain, Conflict])?;
         self.stage = Sending;
-        self.temp = Some(temp.to_string());
+        self.temp = Some(temp.clone());
         self.rename_at = None;
         self.tries += 1;
-        self.failure = self.failure.map(|last| Failure { stopped: false, ..last });
+        if let Some(failure) = &mut self.failure {
+            (failure.stopped, failure.again_at) = (false, None);
+        }
         Ok(self)
     }
 
@@ -61,18 +66,62 @@ impl DeliveryRow {
             self.rename_at = None;
         }
         self.stage = to;
+        self.failures += 1;
         self.failure = Some(Failure { stage: None, ..failure.clone() });
         Ok(self)
     }
 
-    /// An operator wants a stopped delivery tried again; `None` if it is not one.
+    /// An operator wants a delivery that waits tried again; `None` if it does not wait.
     pub(super) fn retry(mut self) -> Option<DeliveryRow> {
-        let failure = self.failure.as_mut()?;
-        if !failure.stopped || self.stage == Stage::Uncertain {
+        let failure = self.failure.as_ref()?;
+        let waits = failure.stopped || failure.again_at.is_some();
+        if !waits || failure.stopped && self.stage == Stage::Uncertain {
             return None;
         }
-        failure.stopped = false;
+        self.go_on();
         Some(self)
+    }
+
+    /// Somebody decided, who may know what the server cannot tell.
+    pub(super) fn decide(mut self, decision: Decision, sign: &Sign) -> Result<DeliveryRow> {
+        if self.stage == Stage::Delivered {
+            return Err(self.refused("is delivered already"));
+        }
+        self.go_on();
+        match decision {
+            Decision::Delivered => {
+                let receipt = self.told(sign);
+                self.delivered(&receipt)
+            }
+            Decision::Resend => {
+                // Under a temporary name or none: what was renamed counts no more.
+                self.stage = if self.temp.is_some() { Stage::Sending } else { Stage::Waiting };
+                self.rename_at = None;
+                self.resent += 1;
+                Ok(self)
+            }
+            Decision::Retry => Ok(self),
+        }
+    }
+
+    /// What failed before is told, and stops nothing any more.
+    fn go_on(&mut self) {
+        self.failures = 0;
+        if let Some(failure) = &mut self.failure {
+            (failure.stopped, failure.again_at) = (false, None);
+        }
+    }
+
+    /// The receipt where the word of a person is all there is.
+    fn told(&self, sign: &Sign) -> Receipt {
+        Receipt {
+            path: self.batch.name.clone(),
+            bytes: self.batch.bytes,
+            evidence: "told".to_string(),
+            server: self.temp.as_ref().map_or_else(String::new, |temp| temp.place.clone()),
+            host_key: String::new(),
+            at: sign.at,
+        }
     }
 
     fn guard(&self, step: &str, from: &[Stage]) -> Result<()> {
@@ -109,13 +158,17 @@ mod tests {
             messages: 1,
             made_at: 0,
         };
-        let temp = (stage != Stage::Waiting).then(|| ".seven.part".to_string());
+        let temp = (stage != Stage::Waiting).then(temp);
         let rename_at = (stage == Stage::Verified).then_some(1);
         DeliveryRow { stage, temp, rename_at, ..DeliveryRow::waiting(&batch, "test") }
     }
 
+    fn temp() -> Temp {
+        Temp { name: ".seven.part".into(), place: "sftp.vendor.example".into() }
+    }
+
     fn failure(stage: Option<Stage>) -> Failure {
-        Failure { what: "the line was lost".into(), stopped: true, stage, at: 2 }
+        Failure { what: "the line was lost".into(), stopped: true, again_at: None, stage, at: 2 }
     }
 
     #[test]
@@ -132,13 +185,17 @@ mod tests {
         let allowed = |step: &dyn Fn(DeliveryRow) -> Result<DeliveryRow>| -> Vec<Stage> {
             Stage::ALL.into_iter().filter(|&stage| step(at(stage)).is_ok()).collect()
         };
-        assert_eq!(allowed(&|row| row.sending("t")), [Waiting, Sending, Uncertain, Conflict]);
+        assert_eq!(allowed(&|row| row.sending(&temp())), [Waiting, Sending, Uncertain, Conflict]);
         assert_eq!(allowed(&|row| row.verified(1)), [Sending, Verified, Uncertain, Conflict]);
         let not_delivered = [Waiting, Sending, Verified, Uncertain, Conflict];
         assert_eq!(allowed(&|row| row.delivered(&receipt)), not_delivered);
         assert_eq!(allowed(&|row| row.failed(&failure(None))), not_delivered);
         for to in [Waiting, Sending, Uncertain, Conflict] {
             assert_eq!(allowed(&|row| row.failed(&failure(Some(to)))), not_delivered, "{to}");
+        }
+        let sign = Sign { by: "anna".into(), why: "they said so".into(), at: 4 };
+        for decision in [Decision::Delivered, Decision::Resend, Decision::Retry] {
+            assert_eq!(allowed(&|row| row.decide(decision, &sign)), not_delivered, "{decision:?}");
         }
         assert_eq!(allowed(&|row| row.failed(&failure(Some(Verified)))), [Verified]);
         assert_eq!(allowed(&|row| row.failed(&failure(Some(Delivered)))), []);
@@ -153,8 +210,33 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_it_sent_again_gives_up_the_rename_and_is_counted() {
+        let sign = Sign { by: "anna".into(), why: "they lost it".into(), at: 4 };
+        let stopped = at(Stage::Verified).failed(&failure(Some(Stage::Uncertain))).unwrap();
+        let again = stopped.clone().decide(Decision::Resend, &sign).unwrap();
+        assert_eq!((again.stage, again.rename_at, again.resent), (Stage::Sending, None, 1));
+        assert!(!again.failure.as_ref().unwrap().stopped);
+        again.sending(&temp()).unwrap();
+        let look = stopped.decide(Decision::Retry, &sign).unwrap();
+        assert_eq!((look.stage, look.rename_at, look.resent), (Stage::Uncertain, Some(1), 0));
+        assert!(!look.failure.unwrap().stopped);
+    }
+
+    #[test]
+    fn failures_are_counted_until_somebody_asks_for_a_try() {
+        let sign = Sign { by: "anna".into(), why: "x".into(), at: 4 };
+        let later = Failure { stopped: false, again_at: Some(9), ..failure(None) };
+        let twice = at(Stage::Sending).failed(&later).unwrap().failed(&later).unwrap();
+        assert_eq!((twice.failures, twice.clone().retry().unwrap().failures), (2, 0));
+        let asked = twice.clone().decide(Decision::Retry, &sign).unwrap();
+        assert_eq!((asked.failures, asked.failure.unwrap().again_at), (0, None));
+        let sent = twice.sending(&temp()).unwrap();
+        assert_eq!((sent.failures, sent.failure.unwrap().again_at), (2, None), "it goes on");
+    }
+
+    #[test]
     fn a_refusal_names_the_batch_and_both_stages() {
-        let text = at(Stage::Verified).sending("t").unwrap_err().to_string();
+        let text = at(Stage::Verified).sending(&temp()).unwrap_err().to_string();
         assert_eq!(
             text,
             "the ledger failed: batch 7 to test is verified and cannot become sending"

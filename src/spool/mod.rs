@@ -135,20 +135,45 @@ impl Spool {
         Ok(names)
     }
 
+    /// Lists the files of the newest day in `sent` that has any: who puts an older
+    /// ledger back meets them, and looking at all of them would take longer each day.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn newest_sent(&self) -> disk::Result<Vec<String>> {
+        let mut days = Spool::days(&self.sent)?;
+        while let Some(day) = days.pop() {
+            let names = Spool::list(&day)?;
+            if !names.is_empty() {
+                return Ok(names);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// Lists the files of a shelf (`sent`, `archive`): those of its days' folders.
     ///
     /// # Errors
     /// [`disk::DiskError`].
     pub fn list_shelf(shelf: &Path) -> disk::Result<Vec<PathBuf>> {
         let mut found = Vec::new();
+        for day in Spool::days(shelf)? {
+            found.extend(Spool::list(&day)?.into_iter().map(|name| day.join(name)));
+        }
+        Ok(found)
+    }
+
+    /// Lists the folders of a shelf, oldest first.
+    fn days(shelf: &Path) -> disk::Result<Vec<PathBuf>> {
+        let mut days = Vec::new();
         for entry in fs::read_dir(shelf).map_err(failed("list", shelf))? {
             let day = entry.map_err(failed("list", shelf))?.path();
             if day.is_dir() {
-                found.extend(Spool::list(&day)?.into_iter().map(|name| day.join(name)));
+                days.push(day);
             }
         }
-        found.sort();
-        Ok(found)
+        days.sort();
+        Ok(days)
     }
 }
 

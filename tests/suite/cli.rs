@@ -225,7 +225,7 @@ fn run_tells_machines_what_it_did() {
         balanced(extract);
     }
     let delivery = &one["deliveries"][0];
-    assert_eq!(keys(delivery), ["batch", "failure", "messages", "receipt"]);
+    assert_eq!(keys(delivery), ["batch", "endpoint", "failure", "messages", "receipt", "stage"]);
     assert_eq!(keys(&delivery["receipt"]), RECEIPT);
     assert_eq!(delivery["batch"], drop["batch"]);
     let told: u64 =
@@ -241,6 +241,7 @@ fn status_tells_machines_where_everything_stands() {
     assert_eq!((said.code, said.err.as_str()), (Some(3), ""), "{said:?}");
     let one = &said.json()[0];
     let wanted = [
+        "actions",
         "delivered",
         "environment",
         "extracts",
@@ -461,7 +462,7 @@ fn check_goes_to_a_real_server_and_leaves_nothing_there() {
     fs::remove_dir_all(site.spool().root).unwrap();
     let said = site.run(["check"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.out.contains("a probe file was written to"), "{said:?}");
+    assert!(said.out.contains("a probe file was written there"), "{said:?}");
     assert_eq!(fs::read_dir(&site.partner).unwrap().count(), 0);
     // It looks and makes nothing: no ledger, no folder.
     assert!(!site.spool().root.exists());

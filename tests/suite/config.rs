@@ -24,7 +24,7 @@ fn the_golden_interface_says_what_the_golden_readme_says() {
     assert_eq!(scope.wire.receiving_application, "CARESYNC");
     assert_eq!(scope.wire.receiving_facility, "MERCY");
     assert_eq!(scope.provider_ids, ProviderIds::Npi);
-    assert!(matches!(scope.endpoint.method, Method::Folder(_)));
+    assert!(matches!(scope.endpoints[0].method, Method::Folder(_)));
     assert_eq!(scope.enabled.len(), 7);
 
     let [patient] = scope.patient_ids.as_slice() else { panic!("one patient ID") };

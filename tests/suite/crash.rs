@@ -220,7 +220,7 @@ fn partner(site: &Site, ledger: Option<&Sqlite>) {
     let seen: BTreeMap<String, PathBuf> =
         arrived(site).into_iter().filter(|(name, _)| !name.starts_with('.')).collect();
     let Some(ledger) = ledger else { return assert_eq!(seen, BTreeMap::new(), "no ledger yet") };
-    let endpoint = &site.engine().agreement.scope.endpoint.name;
+    let endpoint = &site.engine().agreement.scope.endpoints[0].name;
     for (name, path) in &seen {
         let batch = ledger.batch(name).unwrap().unwrap_or_else(|| panic!("{name} not promised"));
         assert_eq!(sha(path), batch.digest, "{name} is half made");

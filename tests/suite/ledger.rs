@@ -9,8 +9,8 @@ use std::time::Duration;
 use hl7drop::digest::Digest;
 use hl7drop::domain::{Code, Counts, ExtractKind, Fault, Notes, Position, QueueState};
 use hl7drop::ledger::{
-    BatchRow, ExtractId, Ledger, LedgerError, Memory, NewExtract, Numbers, Receipt, Result, Sqlite,
-    Stage, conform::conform,
+    BatchRow, Decision, ExtractId, Ledger, LedgerError, Memory, NewExtract, Numbers, Receipt,
+    Result, Sign, Sqlite, Stage, Temp, conform::conform,
 };
 
 const OWNER: &str = "ridge-hie/test";
@@ -54,7 +54,7 @@ fn a_ledger_that_is_locked_says_so() {
     let err = ledger.begin_drop().unwrap_err();
     let text = "the ledger is locked by another program; end it, or wait and run again";
     assert_eq!(err.to_string(), text);
-    assert!(matches!(ledger.retry_stopped(), Err(LedgerError::Locked)));
+    assert!(matches!(ledger.retry_stopped(&sign()), Err(LedgerError::Locked)));
     assert_eq!(ledger.numbers().unwrap(), Numbers::default(), "reading goes on");
     other.execute_batch("ROLLBACK").unwrap();
     ledger.begin_drop().unwrap();
@@ -77,7 +77,7 @@ fn peeking_changes_nothing_and_waits_for_nobody() {
     assert_eq!(peek.batches().unwrap(), [batch]);
     assert_eq!(peek.integrity().unwrap(), [""; 0]);
     assert_eq!(peek.totals().unwrap().states.get(&QueueState::New), Some(&3));
-    let refused = peek.sending(1, "test", ".part").unwrap_err().to_string();
+    let refused = peek.sending(1, "test", &temp()).unwrap_err().to_string();
     assert!(refused.contains("readonly"), "{refused}");
     drop(peek);
     assert_eq!(place.bytes(), before);
@@ -112,10 +112,10 @@ fn another_owner_schema_or_program_is_refused() {
         "the ledger does not fit: it belongs to ridge-hie/test, not to ridge-hie/production"
     );
     let sql = rusqlite::Connection::open(&place.path).unwrap();
-    sql.execute("UPDATE meta SET value = '2' WHERE name = 'schema'", []).unwrap();
+    sql.execute("UPDATE meta SET value = '4' WHERE name = 'schema'", []).unwrap();
     assert_eq!(
         said(OWNER),
-        "the ledger does not fit: it has schema 2 and this program knows 1; \
+        "the ledger does not fit: it has schema 4 and this program knows 3; \
          use the hl7drop that wrote it"
     );
     sql.execute("DROP TABLE meta", []).unwrap();
@@ -154,7 +154,7 @@ fn a_flipped_byte_is_noticed_or_does_not_matter() {
     let mut ledger = place.open().unwrap();
     for number in 1..=4 {
         drop_of(&mut ledger, &format!("{number}.csv"), number).unwrap();
-        ledger.sending(number, "test", ".part").unwrap();
+        ledger.sending(number, "test", &temp()).unwrap();
         ledger.verified(number, "test", 50).unwrap();
         if number % 2 == 0 {
             ledger.delivered(number, "test", &receipt()).unwrap();
@@ -181,6 +181,33 @@ fn a_flipped_byte_is_noticed_or_does_not_matter() {
         }
     }
     assert!(noticed > 100, "{noticed} noticed, {missing} left to check");
+}
+
+#[test]
+fn a_decision_cannot_be_taken_back_or_forged_from_outside() {
+    let forge = [
+        "UPDATE action SET why = 'another' WHERE id = 2",
+        "DELETE FROM action WHERE id = 3",
+        "DELETE FROM action WHERE id = 2",
+        "UPDATE action SET id = 4 WHERE id = 3",
+        "INSERT INTO action SELECT 4, verb, about, actor, why, at, before, seal FROM action \
+         WHERE id = 3",
+    ];
+    for sql in forge {
+        let place = Place::new();
+        let mut ledger = place.open().unwrap();
+        for number in 1..=3 {
+            drop_of(&mut ledger, &format!("{number}.csv"), 1).unwrap();
+            ledger.decide(number, "test", Decision::Delivered, &sign()).unwrap();
+        }
+        assert_eq!(ledger.integrity().unwrap(), [""; 0]);
+        drop(ledger);
+        let other = rusqlite::Connection::open(&place.path).unwrap();
+        assert_eq!(other.execute(sql, []).unwrap(), 1, "{sql}");
+        drop(other);
+        let found = place.open().unwrap().integrity();
+        assert!(found.is_err() || found.is_ok_and(|all| !all.is_empty()), "{sql}");
+    }
 }
 
 #[test]
@@ -306,7 +333,7 @@ fn go_on(ledger: &mut dyn Ledger) -> Result<()> {
     }
     for row in ledger.undelivered()? {
         if row.stage != Stage::Verified {
-            ledger.sending(row.batch.number, "test", ".part")?;
+            ledger.sending(row.batch.number, "test", &temp())?;
             ledger.verified(row.batch.number, "test", 50)?;
         }
         ledger.delivered(row.batch.number, "test", &receipt())?;
@@ -407,6 +434,14 @@ fn drop_of(ledger: &mut dyn Ledger, name: &str, messages: u64) -> Result<BatchRo
 fn fault(record: u64) -> Fault {
     let at = Position { extract: "a.csv".into(), record, line: record + 1 };
     Fault { at, code: Code::M001, column: "lastname".into(), field: "PID-5".parse().ok() }
+}
+
+fn temp() -> Temp {
+    Temp { name: ".part".to_string(), place: "localhost".to_string() }
+}
+
+fn sign() -> Sign {
+    Sign { by: "anna (uid 1000)".to_string(), why: "they said so".to_string(), at: 80 }
 }
 
 fn receipt() -> Receipt {

@@ -5,17 +5,14 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use hl7drop::batch::Envelope;
-use hl7drop::config::interface;
-use hl7drop::domain::{Counts, ExtractKind, Fault, Notes};
-use hl7drop::engine::{Agreement, Conversion, EngineError, Journal, Silent, Source, Writer};
+use hl7drop::domain::{Counts, ExtractKind};
 use hl7drop::hl7::read::{BatchFile, Message};
 use proptest::prelude::*;
 
+use crate::input;
 use crate::site::{Output, ended};
 
 const INTERFACE: &str = "tests/cases/golden-v231/interface.toml";
@@ -136,57 +133,11 @@ fn the_same_from_gzip(folder: &Path, file: &[u8]) {
     assert!(convert(&packed, "2").0 == file, "gzip changes the bytes");
 }
 
-/// Takes down nothing.
-struct Nobody;
-
-impl Journal for Nobody {
-    fn begin(&mut self, _: &Source, _: &str) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn fault(&mut self, _: &Fault, _: &str) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Counts, _: &Notes) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn undo(&mut self) -> Result<(), EngineError> {
-        Ok(())
-    }
-}
-
 /// Converts extracts within this process; returns the batch file, and the counts of
 /// each extract that was read to its end.
 fn within(drop: &[(ExtractKind, &[u8])]) -> (Vec<u8>, Vec<Option<Counts>>) {
-    let text = fs::read_to_string(INTERFACE).unwrap();
-    let scope = interface::read(&text, Path::new("/etc/hl7drop")).unwrap();
-    let agreement = Agreement::new(scope).unwrap();
-    let place = tempfile::tempdir().unwrap();
-    let sources = drop.iter().zip(0..).map(|((kind, bytes), number)| {
-        let path = place.path().join(format!("{number}"));
-        fs::write(&path, bytes).unwrap();
-        Source::of(&path, "extract", *kind, false).unwrap()
-    });
-    let path = place.path().join("batch.hl7");
-    let clock = "2026-05-20T11:00:00".parse().unwrap();
-    let mut writer = Writer::create(&path, Envelope::new(&agreement.scope, 1, clock), 1).unwrap();
-    let accounts = Conversion {
-        agreement: &agreement,
-        pool: &rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap(),
-        clock,
-        writer: &mut writer,
-        journal: &mut Nobody,
-        progress: Arc::new(Silent),
-        scratch: place.path(),
-        wanted: None,
-    }
-    .run(sources.collect(), &|_| None)
-    .unwrap();
-    writer.finish(false).unwrap();
-    let counts = accounts.iter().map(|(_, read)| read.as_ref().ok().map(|read| read.counts));
-    (fs::read(&path).unwrap_or_default(), counts.collect())
+    let converted = input::convert("", drop);
+    (converted.file, converted.extracts.into_iter().map(Result::ok).collect())
 }
 
 /// Text columns of a patient, and where each comes out: segment, field, component.

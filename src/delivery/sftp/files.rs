@@ -30,6 +30,7 @@ pub struct Sftp {
     // The order counts: the line ends first, so that nothing waits for it.
     line: Line,
     sftp: ssh2::Sftp,
+    user: String,
     folder: String,
 }
 
@@ -50,7 +51,8 @@ impl Sftp {
             }
             _ => line.lost("open SFTP", err.message()),
         })?;
-        let sftp = Sftp { line, sftp, folder: to.folder.clone() };
+        let (user, folder) = (to.user.clone(), to.folder.clone());
+        let sftp = Sftp { line, sftp, user, folder };
         sftp.look_for_folder()?;
         Ok(sftp)
     }
@@ -216,7 +218,13 @@ impl Sftp {
 
 impl Delivery for Sftp {
     fn server(&self) -> Server {
-        Server { address: self.line.server.clone(), host_key: self.line.fingerprint.clone() }
+        let (address, host_key) = (self.line.server.clone(), self.line.fingerprint.clone());
+        let folder = match self.folder.trim_end_matches('/') {
+            "" if !self.folder.is_empty() => "/",
+            folder => folder,
+        };
+        let place = format!("sftp {}@{address}, folder {folder:?}", self.user);
+        Server { address, place, host_key }
     }
 
     fn path(&self, name: &str) -> String {

@@ -79,7 +79,7 @@ impl KnownHosts {
     /// keys shows the one for the first algorithm that it has too.
     pub(super) fn pinned_first(&self, mut algorithms: Vec<&'static str>) -> Vec<&'static str> {
         let pinned = |algorithm: &str| {
-            let kind = if algorithm.starts_with("rsa-sha2-") { "ssh-rsa" } else { algorithm };
+            let kind = kind_of_algorithm(algorithm);
             self.pins.iter().any(|pin| pin.kind == kind && !pin.revoked)
         };
         algorithms.sort_by_key(|algorithm| !pinned(algorithm));
@@ -102,9 +102,21 @@ impl KnownHosts {
         if revoked || self.pins.iter().any(|pin| pin.names_port && !pin.revoked) {
             return Err(DeliveryError::HostKeyChanged { server, fingerprint, known_hosts });
         }
-        let line = format!("{} {} {key}", self.name, kind_of(shown));
+        let (_, _, line) = self.describe(shown);
         Err(DeliveryError::HostKeyUnknown { server, fingerprint, known_hosts, line })
     }
+
+    /// Returns a key's kind, its fingerprint, and the line that would pin it.
+    pub(super) fn describe(&self, shown: &[u8]) -> (String, String, String) {
+        let kind = kind_of(shown);
+        let line = format!("{} {kind} {}", self.name, base64(shown));
+        (kind, fingerprint(shown), line)
+    }
+}
+
+/// Returns the kind of key that an algorithm is for: an RSA key has several.
+pub(super) fn kind_of_algorithm(algorithm: &str) -> &str {
+    if algorithm.starts_with("rsa-sha2-") { "ssh-rsa" } else { algorithm }
 }
 
 /// True if a known_hosts line is about `name`. libssh2 knows about hashed names;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use libssh2_sys as raw;
 use ssh2::{ErrorCode, MethodType, Session};
 
-use super::host_key::KnownHosts;
+use super::host_key::{self, KnownHosts};
 use super::{Limits, offer};
 use crate::crashpoint::crashpoint;
 use crate::delivery::{DeliveryError, Result};
@@ -39,6 +39,21 @@ impl Line {
     /// # Errors
     /// [`DeliveryError`]: unreachable, lost, handshake, host key.
     pub(super) fn connect(to: &domain::Sftp, limits: Limits) -> Result<Line> {
+        let (mut line, known_hosts) = Line::greet(to, limits, None)?;
+        line.fingerprint = known_hosts.check(&line.server, &line.host_key())?;
+        Ok(line)
+    }
+
+    /// Connects and agrees on algorithms, with a host key of one kind if `only` names
+    /// it. Nothing may be sent before the key is checked.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]: unreachable, lost, handshake.
+    pub(super) fn greet(
+        to: &domain::Sftp,
+        limits: Limits,
+        only: Option<&str>,
+    ) -> Result<(Line, KnownHosts)> {
         let server = address(&to.host, to.port);
         let stream = dial(&to.host, to.port, &server, limits.connect)?;
         let unreachable =
@@ -52,11 +67,14 @@ impl Line {
         line.limit(limits.request);
 
         let known_hosts = KnownHosts::read(&to.known_hosts, &to.host, to.port, &line.session)?;
-        line.prefer(&known_hosts)?;
+        line.prefer(&known_hosts, only)?;
         line.handshake()?;
-        let key = line.session.host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
-        line.fingerprint = known_hosts.check(&line.server, &key)?;
-        Ok(line)
+        Ok((line, known_hosts))
+    }
+
+    /// Returns the key that the server showed.
+    pub(super) fn host_key(&self) -> Vec<u8> {
+        self.session.host_key().map(|(key, _)| key.to_vec()).unwrap_or_default()
     }
 
     /// Bounds each following call.
@@ -78,11 +96,17 @@ impl Line {
     }
 
     /// Orders and thins out what we offer. What is left out is never agreed on.
-    fn prefer(&self, known_hosts: &KnownHosts) -> Result<()> {
+    fn prefer(&self, known_hosts: &KnownHosts, only: Option<&str>) -> Result<()> {
         for kind in offer::KINDS {
             let offered = self.offered(kind.ours)?;
             let order = match kind.ours {
-                MethodType::HostKey => known_hosts.pinned_first(offered),
+                MethodType::HostKey => {
+                    let mut order = known_hosts.pinned_first(offered);
+                    order.retain(|name| {
+                        only.is_none_or(|only| host_key::kind_of_algorithm(name) == only)
+                    });
+                    order
+                }
                 _ => offered,
             };
             self.session

@@ -6,6 +6,7 @@
 //! | [`host_key`] | the known_hosts file: who the server must be |
 //! | [`offer`] | what a server offers that we have nothing in common with |
 //! | [`secret`], [`key_file`] | passwords, passphrases and private keys of ours |
+//! | [`trust`] | showing a server's keys to a person, and pinning one |
 //! | [`login`] | proving who we are |
 //! | [`files`] | the verbs of a [`Delivery`](super::Delivery) |
 //!
@@ -19,10 +20,12 @@ mod line;
 mod login;
 mod offer;
 mod secret;
+mod trust;
 
 use std::time::Duration;
 
 pub use files::Sftp;
+pub use trust::{ShownKey, Standing, pin, shown_keys};
 
 /// How long each step may take.
 #[derive(Clone, Copy, Debug)]

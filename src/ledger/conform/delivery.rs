@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Story, TEST, failure, receipt, refused};
+use super::{Story, TEST, at, failure, receipt, refused, sign};
 use crate::domain::QueueState;
 use crate::ledger::{DeliveryRow, Stage};
 
@@ -12,7 +12,7 @@ impl Story<'_> {
         let number = self.drop_of(1, TEST).number;
         let ledger = self.ledger();
         if stage != Stage::Waiting {
-            ledger.sending(number, "test", ".part").unwrap();
+            ledger.sending(number, "test", &at(".part")).unwrap();
         }
         match stage {
             Stage::Waiting | Stage::Sending => {}
@@ -34,7 +34,7 @@ impl Story<'_> {
     /// Sends a batch without any trouble.
     pub(super) fn deliver(&mut self, number: u64, endpoint: &str) {
         let ledger = self.ledger();
-        ledger.sending(number, endpoint, ".part").unwrap();
+        ledger.sending(number, endpoint, &at(".part")).unwrap();
         ledger.verified(number, endpoint, 7).unwrap();
         ledger.delivered(number, endpoint, &receipt("renamed")).unwrap();
     }
@@ -45,8 +45,8 @@ impl Story<'_> {
         let mut row = DeliveryRow::waiting(&batch, "test");
         assert_eq!(self.at(number), row);
         for (tries, temp) in [(1, ".batch.1.part"), (2, ".batch.2.part")] {
-            self.ledger().sending(number, "test", temp).unwrap();
-            (row.stage, row.tries, row.temp) = (Stage::Sending, tries, Some(temp.to_string()));
+            self.ledger().sending(number, "test", &at(temp)).unwrap();
+            (row.stage, row.tries, row.temp) = (Stage::Sending, tries, Some(at(temp)));
             assert_eq!(self.at(number), row);
         }
         for at in [40, 50] {
@@ -72,12 +72,12 @@ impl Story<'_> {
     pub(super) fn no_delivery_moves_while_a_drop_is_open(&mut self) {
         let number = self.delivery_at(Stage::Waiting);
         self.ledger().begin_drop().unwrap();
-        refused(self.ledger().sending(number, "test", ".part"));
-        refused(self.ledger().retry_stopped());
+        refused(self.ledger().sending(number, "test", &at(".part")));
+        refused(self.ledger().retry_stopped(&sign()));
         self.ledger().abandon_drop().unwrap();
         assert_eq!(self.at(number).stage, Stage::Waiting);
-        refused(self.ledger().sending(number, "nobody", ".part"));
-        refused(self.ledger().sending(9_999_999, "test", ".part"));
+        refused(self.ledger().sending(number, "nobody", &at(".part")));
+        refused(self.ledger().sending(9_999_999, "test", &at(".part")));
         self.deliver(number, "test");
     }
 
@@ -85,7 +85,7 @@ impl Story<'_> {
         let number = self.delivery_at(Stage::Delivered);
         let row = self.at(number);
         let ledger = self.ledger();
-        refused(ledger.sending(number, "test", ".part"));
+        refused(ledger.sending(number, "test", &at(".part")));
         refused(ledger.verified(number, "test", 9));
         refused(ledger.delivered(number, "test", &receipt("renamed")));
         refused(ledger.failed(number, "test", &failure(true, None)));
@@ -100,11 +100,11 @@ impl Story<'_> {
         refused(self.ledger().failed(waiting, "test", &failure(false, Some(Stage::Delivered))));
         assert_eq!(self.at(waiting).stage, Stage::Waiting);
         let number = self.delivery_at(Stage::Verified);
-        refused(self.ledger().sending(number, "test", ".again.part"));
+        refused(self.ledger().sending(number, "test", &at(".again.part")));
         assert_eq!(self.at(number).stage, Stage::Verified);
         self.ledger().failed(number, "test", &failure(false, Some(Stage::Uncertain))).unwrap();
         assert_eq!(self.at(number).rename_at, Some(7), "the evidence stays");
-        self.ledger().sending(number, "test", ".again.part").unwrap();
+        self.ledger().sending(number, "test", &at(".again.part")).unwrap();
         let row = self.at(number);
         assert_eq!((row.stage, row.tries, row.rename_at), (Stage::Sending, 2, None));
     }
@@ -117,14 +117,14 @@ impl Story<'_> {
         self.ledger().failed(number, "test", &failure(true, Some(Stage::Sending))).unwrap();
         let row = self.at(number);
         assert_eq!((row.stage, row.failure), (Stage::Sending, Some(failure(true, None))));
-        self.ledger().sending(number, "test", ".part").unwrap();
+        self.ledger().sending(number, "test", &at(".part")).unwrap();
         assert_eq!(self.at(number).failure, Some(failure(false, None)), "told, but no stop");
         self.ledger().delivered(number, "test", &receipt("seen")).unwrap();
         assert_eq!(self.at(number).failure, None);
     }
 
     pub(super) fn stopped_deliveries_go_on_when_asked_but_none_in_doubt(&mut self) {
-        self.ledger().retry_stopped().unwrap();
+        self.ledger().retry_stopped(&sign()).unwrap();
         let stages = [Stage::Waiting, Stage::Conflict, Stage::Uncertain];
         let numbers = stages.map(|stage| {
             let number = self.delivery_at(stage);
@@ -133,11 +133,11 @@ impl Story<'_> {
         });
         let going = self.delivery_at(Stage::Waiting);
         self.ledger().failed(going, "test", &failure(false, None)).unwrap();
-        assert_eq!(self.ledger().retry_stopped().unwrap(), 2);
+        assert_eq!(self.ledger().retry_stopped(&sign()).unwrap(), 2);
         let stopped = numbers.map(|number| self.at(number).failure.unwrap().stopped);
         assert_eq!(stopped, [false, false, true]);
         assert_eq!(numbers.map(|number| self.at(number).stage), stages);
-        assert_eq!(self.ledger().retry_stopped().unwrap(), 0);
+        assert_eq!(self.ledger().retry_stopped(&sign()).unwrap(), 0);
     }
 
     pub(super) fn messages_stand_where_their_batch_stands(&mut self) {
@@ -159,7 +159,7 @@ impl Story<'_> {
         assert_eq!(totals.last_drop, Some(1000 + i64::try_from(self.serial).unwrap()));
         let second = self.drop_of(10, TEST);
         assert_eq!(self.ledger().totals().unwrap().oldest_waiting, Some(first.made_at));
-        self.ledger().sending(second.number, "test", ".part").unwrap();
+        self.ledger().sending(second.number, "test", &at(".part")).unwrap();
         and(QueueState::Pending, 10);
         self.deliver(first.number, "test");
         and(QueueState::New, -100);

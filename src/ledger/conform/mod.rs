@@ -4,13 +4,14 @@
 //! is opened again after each step, and must tell the same.
 #![expect(clippy::unwrap_used, reason = "a suite reports by panicking")]
 
+mod actions;
 mod delivery;
 
 use crate::digest::Digest;
 use crate::domain::{Code, Counts, ExtractKind, Fault, Note, Notes, Position};
 use crate::ledger::{
     BatchRow, DeliveryRow, ExtractId, Failure, Ledger, LedgerError, NewExtract, Numbers, Receipt,
-    Stage,
+    Sign, Stage, Temp,
 };
 
 /// Runs the suite. `open` returns an empty ledger at first; when `durable`, each
@@ -35,6 +36,8 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.a_verified_delivery_is_decided_before_it_is_sent_again();
     story.a_failure_stays_until_the_next_step();
     story.stopped_deliveries_go_on_when_asked_but_none_in_doubt();
+    story.a_decision_is_done_and_signed();
+    story.closed_faults_wait_for_nobody();
     story.messages_stand_where_their_batch_stands();
     story.lists_are_newest_first_and_no_longer_than_asked();
     assert_eq!(story.ledger().integrity().unwrap(), [""; 0], "the end fits together");
@@ -162,6 +165,8 @@ impl Story<'_> {
         assert_eq!((&row.extract, &row.notes), (&extract, &notes));
         let waiting = ["second", "test"].map(|endpoint| DeliveryRow::waiting(&batch, endpoint));
         assert_eq!(ledger.undelivered().unwrap(), waiting);
+        assert_eq!(ledger.deliveries(batch.number).unwrap(), waiting);
+        assert_eq!(ledger.deliveries(batch.number + 1).unwrap(), []);
         assert!(ledger.delivery(batch.number, "third").unwrap().is_none());
 
         let faults = ledger.faults(9).unwrap();
@@ -348,7 +353,17 @@ fn fault(record: u64, code: Code) -> Fault {
 }
 
 fn failure(stopped: bool, stage: Option<Stage>) -> Failure {
-    Failure { what: "the key was refused".to_string(), stopped, stage, at: 60 }
+    Failure { what: "the key was refused".to_string(), stopped, again_at: None, stage, at: 60 }
+}
+
+/// A temporary file at the one server of these stories.
+fn at(name: &str) -> Temp {
+    Temp { name: name.to_string(), place: "sftp.example.org".to_string() }
+}
+
+fn sign() -> Sign {
+    let (by, why) = ("anna (uid 1000)".to_string(), "the vendor said so".to_string());
+    Sign { by, why, at: 80 }
 }
 
 fn receipt(evidence: &str) -> Receipt {

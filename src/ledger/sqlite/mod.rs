@@ -4,6 +4,7 @@
 //! transactions the connection holds nothing; a drop is one long transaction, so
 //! that its faults go to disk as they come.
 
+mod action;
 mod error;
 mod open;
 mod row;
@@ -14,12 +15,13 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Params, Row, TransactionBehavior};
 
+use super::actions::about;
 use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
 use super::steps::no_delivery;
 use super::{
-    BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, Ledger, NewExtract, Numbers,
-    Receipt, Result, Totals,
+    ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow,
+    Ledger, NewExtract, Numbers, Receipt, Result, Sign, Temp, Totals,
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
@@ -48,8 +50,8 @@ const IN_OPEN: &str = "WHERE d.batch IN \
 const MADE: &str = "messages";
 
 /// The states a fault can be in; the names of their counters.
-const FAULT_STATES: [QueueState; 3] =
-    [QueueState::Error, QueueState::CboError, QueueState::AthenaError];
+const FAULT_STATES: [QueueState; 4] =
+    [QueueState::Error, QueueState::CboError, QueueState::AthenaError, QueueState::Deleted];
 
 impl Sqlite {
     /// How long a lock of another program is waited for.
@@ -232,11 +234,16 @@ impl Ledger for Sqlite {
         delivery(&self.conn, batch, endpoint)
     }
 
+    fn deliveries(&self, batch: u64) -> Result<Vec<DeliveryRow>> {
+        let batch = row::big(batch)?;
+        deliveries(&self.conn, &format!("WHERE d.batch = {batch} ORDER BY d.endpoint"))
+    }
+
     fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
         deliveries(&self.conn, OPEN)
     }
 
-    fn sending(&mut self, batch: u64, endpoint: &str, temp: &str) -> Result<()> {
+    fn sending(&mut self, batch: u64, endpoint: &str, temp: &Temp) -> Result<()> {
         self.step("sending", batch, endpoint, |row| row.sending(temp))
     }
 
@@ -252,16 +259,38 @@ impl Ledger for Sqlite {
         self.step("failed", batch, endpoint, |row| row.failed(failure))
     }
 
-    fn retry_stopped(&mut self) -> Result<u64> {
+    fn retry_stopped(&mut self, sign: &Sign) -> Result<u64> {
         self.write("retry_stopped", |conn| {
             let rows = deliveries(conn, OPEN)?.into_iter().filter_map(DeliveryRow::retry);
             let mut count = 0;
             for row in rows {
                 row::put_delivery(conn, &row)?;
+                let about = about(&row.batch.name, &row.endpoint);
+                action::insert(conn, Decision::Retry.word(), &about, sign)?;
                 count += 1;
             }
             Ok(count)
         })
+    }
+
+    fn decide(
+        &mut self,
+        batch: u64,
+        endpoint: &str,
+        decision: Decision,
+        sign: &Sign,
+    ) -> Result<()> {
+        self.write("decide", |conn| {
+            let row = delivery(conn, batch, endpoint)?;
+            let row = row.ok_or_else(|| no_delivery(batch, endpoint))?.decide(decision, sign)?;
+            row::put_delivery(conn, &row)?;
+            action::insert(conn, decision.word(), &about(&row.batch.name, endpoint), sign)?;
+            Ok(())
+        })
+    }
+
+    fn close_faults(&mut self, which: &Closing, sign: &Sign) -> Result<u64> {
+        self.write("close_faults", |conn| action::close_faults(conn, which, sign))
     }
 
     fn totals(&self) -> Result<Totals> {
@@ -281,9 +310,13 @@ impl Ledger for Sqlite {
     fn faults(&self, limit: u64) -> Result<Vec<FaultRow>> {
         let sql = format!(
             "SELECT {FAULT} FROM fault f JOIN extract e ON e.id = f.extract \
-             ORDER BY f.id DESC LIMIT $1"
+             WHERE f.action IS NULL ORDER BY f.id DESC LIMIT $1"
         );
         all(&self.conn, &sql, [at_most(limit)], row::fault)
+    }
+
+    fn actions(&self, limit: u64) -> Result<Vec<ActionRow>> {
+        action::newest(&self.conn, at_most(limit))
     }
 
     fn extracts(&self, limit: u64) -> Result<Vec<ExtractRow>> {
@@ -321,6 +354,7 @@ impl Ledger for Sqlite {
             counts.insert(MADE.to_string(), made);
         }
         problems.extend(self.wrong_counters(counts)?);
+        problems.extend(action::broken_links(&self.conn)?);
         Ok(problems)
     }
 }

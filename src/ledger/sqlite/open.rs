@@ -12,12 +12,13 @@ use crate::disk::{self, DiskError};
 use crate::ledger::{LedgerError, Numbers, Result};
 
 /// The schema this program reads and writes.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 3;
 
 const TABLES: &str = include_str!("schema.sql");
 
 /// Counters that start at nothing.
-const FROM_NOTHING: [&str; 4] = ["messages", "ERROR", "CBOERROR", "ATHENAERROR"];
+const FROM_NOTHING: [&str; 6] =
+    ["messages", "ERROR", "CBOERROR", "ATHENAERROR", "DELETED", "actions"];
 
 /// File systems that share files between machines, by the magic number of
 /// statfs(2): there SQLite's locks lie, or its shared memory is not shared.

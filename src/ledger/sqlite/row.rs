@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::domain::{Code, Counts, ExtractKind, Fault, Position};
 use crate::ledger::{
     BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, LedgerError, NewExtract,
-    Receipt, Result, Stage,
+    Receipt, Result, Stage, Temp,
 };
 
 /// The columns of a batch, with its seal.
@@ -19,8 +19,9 @@ pub(super) const BATCH: &str =
     "b.number, b.name, b.digest, b.bytes, b.first_control, b.messages, b.made_at, b.seal";
 
 /// The columns of a delivery, with its seal; they stand behind [`BATCH`].
-pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.rename_at, d.tries, \
-     d.failure, d.failure_stopped, d.failure_at, d.path, d.bytes, d.evidence, d.server, \
+pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.place, \
+     d.rename_at, d.tries, d.resent, d.failures, d.failure, d.failure_stopped, d.failure_at, \
+     d.again_at, d.path, d.bytes, d.evidence, d.server, \
      d.host_key, d.delivered_at, d.seal";
 
 /// The columns of an extract, with its seal.
@@ -32,7 +33,7 @@ pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.pla
      f.source, e.name, e.taken_at";
 
 const BATCH_END: usize = 7;
-const DELIVERY_END: usize = 23;
+const DELIVERY_END: usize = 27;
 const EXTRACT_END: usize = 15;
 
 /// Returns a number as SQL has it.
@@ -48,7 +49,7 @@ pub(super) fn sealed(mut values: Vec<Value>) -> Vec<Value> {
 }
 
 /// Refuses a row whose columns `from..end` are not those that column `end` seals.
-fn check_seal(row: &Row<'_>, from: usize, end: usize) -> Result<()> {
+pub(super) fn check_seal(row: &Row<'_>, from: usize, end: usize) -> Result<()> {
     let values = (from..end).map(|at| row.get_ref(at)).collect::<rusqlite::Result<Vec<_>>>()?;
     if seal(values.into_iter()) == row.get::<_, String>(end)? {
         return Ok(());
@@ -134,21 +135,25 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
     check_seal(row, BATCH_END + 1, DELIVERY_END)?;
     let word: String = row.get(10)?;
     let stage = Stage::ALL.into_iter().find(|stage| stage.word() == word);
-    let failure = match row.get::<_, Option<String>>(14)? {
+    let temp = match (row.get::<_, Option<String>>(11)?, row.get::<_, Option<String>>(12)?) {
+        (Some(name), Some(place)) => Some(Temp { name, place }),
+        _ => None,
+    };
+    let failure = match row.get::<_, Option<String>>(17)? {
         Some(what) => {
-            let (stopped, at) = (row.get::<_, i64>(15)? != 0, row.get(16)?);
-            Some(Failure { what, stopped, stage: None, at })
+            let (stopped, at) = (row.get::<_, i64>(18)? != 0, row.get(19)?);
+            Some(Failure { what, stopped, again_at: row.get(20)?, stage: None, at })
         }
         None => None,
     };
-    let receipt = match row.get::<_, Option<String>>(17)? {
+    let receipt = match row.get::<_, Option<String>>(21)? {
         Some(path) => Some(Receipt {
             path,
-            bytes: number(row, 18)?,
-            evidence: row.get(19)?,
-            server: row.get(20)?,
-            host_key: row.get(21)?,
-            at: row.get(22)?,
+            bytes: number(row, 22)?,
+            evidence: row.get(23)?,
+            server: row.get(24)?,
+            host_key: row.get(25)?,
+            at: row.get(26)?,
         }),
         None => None,
     };
@@ -156,9 +161,11 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
         batch,
         endpoint: row.get(9)?,
         stage: stage.ok_or_else(|| wrong_value("stage"))?,
-        temp: row.get(11)?,
-        rename_at: row.get(12)?,
-        tries: number(row, 13)?,
+        temp,
+        rename_at: row.get(13)?,
+        tries: number(row, 14)?,
+        resent: number(row, 15)?,
+        failures: number(row, 16)?,
         failure,
         receipt,
     })
@@ -173,12 +180,16 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
         big(row.batch.number)?.into(),
         row.endpoint.clone().into(),
         row.stage.word().to_string().into(),
-        row.temp.clone().into(),
+        text(row.temp.as_ref().map(|temp| &temp.name)),
+        text(row.temp.as_ref().map(|temp| &temp.place)),
         row.rename_at.into(),
         big(row.tries)?.into(),
+        big(row.resent)?.into(),
+        big(row.failures)?.into(),
         text(failure.map(|failure| &failure.what)),
         failure.map(|failure| i64::from(failure.stopped)).into(),
         failure.map(|failure| failure.at).into(),
+        failure.and_then(|failure| failure.again_at).into(),
         text(receipt.map(|receipt| &receipt.path)),
         receipt.map(|receipt| big(receipt.bytes)).transpose()?.into(),
         text(receipt.map(|receipt| &receipt.evidence)),
@@ -187,14 +198,17 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
         receipt.map(|receipt| receipt.at).into(),
     ]);
     conn.prepare_cached(
-        "INSERT INTO delivery (batch, endpoint, stage, temp, rename_at, tries, failure, \
-         failure_stopped, failure_at, path, bytes, evidence, server, host_key, delivered_at, seal) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+        "INSERT INTO delivery (batch, endpoint, stage, temp, place, rename_at, tries, resent, \
+         failures, failure, failure_stopped, failure_at, again_at, path, bytes, evidence, server, \
+         host_key, delivered_at, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19, $20) \
          ON CONFLICT (batch, endpoint) DO UPDATE SET stage = excluded.stage, \
-         temp = excluded.temp, rename_at = excluded.rename_at, tries = excluded.tries, \
+         temp = excluded.temp, place = excluded.place, rename_at = excluded.rename_at, \
+         tries = excluded.tries, resent = excluded.resent, failures = excluded.failures, \
          failure = excluded.failure, failure_stopped = excluded.failure_stopped, \
-         failure_at = excluded.failure_at, path = excluded.path, bytes = excluded.bytes, \
-         evidence = excluded.evidence, server = excluded.server, \
+         failure_at = excluded.failure_at, again_at = excluded.again_at, path = excluded.path, \
+         bytes = excluded.bytes, evidence = excluded.evidence, server = excluded.server, \
          host_key = excluded.host_key, delivered_at = excluded.delivered_at, \
          seal = excluded.seal",
     )?

@@ -1,4 +1,4 @@
--- The ledger of one interface in one environment, schema 1.
+-- The ledger of one interface in one environment, schema 3.
 --
 -- Portable SQL: BIGINT and TEXT only (but INTEGER PRIMARY KEY, which is SQLite's
 -- word for a BIGINT key without an index beside it), identities given by the
@@ -15,8 +15,8 @@ CREATE TABLE meta (
 );
 
 -- `control`, `file`: the next free numbers. `messages`: all that were ever made.
--- `ERROR`, `CBOERROR`, `ATHENAERROR`: faults in that state, so that nobody has
--- to count a million rows.
+-- `ERROR`, `CBOERROR`, `ATHENAERROR`, `DELETED`: faults in that state, so that
+-- nobody has to count a million rows. `actions`: how many there are.
 CREATE TABLE counter (
     name  TEXT PRIMARY KEY,
     value BIGINT NOT NULL,
@@ -41,11 +41,15 @@ CREATE TABLE delivery (
     endpoint        TEXT NOT NULL,
     stage           TEXT NOT NULL,      -- Stage::word
     temp            TEXT,               -- the last temporary name
+    place           TEXT,               -- where it lies: Server::place
     rename_at       BIGINT,             -- when its rename began
     tries           BIGINT NOT NULL,
+    resent          BIGINT NOT NULL,    -- after an end that nobody could tell
+    failures        BIGINT NOT NULL,    -- one after the other
     failure         TEXT,               -- the last one, until delivered
     failure_stopped BIGINT,             -- 1 until somebody acts
     failure_at      BIGINT,
+    again_at        BIGINT,             -- when it is tried again by itself
     path            TEXT,               -- from here on the receipt
     bytes           BIGINT,
     evidence        TEXT,
@@ -90,5 +94,19 @@ CREATE TABLE fault (
     state   TEXT NOT NULL,              -- QueueState
     place   TEXT NOT NULL,              -- the column; empty for a whole row
     field   TEXT,                       -- PID-10
-    source  TEXT NOT NULL               -- the record as dropped: patient data
+    source  TEXT NOT NULL,              -- the record as dropped: patient data
+    action  BIGINT                      -- what closed it; none while it waits
+);
+
+-- What people decided, in order and without gaps. `before` is the seal of the row
+-- before: none can be changed, put in or taken out without all that follow.
+CREATE TABLE action (
+    id     INTEGER PRIMARY KEY,
+    verb   TEXT NOT NULL,               -- Decision::word, or close
+    about  TEXT NOT NULL,               -- the batch and the endpoint, or the records
+    actor  TEXT NOT NULL,
+    why    TEXT NOT NULL,
+    at     BIGINT NOT NULL,
+    before TEXT NOT NULL,
+    seal   TEXT NOT NULL
 );

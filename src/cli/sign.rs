@@ -1,0 +1,62 @@
+//! Who stands behind a decision.
+
+use super::Failure;
+use crate::engine::Engine;
+use crate::ledger::Sign;
+
+/// As much as a sentence or two need.
+const WHY_CHARS_MAX: usize = 500;
+
+/// Signs what the caller of this program decides now.
+pub fn sign(engine: &Engine, why: &str) -> Sign {
+    let name = |variable| std::env::var(variable).ok().filter(|name| is_name(name));
+    // Under sudo the person is who called it.
+    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(name);
+    let uid = rustix::process::getuid().as_raw();
+    let by = match user {
+        Some(user) => format!("{user} (uid {uid})"),
+        None => format!("uid {uid}"),
+    };
+    Sign { by, why: why.to_string(), at: engine.clock.unix() }
+}
+
+/// Returns the reason that was given.
+///
+/// # Errors
+/// That it is missing, or no short line of text.
+pub fn reason(why: Option<&str>) -> Result<&str, Failure> {
+    let why = why.map(str::trim).filter(|why| !why.is_empty()).ok_or_else(|| {
+        Failure::usage("say why with --why \"TEXT\": it is kept in the ledger, with your name")
+    })?;
+    if why.chars().any(char::is_control) || why.chars().count() > WHY_CHARS_MAX {
+        let text = format!("--why takes one line of at most {WHY_CHARS_MAX} characters");
+        return Err(Failure::usage(text));
+    }
+    Ok(why)
+}
+
+/// The environment says what it likes; only what looks like a name is kept.
+fn is_name(text: &str) -> bool {
+    let good = |char: char| char.is_ascii_alphanumeric() || "._-@\\".contains(char);
+    !text.is_empty() && text.len() <= 64 && text.chars().all(good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_one_line_and_not_empty() {
+        assert_eq!(reason(Some(" the vendor has it ")).unwrap(), "the vendor has it");
+        for bad in [None, Some(""), Some("  "), Some("a\nb"), Some("\u{1b}[2J")] {
+            assert!(reason(bad).is_err(), "{bad:?}");
+        }
+        assert!(reason(Some(&"x".repeat(501))).is_err());
+    }
+
+    #[test]
+    fn a_name_is_a_name() {
+        assert!(is_name("anna") && is_name("DOMAIN\\anna.b-c@x"));
+        assert!(!is_name("") && !is_name("a b") && !is_name("a\nb") && !is_name(&"x".repeat(65)));
+    }
+}

@@ -1,0 +1,116 @@
+//! What people decided, as SQLite keeps it: a chain that shows every change in it.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, ToSql, params_from_iter};
+
+use super::row::{big, check_seal, counter, sealed, set_counter, value};
+use super::{FAULT_STATES, all};
+use crate::domain::QueueState;
+use crate::ledger::{ActionRow, Closing, Result, Sign};
+
+/// The counter of all actions.
+pub(super) const ACTIONS: &str = "actions";
+
+const ACTION: &str = "id, verb, about, actor, why, at, before, seal";
+const ACTION_END: usize = 7;
+
+/// The column `seal` of an action.
+const NEWEST: &str = "SELECT seal FROM action ORDER BY id DESC LIMIT 1";
+
+/// Writes an action behind the others; returns its number.
+pub(super) fn insert(conn: &Connection, verb: &str, about: &str, sign: &Sign) -> Result<i64> {
+    let id = big(counter(conn, ACTIONS)? + 1)?;
+    let before: String = value(conn, NEWEST)?.unwrap_or_default();
+    let values = sealed(vec![
+        id.into(),
+        verb.to_string().into(),
+        about.to_string().into(),
+        sign.by.clone().into(),
+        sign.why.clone().into(),
+        sign.at.into(),
+        before.into(),
+    ]);
+    conn.prepare_cached(
+        "INSERT INTO action (id, verb, about, actor, why, at, before, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )?
+    .execute(params_from_iter(values))?;
+    set_counter(conn, ACTIONS, id.unsigned_abs())?;
+    Ok(id)
+}
+
+/// Returns actions, newest first.
+pub(super) fn newest(conn: &Connection, limit: i64) -> Result<Vec<ActionRow>> {
+    let sql = format!("SELECT {ACTION} FROM action ORDER BY id DESC LIMIT $1");
+    all(conn, &sql, [limit], |row| Ok(read(row)?.0))
+}
+
+/// Says where the chain is broken.
+pub(super) fn broken_links(conn: &Connection) -> Result<Vec<String>> {
+    let sql = format!("SELECT {ACTION} FROM action ORDER BY id");
+    let (mut problems, mut last, mut next) = (Vec::new(), String::new(), 1);
+    for (row, before, seal) in all(conn, &sql, [], read)? {
+        if row.id != next || before != last {
+            problems.push(format!("action {next} was taken out or put in from outside"));
+        }
+        (last, next) = (seal, row.id + 1);
+    }
+    let (kept, real) = (counter(conn, ACTIONS)?, next - 1);
+    if big(kept)? != real {
+        problems.push(format!("the counter {ACTIONS} says {kept} and there are {real}"));
+    }
+    Ok(problems)
+}
+
+/// Reads an action, the seal of the one before, and its own.
+fn read(row: &Row<'_>) -> Result<(ActionRow, String, String)> {
+    check_seal(row, 0, ACTION_END)?;
+    let sign = Sign { by: row.get(3)?, why: row.get(4)?, at: row.get(5)? };
+    let action = ActionRow { id: row.get(0)?, verb: row.get(1)?, about: row.get(2)?, sign };
+    Ok((action, row.get(6)?, row.get(7)?))
+}
+
+/// Closes the faults that wait; returns how many, or 0 without a change.
+pub(super) fn close_faults(conn: &Connection, which: &Closing, sign: &Sign) -> Result<u64> {
+    let (wanted, params) = condition(which);
+    let open = format!("action IS NULL AND {wanted}");
+    let params: Vec<&dyn ToSql> = params.iter().map(|value| value as &dyn ToSql).collect();
+    let count = format!("SELECT state, count(*) FROM fault WHERE {open} GROUP BY state");
+    let counts: BTreeMap<String, i64> =
+        all(conn, &count, params.as_slice(), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .into_iter()
+            .collect();
+    let closed = counts.values().sum::<i64>().unsigned_abs();
+    let missed = matches!(which, Closing::Ids(ids) if ids.len() as u64 != closed);
+    if closed == 0 || missed {
+        return Ok(0);
+    }
+    let action = insert(conn, "close", &which.about(), sign)?;
+    let state = QueueState::Deleted.to_string();
+    let update = format!("UPDATE fault SET state = '{state}', action = {action} WHERE {open}");
+    conn.execute(&update, params.as_slice())?;
+    for state in FAULT_STATES.map(|state| state.to_string()) {
+        if let Some(less) = counts.get(&state) {
+            let now = counter(conn, &state)?.saturating_sub(less.unsigned_abs());
+            set_counter(conn, &state, now)?;
+        }
+    }
+    set_counter(conn, &state, counter(conn, &state)? + closed)?;
+    Ok(closed)
+}
+
+fn condition(which: &Closing) -> (String, Vec<Value>) {
+    match which {
+        Closing::Ids(ids) => {
+            let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+            (format!("id IN ({})", ids.join(", ")), Vec::new())
+        }
+        Closing::File(name) => {
+            let of_file = "extract IN (SELECT e.id FROM extract e WHERE e.name = $1)";
+            (of_file.to_string(), vec![name.clone().into()])
+        }
+        Closing::Code(code) => ("code = $1".to_string(), vec![code.id().to_string().into()]),
+    }
+}
