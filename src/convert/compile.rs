@@ -398,6 +398,13 @@ impl Binder<'_> {
         Ok(Lookup { inverse, ..lookup })
     }
 
+    fn audit(&self) -> Function {
+        match (&self.scope.audit_timezone, &self.scope.timezone) {
+            (from, to) if from == to => Function::Time,
+            (from, to) => Function::Audit(from.clone(), to.clone()),
+        }
+    }
+
     fn function(&self, expression: &Expression) -> Result<Function, String> {
         let argument =
             |at: usize| {
@@ -414,10 +421,7 @@ impl Binder<'_> {
             "formatted" => Function::Formatted,
             "date" => Function::Date,
             "time" => Function::Time,
-            "audit" => match (&self.scope.audit_timezone, &self.scope.timezone) {
-                (from, to) if from == to => Function::Time,
-                (from, to) => Function::Audit(from.clone(), to.clone()),
-            },
+            "audit" => self.audit(),
             "minutes" => Function::Minutes,
             "code" => {
                 let default = expression.arguments.get(1).cloned();

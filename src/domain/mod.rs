@@ -20,6 +20,7 @@ mod form;
 mod layout;
 mod queue;
 mod scope;
+mod wire;
 
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
@@ -29,8 +30,8 @@ pub use form::{Encoding, Form};
 pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
 pub use scope::{
-    Batching, CHOICES, Charset, CodeRules, Controls, DeletedPatients, Endpoint, Environment,
-    ExternalId, ExtractKind, InterfaceName, LengthPolicy, LineEnding, Login, MappingRow, Method,
-    OnDoubt, Pickup, Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule,
-    Upload, Verify, Wire, Wrappers,
+    Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
+    InterfaceName, Login, MappingRow, Method, OnDoubt, Pickup, Protocol, Provider, ProviderIds,
+    Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
 };
+pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};
