@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         scratch: &std::env::temp_dir(),
         wanted: None,
     }
-    .run(sources, &|_| None)?;
+    .run(sources, &|_| Ok(Vec::new()))?;
     for (source, account) in accounts {
         println!("{}: {:?}", source.name, account?.counts);
     }

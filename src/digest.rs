@@ -39,6 +39,11 @@ impl Digest {
         digester.finish()
     }
 
+    /// Returns its 32 bytes.
+    pub const fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// Returns the digest of all that `reader` gives, and how many bytes that were.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 //! as done.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -102,6 +102,25 @@ fn create_with(path: &Path, mode: u32) -> Result<NewFile> {
     Ok(NewFile { file, path: path.to_path_buf() })
 }
 
+/// Opens a file of ours to write on from byte `at`, and makes it if there is none; what
+/// stands behind `at` is cut off.
+///
+/// # Errors
+/// [`DiskError::Failed`].
+pub fn append(path: &Path, at: u64) -> Result<NewFile> {
+    crashpoint("disk.append").map_err(failed("open", path))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed("open", path))?;
+    let mut file = NewFile { file, path: path.to_path_buf() };
+    file.cut(at)?;
+    Ok(file)
+}
+
 impl NewFile {
     /// Writes the next bytes.
     ///
@@ -148,6 +167,25 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write(head)?;
     file.write(tail)?;
     file.finish()
+}
+
+/// Copies a file into a whole new file and makes it durable, in place of one of that name.
+///
+/// # Errors
+/// [`DiskError`]; half of the file may then be there.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    remove(to)?;
+    let mut source = File::open(from).map_err(failed("open", from))?;
+    let mut file = create(to)?;
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => return file.finish(),
+            Ok(count) => file.write(&buffer[..count])?,
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            Err(err) => return Err(failed("read", from)(err)),
+        }
+    }
 }
 
 /// Moves a file at one instant, over a file of that name, and makes the move durable.
@@ -276,6 +314,18 @@ mod tests {
         write(&inner.join("c"), b"x").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&inner), mode(&inner.join("c"))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_file_is_written_on_from_where_it_counts() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a");
+        for (at, bytes) in [(0, b"one, two"), (5, b"and more")] {
+            let mut file = append(&path, at).unwrap();
+            file.write(bytes).unwrap();
+            file.finish().unwrap();
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"one, and more");
     }
 
     #[test]

@@ -69,6 +69,9 @@ pub struct Run {
     /// Try deliveries again that stopped for a person: the cause is mended
     #[arg(long)]
     pub retry: bool,
+    /// Take in extracts again that were taken in before: what they name is told again
+    #[arg(long)]
+    pub again: bool,
 }
 
 /// `convert`.

@@ -98,7 +98,7 @@ fn run(
         scratch: &place.folder,
         wanted,
     }
-    .run(sources, &|_: ExtractKind| None)?;
+    .run(sources, &|_: ExtractKind| Ok(Vec::new()))?;
     let written = writer.finish(agreement.scope.batching.send_empty)?;
     selfcheck::around(written.as_ref())?;
     Ok(accounts)

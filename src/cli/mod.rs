@@ -26,6 +26,7 @@ use args::{Cli, Verb};
 use exit::Exit;
 
 use crate::engine::EngineError;
+use crate::ledger::LedgerError;
 
 /// What a verb ends with.
 type Outcome = Result<Exit, Failure>;
@@ -48,12 +49,13 @@ impl From<EngineError> for Failure {
         use crate::disk::DiskError;
         let exit = match &err {
             EngineError::Busy { .. } => Exit::BUSY,
+            EngineError::Disk(DiskError::NotDurable { .. })
+            | EngineError::Ledger(LedgerError::NotDurable(_)) => Exit::NOT_DURABLE,
             EngineError::Map(_)
             | EngineError::Columns(_)
             | EngineError::Extract(_)
             | EngineError::NothingWaits { .. }
             | EngineError::WhichEndpoint { .. } => Exit::USAGE,
-            EngineError::Disk(DiskError::NotDurable { .. }) => Exit::NOT_DURABLE,
             EngineError::Worker | EngineError::NoDigest | EngineError::NotConformant { .. } => {
                 Exit::BUG
             }

@@ -21,7 +21,8 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
     let mut results = Vec::new();
     let mut told = Ok(());
     for path in &setup.interfaces {
-        let run = setup.open(path).and_then(|engine| {
+        let run = setup.open(path).and_then(|mut engine| {
+            engine.again = args.again;
             let retry = args.retry.then(|| sign(&engine, "run --retry"));
             let summary = engine.run(retry.as_ref())?;
             Ok((engine, summary))
@@ -131,6 +132,7 @@ fn write_taken(taken: &Taken, out: &mut dyn Write) -> io::Result<()> {
     }
     for name in &taken.duplicates {
         writeln!(out, "  {name}: the same bytes were taken in before; archived, not sent again")?;
+        writeln!(out, "    what to do: nothing; or drop it once more and `run --again`")?;
     }
     for (name, what, hint) in &taken.refused {
         writeln!(out, "  {name}: now in error/, nothing of it was sent: {what}")?;

@@ -9,6 +9,7 @@
 //! `@charset`.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
@@ -17,14 +18,14 @@ use super::functions::{Function, PersonColumns};
 use super::lengths::{NO_LIMIT, limit};
 use super::lookup::Lookup;
 use super::map::{FieldRule, Map, MapError, SegmentRule};
-use super::outside::{Gone, Outside};
+use super::outside::Outside;
 use super::program::{
     Blank, Column, FieldProgram, Guard, Program, RepetitionProgram, SegmentProgram, Source, Step,
     Times, Value,
 };
 use super::template::{Expression, Part, Repetition};
 use super::values::write_second;
-use crate::domain::{Code, DeletedPatients, Event, Kind, Layout, LengthPolicy, Scope};
+use crate::domain::{Code, Event, Kind, Layout, LengthPolicy, Scope};
 use crate::hl7::{Path, Text, escape};
 
 /// Binds the map of one interface, for one run.
@@ -65,6 +66,7 @@ impl<'a> Compiler<'a> {
     /// [`MapError`] names the field whose template asks for what there is not.
     pub fn program(&self, event: Event, bound: Bound<'_>) -> Result<Program, MapError> {
         let settings = self.settings(event);
+        let used = RefCell::default();
         let mut segments = Vec::new();
         let binder = |patient, count| Binder {
             map: self.map,
@@ -74,6 +76,7 @@ impl<'a> Compiler<'a> {
             patient,
             count,
             is_column: self.is_column,
+            used: &used,
         };
         for rule in self.map.segments.iter().filter(|rule| rule.kinds.contains(&event.kind())) {
             for time in 1..=rule.times {
@@ -89,34 +92,25 @@ impl<'a> Compiler<'a> {
             Bound::Patient(_) => None,
             Bound::Appointment(layout, _) => Some(self.times(layout)),
         };
-        let outside = self.outside(&binder(true, None))?;
+        let outside = Outside::of(self.scope, bound, &|name| binder(true, None).column(name))
+            .map_err(|what| MapError::Field { field: "PID".to_string(), what })?;
         let ids = self.scope.provider_ids;
         let wire = &self.scope.wire;
         let (charset, line_ending, controls) = (wire.charset, wire.line_ending, wire.controls);
         let refuses_long = wire.length_policy == LengthPolicy::Error;
-        Ok(Program { segments, outside, times, charset, line_ending, controls, refuses_long, ids })
-    }
-
-    fn outside(&self, binder: &Binder<'_>) -> Result<Outside, MapError> {
-        let wrong = |what: String| MapError::Field { field: "PID".to_string(), what };
-        let column = |name: &str| binder.column(name).map_err(wrong);
-        let mut contexts = vec![column("contextid")?];
-        if let Bound::Appointment(own, Some(_)) = binder.bound {
-            let cells = own.patient_cells("contextid").to_vec();
-            contexts.push(Column { row: 0, cells, name: "contextid".into(), ..Column::default() });
-        }
-        contexts.retain(Column::is_there);
-        let gone = match self.scope.deleted_patients {
-            DeletedPatients::Update => None,
-            DeletedPatients::Refuse => Some(Gone {
-                id: column("patientid")?,
-                status: column("status")?,
-                merged_into: column("newpatientid")?,
-                deleted_at: column("deleteddatetime")?,
-            }),
-        };
-        let gone = gone.filter(Gone::can_be_known);
-        Ok(Outside { context_id: self.scope.context_id.clone().into(), contexts, gone })
+        let mut columns: Vec<Column> = used.into_inner().into_values().collect();
+        columns.extend(times.iter().flat_map(Times::columns).cloned());
+        Ok(Program {
+            columns,
+            segments,
+            outside,
+            times,
+            charset,
+            line_ending,
+            controls,
+            refuses_long,
+            ids,
+        })
     }
 
     fn times(&self, layout: &Layout) -> Times {
@@ -178,6 +172,8 @@ struct Binder<'a> {
     patient: bool,
     count: Option<String>,
     is_column: fn(Kind, &str) -> bool,
+    /// Every column that was asked for, by row and name.
+    used: &'a RefCell<BTreeMap<(usize, String), Column>>,
 }
 
 impl Binder<'_> {
@@ -375,7 +371,9 @@ impl Binder<'_> {
         let blank = blank(self.map, &canonical);
         // A fault at an appointment must say that the column is the patient's.
         let name = if row == 1 { format!("patient.{canonical}") } else { canonical };
-        Ok(Column { row, cells, blank, name: name.into() })
+        let column = Column { row, cells, blank, name: name.clone().into() };
+        self.used.borrow_mut().insert((row, name), column.clone());
+        Ok(column)
     }
 
     /// Returns the look-up of the table that is the first argument; `rules` are a fault

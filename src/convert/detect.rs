@@ -1,14 +1,18 @@
 //! Which events a record tells (`interface.md` section 7).
 //!
-//! With an `event` column the record says so. Without one, every record counts as
-//! never seen: what was sent before is not known here yet.
+//! With an `event` column the record says so. Without one it is held against what the
+//! register knows of it (`change.rs`); where there is no register, it counts as never
+//! seen.
 
+use super::change;
 use super::compile::Bound;
 use super::lookup::{Lookup, Unmapped};
 use super::map::Map;
 use super::outside::Gone;
 use super::program::{Blank, Column, Input, Refusal};
-use crate::domain::{Code, DeletedPatients, Environment, Event, Kind, Scope};
+use crate::domain::{
+    Code, DeletedPatients, Environment, Event, Fingerprint, Kind, Known, Scope, Status,
+};
 
 /// Reads the events of the records under one header.
 #[derive(Clone, Debug)]
@@ -25,16 +29,15 @@ pub struct Detector {
     gone: Option<Gone>,
 }
 
-/// What a record tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// These events, in this order; some may be switched off, see
-    /// [`Detector::is_enabled`].
-    Tell(&'static [Event]),
+    /// It says these events itself, in this order, and leaves the appointment so.
+    Told(&'static [Event], Option<Status>),
+    /// It says how things are: see [`Detector::change`].
+    State(Option<Status>),
     /// An open slot, or an appointment of nobody.
     Slot,
-    /// A cancelled appointment that was never announced.
-    NeverAnnounced,
     /// A test patient, in production.
     TestPatient,
 }
@@ -106,32 +109,43 @@ impl Detector {
             return Ok(Finding::TestPatient);
         }
         if self.gone.as_ref().is_some_and(|gone| gone.column(input).is_some()) {
-            return Ok(Finding::Tell(&[Event::PatientUpdated]));
+            return Ok(Finding::Told(&[Event::PatientUpdated], None));
         }
         let status = self.status(input)?;
         if self.kind == Kind::Appointment
-            && (status == Some(b'o') || self.patient.value(input).is_empty())
+            && (status == Some(Status::Open) || self.patient.value(input).is_empty())
         {
             return Ok(Finding::Slot);
         }
         if let Some(column) = &self.event {
-            return event(self.kind, column, input).map(Finding::Tell);
+            let events = event(self.kind, column, input)?;
+            return Ok(Finding::Told(
+                events,
+                events.last().and_then(|event| after(*event, status)),
+            ));
         }
-        use Event::*;
-        Ok(match (self.kind, status) {
-            (Kind::Patient, _) => Finding::Tell(&[PatientAdded]),
-            (_, Some(b'f')) => Finding::Tell(&[AppointmentScheduled]),
-            (_, Some(b'2')) => Finding::Tell(&[AppointmentScheduled, AppointmentCheckedIn]),
-            (_, Some(b'3' | b'4')) => {
-                Finding::Tell(&[AppointmentScheduled, AppointmentCheckedIn, AppointmentCheckedOut])
-            }
-            (_, Some(_)) => Finding::NeverAnnounced,
-            (_, None) => return Err(refusal(Code::M001, &self.status)),
-        })
+        match (self.kind, status) {
+            (Kind::Patient, _) => Ok(Finding::State(None)),
+            (Kind::Appointment, Some(status)) => Ok(Finding::State(Some(status))),
+            (Kind::Appointment, None) => Err(refusal(Code::M001, &self.status)),
+        }
     }
 
-    /// Returns the status as one of `o f x 2 3 4`, also from `f - Filled` and words.
-    fn status(&self, input: Input<'_>) -> Result<Option<u8>, Refusal> {
+    /// Returns what a record tells that says only how things are: against what was
+    /// known `before`. Events that are switched off are among it.
+    pub fn change(
+        status: Option<Status>,
+        now: &Fingerprint,
+        before: Option<&Known>,
+    ) -> &'static [Event] {
+        match status {
+            None => change::of_patient(now, before),
+            Some(status) => change::of_appointment(status, now, before),
+        }
+    }
+
+    /// Returns the status, also from `f - Filled` and words.
+    fn status(&self, input: Input<'_>) -> Result<Option<Status>, Refusal> {
         let value = self.status.value(input);
         let value = match value {
             [] => return Ok(None),
@@ -139,7 +153,8 @@ impl Detector {
             _ => value,
         };
         let found = self.statuses.as_ref().and_then(|statuses| statuses.table.find(value));
-        match found.and_then(|(row, _)| row.code.bytes().next()) {
+        let code = found.and_then(|(row, _)| row.code.bytes().next());
+        match code.and_then(Status::of_code) {
             Some(code) => Ok(Some(code)),
             // With an event column the status is not needed.
             None if self.event.is_some() => Ok(None),
@@ -167,4 +182,16 @@ fn event(kind: Kind, column: &Column, input: Input<'_>) -> Result<&'static [Even
     let event = Event::of_word(kind, word).ok_or_else(|| refusal(Code::E001, column))?;
     let at = Event::ALL.iter().position(|known| *known == event).unwrap_or_default();
     Ok(&Event::ALL[at..=at])
+}
+
+/// Returns where an event leaves its appointment; `told` is what the record says.
+fn after(event: Event, told: Option<Status>) -> Option<Status> {
+    Some(match event {
+        Event::PatientAdded | Event::PatientUpdated => return None,
+        Event::AppointmentScheduled => Status::Booked,
+        Event::AppointmentUpdated => told.unwrap_or(Status::Booked),
+        Event::AppointmentCancelled => Status::Cancelled,
+        Event::AppointmentCheckedIn => Status::CheckedIn,
+        Event::AppointmentCheckedOut => Status::CheckedOut,
+    })
 }

@@ -5,10 +5,12 @@
 //! so that a record costs copies and look-ups only. What is not known here: files,
 //! the ledger, control IDs (their places are left open), the order of messages.
 
+mod change;
 mod charset;
 mod compile;
 mod detect;
 mod explain;
+mod fingerprint;
 mod functions;
 mod lengths;
 mod lookup;
@@ -24,6 +26,7 @@ mod values;
 pub use compile::{Bound, Compiler};
 pub use detect::{Detector, Finding};
 pub use explain::Explained;
+pub use fingerprint::{Fingerprinter, Keeper};
 pub use map::{Map, MapError};
 pub use program::{Input, Mark, Output, Program, Refusal};
 pub use references::{ProviderRow, References, is_npi, split_name};

@@ -2,8 +2,9 @@
 //! gone (`interface.md` 5.3, last row, and 8.27). They are refused, not left out: a
 //! vendor who keeps a merged patient should be somebody's decision.
 
+use super::compile::Bound;
 use super::program::{Column, Input, Refusal};
-use crate::domain::Code;
+use crate::domain::{Code, DeletedPatients, Scope};
 
 /// What must be known of a record before its message is made.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,34 @@ pub(super) struct Gone {
 }
 
 impl Outside {
+    /// Binds the columns that say so; `column` finds one of the patient's.
+    ///
+    /// # Errors
+    /// Those of `column`.
+    pub fn of(
+        scope: &Scope,
+        bound: Bound<'_>,
+        column: &dyn Fn(&str) -> Result<Column, String>,
+    ) -> Result<Outside, String> {
+        let mut contexts = vec![column("contextid")?];
+        if let Bound::Appointment(own, Some(_)) = bound {
+            let cells = own.patient_cells("contextid").to_vec();
+            contexts.push(Column { row: 0, cells, name: "contextid".into(), ..Column::default() });
+        }
+        contexts.retain(Column::is_there);
+        let gone = match scope.deleted_patients {
+            DeletedPatients::Update => None,
+            DeletedPatients::Refuse => Some(Gone {
+                id: column("patientid")?,
+                status: column("status")?,
+                merged_into: column("newpatientid")?,
+                deleted_at: column("deleteddatetime")?,
+            }),
+        };
+        let gone = gone.filter(Gone::can_be_known);
+        Ok(Outside { context_id: scope.context_id.clone().into(), contexts, gone })
+    }
+
     /// Refuses what is not ours to tell.
     pub fn check(&self, input: Input<'_>) -> Result<(), Refusal> {
         let refusal =

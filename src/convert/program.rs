@@ -22,6 +22,8 @@ const DELETE: &[u8] = b"\"\"";
 /// A message type bound to a header, ready to be run for each record.
 #[derive(Clone, Debug)]
 pub struct Program {
+    /// Every column that it may read.
+    pub(super) columns: Vec<Column>,
     pub(super) segments: Vec<SegmentProgram>,
     pub(super) outside: Outside,
     pub(super) times: Option<Times>,
@@ -628,6 +630,11 @@ impl Source {
 }
 
 impl Times {
+    /// Returns its columns.
+    pub fn columns(&self) -> [&Column; 4] {
+        [&self.date, &self.start, &self.both, &self.duration]
+    }
+
     /// Returns when the appointment begins and ends, the next day if need be (8.26).
     fn of(&self, input: Input<'_>) -> Result<(DateTime, DateTime), Refusal> {
         let start = self.start(input)?;

@@ -70,6 +70,18 @@ pub enum Note {
     NpiCheckDigit,
     /// The check before publishing warned: a value too long, a code of the site's own.
     Remark,
+    /// An appointment that was cancelled is booked again under its ID.
+    Rebooked,
+    /// Nothing told: as it was when it was told last.
+    Unchanged,
+    /// Nothing told: an open or blocked slot, nobody's appointment.
+    OpenSlot,
+    /// Nothing told: cancelled before the vendor ever heard of it.
+    NeverAnnounced,
+    /// Nothing told: its event is switched off.
+    SwitchedOff,
+    /// Nothing told: a test patient, in production.
+    TestPatient,
 }
 
 impl Note {
@@ -91,6 +103,12 @@ impl Note {
             Note::Remark => {
                 "warnings of the check before publishing; `hl7drop validate` shows them"
             }
+            Note::Rebooked => "cancelled appointments booked again",
+            Note::Unchanged => "records unchanged since they were told last",
+            Note::OpenSlot => "open slots, told to nobody",
+            Note::NeverAnnounced => "appointments cancelled before they were announced",
+            Note::SwitchedOff => "records whose event is switched off",
+            Note::TestPatient => "records of test patients, which stay here in production",
         }
     }
 }

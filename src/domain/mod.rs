@@ -7,6 +7,7 @@
 //! | *record* | one row of an extract; its [`Position`] says where it stands |
 //! | *event* | what happened in the practice ([`Event`]); told as a *message* |
 //! | *batch file* | FHS .. FTS with an ADT and a SIU batch; it goes out whole |
+//! | *register* | what was told of each patient and appointment ([`Known`]) |
 //! | *fault* | why a record did not become a message ([`Fault`]) |
 //! | *queue* | where each message stands ([`QueueState`]) |
 //!
@@ -17,6 +18,7 @@ mod counts;
 mod event;
 mod fault;
 mod form;
+mod known;
 mod layout;
 mod queue;
 mod scope;
@@ -27,6 +29,7 @@ pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use form::{Encoding, Form};
+pub use known::{Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
 pub use scope::{

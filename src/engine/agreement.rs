@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use jiff::civil::DateTime;
 
 use super::error::EngineError;
-use crate::convert::{Bound, Compiler, Detector, Map, MapError, Program};
+use crate::convert::{Bound, Compiler, Detector, Fingerprinter, Keeper, Map, MapError, Program};
 use crate::domain::{Event, ExtractKind, Kind, Layout, Scope};
 use crate::extract::{Reading, Vocabulary, VocabularyError};
 use crate::validate::Agreed;
@@ -45,7 +45,6 @@ impl Agreement {
         let map = Map::agreed(&scope)?;
         let agreed = Arc::new(Agreed::of(&scope));
         let agreement = Agreement { scope, map, reading, agreed };
-        let empty = |kind| Layout::new(kind, b',', String::new(), Vec::new());
         let (patients, appointments) =
             (empty(ExtractKind::Patients), empty(ExtractKind::Appointments));
         for bound in [Bound::Patient(&patients), Bound::Appointment(&appointments, None)] {
@@ -71,13 +70,53 @@ impl Agreement {
             .collect::<Result<_, MapError>>()?;
         Ok(Programs { detector: Detector::new(&self.map, &self.scope, bound), programs })
     }
+
+    /// Returns what takes fingerprints of the records under a header. What an
+    /// appointment says of its patient does not count: the patient's own record does.
+    ///
+    /// # Errors
+    /// [`MapError`], which a header cannot cause.
+    pub fn fingerprinter(
+        &self,
+        layout: &Layout,
+        clock: DateTime,
+    ) -> Result<Fingerprinter, MapError> {
+        let nobody = empty(ExtractKind::Patients);
+        let bound = match layout.kind {
+            ExtractKind::Appointments => Bound::Appointment(layout, Some(&nobody)),
+            _ => Bound::Patient(layout),
+        };
+        let programs = self.programs(bound, clock)?;
+        Ok(Fingerprinter::of(programs.all(), layout.cells("patientid")))
+    }
+
+    /// Returns what keeps of the patients under a header all that their appointments
+    /// will need.
+    ///
+    /// # Errors
+    /// [`MapError`], which a header cannot cause.
+    pub fn keeper(&self, layout: &Layout, clock: DateTime) -> Result<Keeper, MapError> {
+        let nothing = empty(ExtractKind::Appointments);
+        let programs = self.programs(Bound::Appointment(&nothing, Some(layout)), clock)?;
+        let besides = ["patientid", "testpatientyn"].map(|name| (name, layout.cells(name)));
+        Ok(Keeper::of(programs.all(), besides.into_iter()))
+    }
 }
 
 impl Programs {
+    fn all(&self) -> impl Iterator<Item = &Program> {
+        self.programs.iter().map(|(_, program)| program)
+    }
+
     /// Returns the program of an event of this kind.
     pub fn of(&self, event: Event) -> Option<&Program> {
         self.programs.iter().find(|(known, _)| *known == event).map(|(_, program)| program)
     }
+}
+
+/// Returns the layout of a header without columns.
+fn empty(kind: ExtractKind) -> Layout {
+    Layout::new(kind, b',', String::new(), Vec::new())
 }
 
 fn is_column(kind: Kind, name: &str) -> bool {

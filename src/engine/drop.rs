@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::civil::DateTime;
 use rayon::ThreadPool;
@@ -14,6 +14,7 @@ use rayon::ThreadPool;
 use super::agreement::{Agreement, Programs};
 use super::doubles;
 use super::error::EngineError;
+use super::memory::Memory;
 use super::patients::{PatientFile, PatientIndex};
 use super::pipeline::ordered;
 use super::reference;
@@ -24,6 +25,7 @@ use crate::convert::{Bound, Explained, References, Refusal};
 use crate::disk::{self, NewFile};
 use crate::domain::{Counts, Event, ExtractKind, Fault, Kind, Layout, Notes, Position};
 use crate::extract::{Blocks, ExtractError, Rows};
+use crate::ledger::Register;
 
 /// Name of the plain copy of a patients extract that is compressed or no UTF-8.
 pub(super) const PLAIN: &str = ".patients.plain";
@@ -34,7 +36,12 @@ pub(super) const PLAIN: &str = ".patients.plain";
 const KEYS_RESERVED: usize = 1 << 21;
 
 /// Takes down what becomes of each extract.
-pub trait Journal {
+pub trait Journal: Send {
+    /// Returns the register, where there is one.
+    fn register(&mut self) -> Option<&mut dyn Register> {
+        None
+    }
+
     /// An extract begins.
     ///
     /// # Errors
@@ -121,15 +128,15 @@ struct Plain {
 }
 
 impl Conversion<'_> {
-    /// Converts the sources of a drop. `saved` is asked for a reference extract of an
-    /// earlier drop where this one has none.
+    /// Converts the sources of a drop. `saved` is asked for the reference extracts of an
+    /// earlier drop where this one has none with a row.
     ///
     /// # Errors
     /// What ends a pass; an extract that cannot be read is told in its account.
     pub fn run(
         &mut self,
         mut sources: Vec<Source>,
-        saved: &dyn Fn(ExtractKind) -> Option<Source>,
+        saved: &dyn Fn(ExtractKind) -> Result<Vec<Source>, EngineError>,
     ) -> Result<Accounts, EngineError> {
         sources.sort_by_key(|source| source.kind);
         self.writer.hold_to(&self.agreement.agreed);
@@ -137,26 +144,24 @@ impl Conversion<'_> {
         let mut references = References::default();
         let mut accounts = Accounts::new();
         for kind in [ExtractKind::Providers, ExtractKind::Departments] {
-            let mut fresh = None;
+            let mut rows = 0;
             for source in sources.extract_if(.., |source| source.kind == kind) {
                 let account = settle(self.reference(&source))?.map(|(table, account)| {
-                    fresh = Some(table);
+                    rows += account.counts.sent;
+                    references.absorb(table);
                     account
                 });
                 accounts.push((source, account));
             }
-            if fresh.is_none()
-                && let Some(source) = saved(kind)
-            {
+            for source in if rows == 0 { saved(kind)? } else { Vec::new() } {
                 let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
                 let read = reference::read(&source, reading, scope, &mut |_, _| Ok(()));
                 // It was read once; settings that have changed since can be in its way.
                 let read = read.inspect_err(|err| {
                     log::error!("{} in reference/ cannot be read any more: {err}", source.name);
                 })?;
-                fresh = Some(read.0);
+                references.absorb(read.0);
             }
-            references.absorb(fresh.unwrap_or_default());
         }
         reference::add_own(&mut references, &self.agreement.scope);
         let mut patients = Vec::new();
@@ -245,20 +250,12 @@ impl Conversion<'_> {
             .open(&self.agreement.reading, Some(self.progress.clone()))
             .map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
-        let (kind, bound) = match layout.kind {
-            ExtractKind::Appointments => (Kind::Appointment, Bound::Appointment(&layout, None)),
-            _ => (Kind::Patient, Bound::Patient(&layout)),
-        };
-        let programs = self.agreement.programs(bound, self.clock)?;
-        let of_patients = match (patients, layout.kind) {
-            (Some(index), ExtractKind::Appointments) => index
-                .layouts()
-                .map(|patient| Bound::Appointment(&layout, Some(patient)))
-                .map(|bound| self.agreement.programs(bound, self.clock))
-                .collect::<Result<Vec<Programs>, _>>()?,
-            _ => Vec::new(),
-        };
+        let (kind, programs, of_patients) = self.programs(&layout, patients)?;
         let events = programs.detector.has_event_column();
+        // Workers ask the register that is behind it.
+        let journal: &mut dyn Journal = &mut *self.journal;
+        let journal = Mutex::new(journal);
+        let memory = Memory::open(&journal, self.agreement, &layout, self.clock)?;
         let renderer = Renderer {
             layout: &layout,
             programs: &programs,
@@ -267,6 +264,7 @@ impl Conversion<'_> {
             older,
             keys: joined || !events && older.is_empty(),
             agreed: &self.agreement.agreed,
+            memory,
         };
         if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
             let (_, blocks) =
@@ -275,7 +273,7 @@ impl Conversion<'_> {
         }
         let (mut counts, mut notes) = (Counts::default(), Notes::default());
         let mut keys = Vec::with_capacity(if renderer.keys { KEYS_RESERVED } else { 0 });
-        let (writer, journal) = (&mut *self.writer, &mut *self.journal);
+        let writer = &mut *self.writer;
         let ended = ordered(
             self.pool,
             &mut blocks,
@@ -285,6 +283,10 @@ impl Conversion<'_> {
                 None => Ok(()),
             },
             &mut |rendered| {
+                if let Some(err) = rendered.broken.take() {
+                    return Err(err);
+                }
+                let mut journal = journal.lock().map_err(|_| EngineError::Worker)?;
                 for refused in &rendered.faults {
                     let record = counts.rows + refused.number;
                     let fault = fault(source, record, refused.line, &refused.refusal);
@@ -294,6 +296,11 @@ impl Conversion<'_> {
                 counts.add(&rendered.counts);
                 notes.add(&rendered.output.notes);
                 keys.extend_from_slice(&rendered.keys);
+                if let Some(register) = journal.register() {
+                    register.remember(&rendered.entries)?;
+                }
+                // The workers need not wait for the disk.
+                drop(journal);
                 Ok(writer.append(kind, &rendered.output)?)
             },
         );
@@ -305,6 +312,22 @@ impl Conversion<'_> {
         }
         let account = Account { counts, notes, unknown: layout.unknown.clone() };
         Ok((Read { account, layout, keys, plain: None }, events))
+    }
+
+    /// Compiles the programs of a header, and those for the headers of its patients.
+    fn programs(
+        &self,
+        layout: &Layout,
+        patients: Option<&PatientIndex>,
+    ) -> Result<(Kind, Programs, Vec<Programs>), EngineError> {
+        let compile = |bound| self.agreement.programs(bound, self.clock);
+        if layout.kind != ExtractKind::Appointments {
+            return Ok((Kind::Patient, compile(Bound::Patient(layout))?, Vec::new()));
+        }
+        let own = compile(Bound::Appointment(layout, None))?;
+        let joined = patients.iter().flat_map(|index| index.layouts());
+        let joined = joined.map(|patient| compile(Bound::Appointment(layout, Some(patient))));
+        Ok((Kind::Appointment, own, joined.collect::<Result<_, _>>()?))
     }
 
     /// Reads a reference extract into the journal and a table of its own.

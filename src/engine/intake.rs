@@ -4,7 +4,7 @@
 //! nothing was promised and all of it can be done again; after it everything else can.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::drop::{Account, Accounts, Conversion, Journal};
@@ -18,7 +18,7 @@ use crate::digest::Digest;
 use crate::disk;
 use crate::domain::{Counts, ExtractKind, Fault, Notes};
 use crate::extract::ExtractError;
-use crate::ledger::{BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers};
+use crate::ledger::{BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers, Register};
 use crate::spool::{Seen, clean_name, odd, settled};
 
 /// What was taken in.
@@ -147,13 +147,9 @@ fn sources(
             match Source::of(&path, &name, kind, false) {
                 Err(err) => refuse(engine, &path, &name, &ExtractError::Read(err), taken)?,
                 Ok(source)
-                    if ledger.extract(&source.digest()?)?.is_some()
-                        || !seen.insert(source.digest()?) && source.bytes > 0 =>
+                    if !seen.insert(source.digest()?) && source.bytes > 0
+                        || is_duplicate(engine, ledger, &source)? =>
                 {
-                    // A table that came before comes into force again.
-                    if !kind.makes_messages() {
-                        keep_reference(engine, &source)?;
-                    }
                     engine.spool.shelve_archive(&path, &engine.day())?;
                     taken.duplicates.push(name);
                 }
@@ -162,6 +158,30 @@ fn sources(
         }
     }
     Ok(sources)
+}
+
+/// True of an extract that can tell nothing, since its bytes were taken in before. One
+/// that says only how things are may say it once more when they were otherwise since:
+/// an appointment checked in and, by mistake, not; then the register decides.
+fn is_duplicate(
+    engine: &Engine,
+    ledger: &dyn Ledger,
+    source: &Source,
+) -> Result<bool, EngineError> {
+    // A table that came before comes into force again.
+    let asked = engine.again || !source.kind.makes_messages();
+    if asked || ledger.extract(&source.digest()?)?.is_none() {
+        return Ok(false);
+    }
+    let last = ledger.last_extract(source.kind)?;
+    let digest = source.digest()?;
+    let was_last = last.is_some_and(|last| last.extract.digest == digest);
+    if was_last {
+        return Ok(true);
+    }
+    let opened = source.open(&engine.agreement.reading, None);
+    // What cannot be read was not taken in, so it is not this one's bytes that count.
+    Ok(opened.is_ok_and(|(layout, _)| layout.has("event")))
 }
 
 fn refuse(
@@ -185,10 +205,25 @@ fn refuse(
     Ok(())
 }
 
-/// Returns the reference extract in force.
-fn saved(engine: &Engine, kind: ExtractKind) -> Option<Source> {
-    let path = engine.spool.reference.join(kind.word());
-    Source::of(&path, kind.word(), kind, false).ok()
+/// Returns the reference extracts in force: `reference/providers`, `providers-2` ...
+fn saved(engine: &Engine, kind: ExtractKind) -> Result<Vec<Source>, EngineError> {
+    let mut sources = Vec::new();
+    loop {
+        let path = reference(engine, kind, sources.len());
+        match Source::of(&path, kind.word(), kind, false) {
+            Ok(source) => sources.push(source),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(sources),
+            // To go on without it would refuse every provider or department.
+            Err(err) => return Err(disk::failed("read", &path)(err).into()),
+        }
+    }
+}
+
+/// Returns where the reference extract of a kind is kept that has so many before it.
+fn reference(engine: &Engine, kind: ExtractKind, before: usize) -> PathBuf {
+    let word = kind.word();
+    let name = if before == 0 { word.to_string() } else { format!("{word}-{}", before + 1) };
+    engine.spool.reference.join(name)
 }
 
 fn wants_empty(engine: &Engine, accounts: &Accounts) -> bool {
@@ -209,11 +244,7 @@ fn promise(
     if accounts.iter().all(|(_, account)| account.is_err()) {
         return Ok(ledger.abandon_drop()?);
     }
-    for (source, account) in accounts {
-        if account.is_ok() && !source.kind.makes_messages() {
-            keep_reference(engine, source)?;
-        }
-    }
+    keep_references(engine, accounts)?;
     let Some(written) = written else {
         return Ok(ledger.commit_drop(None, &[], numbers)?);
     };
@@ -237,13 +268,27 @@ fn promise(
     Ok(())
 }
 
-/// A reference extract stays in force until the next one of its kind.
-fn keep_reference(engine: &Engine, source: &Source) -> Result<(), EngineError> {
-    let bytes = std::fs::read(&source.path).map_err(disk::failed("read", &source.path))?;
-    let path = engine.spool.reference.join(source.kind.word());
-    let fresh = path.with_extension("new");
-    disk::write(&fresh, &bytes)?;
-    Ok(disk::shift(&fresh, &path)?)
+/// Reference extracts stay in force until the next ones of their kind. One without a
+/// row is no table: an export that went wrong must not refuse every appointment.
+fn keep_references(engine: &Engine, accounts: &Accounts) -> Result<(), EngineError> {
+    for kind in [ExtractKind::Providers, ExtractKind::Departments] {
+        let fresh = accounts.iter().filter(|(source, account)| {
+            source.kind == kind && account.as_ref().is_ok_and(|account| account.counts.sent > 0)
+        });
+        let mut kept = 0;
+        for (source, _) in fresh {
+            let path = reference(engine, kind, kept);
+            let staged = path.with_extension("new");
+            disk::copy(&source.path, &staged)?;
+            disk::shift(&staged, &path)?;
+            kept += 1;
+        }
+        while kept > 0 && reference(engine, kind, kept).exists() {
+            disk::remove(&reference(engine, kind, kept))?;
+            kept += 1;
+        }
+    }
+    Ok(())
 }
 
 fn shelve(engine: &Engine, accounts: Accounts, taken: &mut Taken) -> Result<(), EngineError> {
@@ -276,12 +321,17 @@ impl LedgerJournal<'_> {
 }
 
 impl Journal for LedgerJournal<'_> {
+    fn register(&mut self) -> Option<&mut dyn Register> {
+        Some(self.ledger)
+    }
+
     fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError> {
         let extract = NewExtract {
             digest: source.digest()?,
             name: source.name.to_string(),
             kind: source.kind,
             bytes: source.bytes,
+            inode: source.inode,
             header: header.to_string(),
             taken_at: self.now,
         };

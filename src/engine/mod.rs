@@ -13,6 +13,7 @@ mod doubt;
 mod drop;
 mod error;
 mod intake;
+mod memory;
 mod operator;
 mod pass;
 mod patients;

@@ -29,6 +29,8 @@ pub struct Engine {
     workers: usize,
     /// The workers, once they are needed.
     pool: OnceLock<ThreadPool>,
+    /// Whether extracts that were taken in before are taken in again.
+    pub again: bool,
     /// Is told how far work is.
     pub progress: Arc<dyn Progress + Send>,
 }
@@ -59,7 +61,8 @@ impl Engine {
         let spool = Spool::at(&root_of(&scope, spool_root));
         let agreement = Agreement::new(scope)?;
         let pool = OnceLock::new();
-        Ok(Engine { agreement, spool, clock: Clock::System, workers, pool, progress })
+        let (clock, again) = (Clock::System, false);
+        Ok(Engine { agreement, spool, clock, workers, pool, again, progress })
     }
 
     /// Returns the workers; a verb that only looks never starts them.

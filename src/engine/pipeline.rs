@@ -35,7 +35,7 @@ pub fn ordered(
     blocks: &mut Blocks,
     render: &(dyn Fn(&Block, &mut Rendered) + Sync),
     seen: &mut dyn FnMut(&Block) -> Result<(), EngineError>,
-    take: &mut dyn FnMut(&Rendered) -> Result<(), EngineError>,
+    take: &mut dyn FnMut(&mut Rendered) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     let depth = (pool.current_num_threads() * BLOCKS_A_WORKER).min(BLOCKS_MAX);
     let mut spare: Vec<Rendered> = Vec::with_capacity(depth);
@@ -61,7 +61,7 @@ pub fn ordered(
             }
             let Some(next) = pending.pop_front() else { return Ok(()) };
             let (block, mut rendered) = next.recv().map_err(|_| EngineError::Worker)?;
-            take(&rendered)?;
+            take(&mut rendered)?;
             blocks.reuse(block);
             rendered.clear();
             spare.push(rendered);

@@ -2,8 +2,8 @@
 //!
 //! | found | means | done |
 //! |---|---|---|
-//! | in `processing`, digest not in the ledger | claimed, not promised | converted again by the intake |
-//! | in `processing`, digest in the ledger | promised, not shelved | to `archive` |
+//! | in `processing`, the file not in the ledger | claimed, not promised | converted again by the intake |
+//! | in `processing`, the file in the ledger | promised, not shelved | to `archive` |
 //! | in `.staged`, not in the ledger | never promised | removed |
 //! | in `.staged`, in the ledger | promised, not published | to `outbox` |
 //! | in `outbox`, delivered | told, not shelved | to `sent` |
@@ -15,7 +15,7 @@
 
 use super::error::EngineError;
 use super::pass::Engine;
-use crate::digest::Digest;
+use super::source::Source;
 use crate::disk;
 use crate::domain::ExtractKind;
 use crate::ledger::Ledger;
@@ -39,9 +39,8 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
     }
     for kind in ExtractKind::ALL {
         for path in spool.claimed(kind)? {
-            let Ok(mut file) = super::source::open_regular(&path, false) else { continue };
-            let Ok((digest, _)) = Digest::of_reader(&mut file) else { continue };
-            if ledger.extract(&digest)?.is_some() {
+            let Ok(source) = Source::of(&path, "", kind, false) else { continue };
+            if ledger.took(&source.digest()?, source.inode)? {
                 spool.shelve_archive(&path, &engine.day())?;
             }
         }

@@ -4,10 +4,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::agreement::Programs;
+use super::error::EngineError;
+use super::memory::Memory;
 use super::patients::{Finder, PatientIndex};
 use super::selfcheck::{Checked, SelfCheck};
-use crate::convert::{Explained, Finding, Input, Output, References, Refusal, date_time};
-use crate::domain::{Code, Counts, Event, ExtractKind, Layout};
+use crate::convert::{Detector, Explained, Finding, Input, Output, References, Refusal, date_time};
+use crate::domain::{Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note};
 use crate::extract::{Block, Row, Rows};
 use crate::hl7::Path;
 use crate::validate::Agreed;
@@ -30,6 +32,8 @@ pub struct Renderer<'a> {
     pub keys: bool,
     /// What every message is held to.
     pub agreed: &'a Arc<Agreed>,
+    /// What was told before, where it is known.
+    pub memory: Option<Memory<'a>>,
 }
 
 /// What became of a block.
@@ -45,6 +49,10 @@ pub struct Rendered {
     pub keys: Vec<Key>,
     /// What the messages were found to be.
     pub checked: Checked,
+    /// What the register is to know from now on: entries, one after the other.
+    pub entries: Vec<u8>,
+    /// What ends the pass; nothing else of the block counts then.
+    pub broken: Option<EngineError>,
 }
 
 /// A record that did not become a message.
@@ -74,13 +82,44 @@ pub struct Key {
 impl Rendered {
     /// Makes it empty and keeps its buffers.
     pub fn clear(&mut self) {
-        let Rendered { output, counts, faults, keys, checked } = self;
+        let Rendered { output, counts, faults, keys, checked, entries, broken } = self;
         *checked = Checked::default();
         output.clear();
         *counts = Counts::default();
         faults.clear();
         keys.clear();
+        entries.clear();
+        *broken = None;
     }
+}
+
+/// What a worker has while it renders one block.
+struct Worker<'a> {
+    finder: Option<Finder<'a>>,
+    scratch: Vec<u8>,
+}
+
+/// What a record became.
+enum Became {
+    /// So many messages.
+    Messages(u64),
+    /// Nothing, and why.
+    Nothing(Note),
+}
+
+/// Why a record became nothing.
+enum Stop {
+    /// It is at fault.
+    Refused(Refusal),
+    /// The program or its machine is: the pass ends.
+    Broken(EngineError),
+}
+
+/// What a record tells: the events that are switched on, and what will be known of it.
+struct Telling<'a> {
+    events: &'a [Event],
+    before: Option<Known>,
+    after: Option<Known>,
 }
 
 impl Renderer<'_> {
@@ -90,7 +129,7 @@ impl Renderer<'_> {
         rendered.output.bytes.reserve(block.bytes.len() * 3);
         let key_cells =
             self.keys.then(|| (id_cells(self.layout), self.layout.cells("lastmodified")));
-        let mut finder = self.finder();
+        let mut worker = self.worker();
         let mut rows = Rows::new(block, self.layout);
         let mut check = SelfCheck::new(self.agreed);
         while let Some(row) = rows.next_row() {
@@ -104,14 +143,21 @@ impl Renderer<'_> {
                 continue;
             }
             let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
-            match self.record(&row, finder.as_mut(), &mut rendered.output) {
-                Ok(0) => rendered.counts.filtered += 1,
-                Ok(messages) => {
+            match self.record(&row, &mut worker, &mut rendered.output, &mut rendered.entries) {
+                Ok(Became::Nothing(why)) => {
+                    rendered.counts.filtered += 1;
+                    rendered.output.note(why);
+                }
+                Ok(Became::Messages(messages)) => {
                     rendered.counts.sent += 1;
                     rendered.counts.messages += messages;
                     check.record(&rendered.output.bytes[begin..], row.number, row.line);
                 }
-                Err(refusal) => {
+                Err(Stop::Broken(err)) => {
+                    rendered.broken = Some(err);
+                    return;
+                }
+                Err(Stop::Refused(refusal)) => {
                     rendered.output.reset(mark);
                     rendered.counts.error += 1;
                     rendered.faults.push(Refused {
@@ -128,101 +174,197 @@ impl Renderer<'_> {
         rendered.checked = check.finish();
     }
 
-    fn finder(&self) -> Option<Finder<'_>> {
+    fn worker(&self) -> Worker<'_> {
         let appointments = self.layout.kind == ExtractKind::Appointments;
-        self.patients.filter(|_| appointments).map(|(index, _)| index.finder())
+        let index = self.patients.filter(|_| appointments);
+        Worker { finder: index.map(|(index, _)| index.finder()), scratch: Vec::new() }
     }
 
-    /// Appends the messages of one record, but for those of a test patient in
-    /// production; returns how many.
+    /// Appends the messages of one record, and what is to be known of it from now on.
     fn record(
         &self,
         row: &Row<'_>,
-        finder: Option<&mut Finder<'_>>,
+        worker: &mut Worker<'_>,
         out: &mut Output,
-    ) -> Result<u64, Refusal> {
-        let (input, events) = self.events(row)?;
-        let mut events = events.peekable();
-        if events.peek().is_none() {
-            return Ok(0);
+        entries: &mut Vec<u8>,
+    ) -> Result<Became, Stop> {
+        let input = shaped(row)?;
+        let found = self.programs.detector.find(input)?;
+        let telling = match found {
+            Finding::Slot => return Ok(Became::Nothing(Note::OpenSlot)),
+            Finding::TestPatient => {
+                self.hold(input, worker, entries);
+                return Ok(Became::Nothing(Note::TestPatient));
+            }
+            _ => self.telling(found, input, &mut worker.scratch)?,
+        };
+        let detector = &self.programs.detector;
+        let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
+        let mut told = 0;
+        if events.clone().next().is_some() {
+            let test = self.with_patient(input, worker, |programs, input| {
+                if programs.detector.is_test_patient(input) {
+                    return Ok(true);
+                }
+                events.try_for_each(|&event| {
+                    told += 1;
+                    programs.of(event).ok_or_else(no_program)?.run(input, self.references, out)
+                })?;
+                Ok(false)
+            })?;
+            if test {
+                return Ok(Became::Nothing(Note::TestPatient));
+            }
         }
-        self.with_patient(input, finder, |programs, input| {
-            if programs.detector.is_test_patient(input) {
-                return Ok(0);
-            }
-            let mut told = 0;
-            for event in events {
-                let program = programs.of(event).ok_or_else(no_program)?;
-                program.run(input, self.references, out)?;
-                told += 1;
-            }
-            Ok(told)
+        self.remember(&telling, told, input, worker, entries);
+        Ok(match told {
+            0 if !telling.events.is_empty() => Became::Nothing(Note::SwitchedOff),
+            0 if telling.before.is_some() => Became::Nothing(Note::Unchanged),
+            0 => Became::Nothing(Note::NeverAnnounced),
+            told => Became::Messages(told),
         })
     }
 
-    /// Returns what a record tells, as far as it is switched on.
-    fn events<'r>(
+    /// Returns what a record tells, by its own word or against the register.
+    fn telling(
         &self,
-        row: &Row<'r>,
-    ) -> Result<(Input<'r>, impl Iterator<Item = Event> + use<'r, '_>), Refusal> {
-        if let Some(fault) = &row.fault {
-            let column = fault.column.clone().into();
-            return Err(Refusal { code: fault.code, column, field: None });
-        }
-        let input = Input { own: row.values, patient: None };
-        let events = match self.programs.detector.find(input)? {
-            Finding::Tell(events) => events,
-            _ => &[],
+        found: Finding,
+        input: Input<'_>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Telling<'static>, EngineError> {
+        let Some(memory) = &self.memory else {
+            let events = match found {
+                Finding::Told(events, _) => events,
+                Finding::State(status) => Detector::change(status, &Fingerprint::NONE, None),
+                _ => &[],
+            };
+            return Ok(Telling { events, before: None, after: None });
         };
-        let enabled = |event: &Event| self.programs.detector.is_enabled(*event);
-        Ok((input, events.iter().copied().filter(enabled)))
+        let fingerprint = memory.fingerprint(input, scratch);
+        let before = memory.known(input.own)?;
+        let (events, status) = match found {
+            Finding::Told(events, status) => (events, status),
+            Finding::State(status) => {
+                (Detector::change(status, &fingerprint, before.as_ref()), status)
+            }
+            _ => (&[][..], None),
+        };
+        let announced = before.is_some_and(|known| known.announced);
+        // Of what was never announced and is over, there is nothing to remember.
+        let after = (before.is_some() || !events.is_empty()).then_some(Known {
+            fingerprint,
+            status,
+            announced,
+        });
+        Ok(Telling { events, before, after })
     }
 
-    /// Says which rule makes which field of a record, message by message.
+    fn remember(
+        &self,
+        telling: &Telling<'_>,
+        told: u64,
+        input: Input<'_>,
+        worker: &mut Worker<'_>,
+        entries: &mut Vec<u8>,
+    ) {
+        let Some((memory, mut after)) = self.memory.as_ref().zip(telling.after) else { return };
+        after.announced |= told > 0;
+        if telling.before != Some(after) {
+            memory.enter(input.own, after, &mut worker.scratch, entries);
+        }
+    }
+
+    /// Keeps a patient of whom nothing is told, so that the appointments find out too.
+    fn hold(&self, input: Input<'_>, worker: &mut Worker<'_>, entries: &mut Vec<u8>) {
+        let known = Known { fingerprint: Fingerprint::NONE, status: None, announced: false };
+        if let Some(memory) = &self.memory {
+            memory.enter(input.own, known, &mut worker.scratch, entries);
+        }
+    }
+
+    /// Says which rule makes which field of a record, message by message, as if it
+    /// were new.
     ///
     /// # Errors
     /// [`Refusal`] where the record tells nothing that could be explained.
     pub fn explain(&self, row: &Row<'_>) -> Result<Vec<(Event, Vec<Explained>)>, Refusal> {
-        let (input, events) = self.events(row)?;
-        let mut finder = self.finder();
-        events
-            .map(|event| {
-                let fields = self.with_patient(input, finder.as_mut(), |programs, input| {
-                    let program = programs.of(event).ok_or_else(no_program)?;
-                    program.explain(input, self.references)
-                })?;
-                Ok((event, fields))
+        let input = shaped(row)?;
+        let events = match self.programs.detector.find(input)? {
+            Finding::Told(events, _) => events,
+            Finding::State(status) => Detector::change(status, &Fingerprint::NONE, None),
+            Finding::Slot | Finding::TestPatient => &[],
+        };
+        let mut worker = self.worker();
+        let enabled = events.iter().filter(|event| self.programs.detector.is_enabled(**event));
+        let explained = |&event: &Event| {
+            self.with_patient(input, &mut worker, |programs, input| {
+                let program = programs.of(event).ok_or_else(no_program)?;
+                Ok((event, program.explain(input, self.references)?))
             })
-            .collect()
+        };
+        enabled.map(explained).collect::<Result<_, Stop>>().map_err(|stop| match stop {
+            Stop::Refused(refusal) => refusal,
+            Stop::Broken(_) => no_patient(),
+        })
     }
 
-    /// Finds the patient of an appointment, in the drop or in its own columns.
+    /// Finds the patient of an appointment: in the drop, in the register, or in its own
+    /// columns.
     fn with_patient<T>(
         &self,
         input: Input<'_>,
-        finder: Option<&mut Finder<'_>>,
+        worker: &mut Worker<'_>,
         then: impl FnOnce(&Programs, Input<'_>) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, Stop> {
         if self.layout.kind != ExtractKind::Appointments {
-            return then(self.programs, input);
+            return Ok(then(self.programs, input)?);
         }
         let id = first_value(self.layout.cells("patientid"), input.own);
         if let Some((_, programs)) = self.patients
-            && let Some((patient, file)) = finder.and_then(|finder| finder.find(id))
+            && let Some((patient, file)) = worker.finder.as_mut().and_then(|one| one.find(id))
             && let Some(programs) = programs.get(file)
         {
-            return then(programs, Input { own: input.own, patient: Some(patient) });
+            return Ok(then(programs, Input { own: input.own, patient: Some(patient) })?);
+        }
+        if let Some(memory) = &self.memory
+            && let Some((patient, programs)) = memory.patient(id)?
+        {
+            return Ok(then(programs, Input { own: input.own, patient: Some(&patient) })?);
         }
         let named = self.layout.names_patients()
             && ["lastname", "firstname"].iter().all(|column| {
                 !first_value(self.layout.patient_cells(column), input.own).is_empty()
             });
-        if named {
-            return then(self.programs, input);
-        }
-        let field = Some(Path::of_field(*b"PID", 3));
-        Err(Refusal { code: Code::A001, column: "patientid".into(), field })
+        if named { Ok(then(self.programs, input)?) } else { Err(no_patient().into()) }
     }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Stop {
+        Stop::Refused(refusal)
+    }
+}
+
+impl From<EngineError> for Stop {
+    fn from(err: EngineError) -> Stop {
+        Stop::Broken(err)
+    }
+}
+
+/// Returns a record that can be looked at value by value.
+fn shaped<'r>(row: &Row<'r>) -> Result<Input<'r>, Refusal> {
+    match &row.fault {
+        None => Ok(Input { own: row.values, patient: None }),
+        Some(fault) => {
+            let column = fault.column.clone().into();
+            Err(Refusal { code: fault.code, column, field: None })
+        }
+    }
+}
+
+fn no_patient() -> Refusal {
+    let field = Some(Path::of_field(*b"PID", 3));
+    Refusal { code: Code::A001, column: "patientid".into(), field }
 }
 
 /// A kind of extract has a program for each of its events.

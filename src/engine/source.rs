@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -26,6 +26,8 @@ pub struct Source {
     digest: Option<Digest>,
     /// Its size.
     pub bytes: u64,
+    /// Its number in the file system.
+    pub inode: u64,
     /// What its records are, where no header says it and they had to be read for it.
     learned: Arc<OnceLock<Layout>>,
 }
@@ -73,9 +75,10 @@ impl Source {
     /// Those of reading it.
     pub fn of(path: &Path, name: &str, kind: ExtractKind, follow: bool) -> io::Result<Source> {
         let mut file = open_regular(path, follow)?;
+        let inode = file.metadata()?.ino();
         let (digest, bytes) = Digest::of_reader(&mut file)?;
         let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
-        Ok(Source { path, name, kind, digest: Some(digest), bytes, learned })
+        Ok(Source { path, name, kind, digest: Some(digest), bytes, inode, learned })
     }
 
     /// Looks at a file that no ledger will know: no digest, which would be a tenth of
@@ -84,9 +87,10 @@ impl Source {
     /// # Errors
     /// Those of opening it.
     pub fn unpromised(path: &Path, name: &str, kind: ExtractKind) -> io::Result<Source> {
-        let bytes = open_regular(path, true)?.metadata()?.len();
+        let found = open_regular(path, true)?.metadata()?;
+        let (bytes, inode) = (found.len(), found.ino());
         let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
-        Ok(Source { path, name, kind, digest: None, bytes, learned })
+        Ok(Source { path, name, kind, digest: None, bytes, inode, learned })
     }
 
     /// Returns its digest, for the ledger.

@@ -1,5 +1,7 @@
 //! What a ledger can fail with, and what to do about it.
 
+use crate::disk::DiskError;
+
 /// A ledger operation that did not work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,6 +21,9 @@ pub enum LedgerError {
     /// It lies on a file system that cannot lock or share memory.
     #[error("the ledger must not lie on a network file system ({0}); use a local folder")]
     Network(String),
+    /// Nothing can be said about what is on the disk.
+    #[error(transparent)]
+    NotDurable(DiskError),
     /// Anything else.
     #[error("the ledger failed: {0}")]
     Failed(String),

@@ -124,6 +124,7 @@ mod tests {
                 name: "a.csv".into(),
                 kind: ExtractKind::Patients,
                 bytes: 9,
+                inode: 1,
                 header: String::new(),
                 taken_at: 0,
             },

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::actions::about;
 use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
+use super::register::{Kept, Register, first, unsealed};
 use super::steps::no_delivery;
 use super::{
     ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow,
     Ledger, NewExtract, Numbers, Receipt, Result, Sign, Stage, Temp, Totals,
 };
 use crate::digest::Digest;
-use crate::domain::{Counts, Fault, Notes, QueueState};
+use crate::domain::{Counts, ExtractKind, Fault, Kind, Known, Notes, QueueState};
 
 /// A ledger in memory. Unlike the durable one it grows with every fault.
 #[derive(Default)]
@@ -22,15 +23,25 @@ pub struct Memory {
     batches: BTreeMap<u64, BatchRow>,
     deliveries: BTreeMap<(u64, String), DeliveryRow>,
     faults: Vec<FaultRow>,
+    records: Records,
+    columns: Vec<Vec<String>>,
     /// The faults that wait for nobody any more.
     closed: BTreeSet<i64>,
     actions: Vec<ActionRow>,
     open: Option<Open>,
 }
 
+/// What is remembered, by kind and ID.
+type Records = BTreeMap<(Kind, Vec<u8>), (Known, Option<Kept>)>;
+
 struct Open {
     rules: OpenDrop,
     faults: Vec<FaultRow>,
+    /// Of the extract begun last.
+    entries: Vec<u8>,
+    /// Of those that ended.
+    records: Records,
+    columns: Vec<Vec<String>>,
     name: Arc<str>,
     taken_at: i64,
 }
@@ -77,23 +88,40 @@ impl Ledger for Memory {
     }
 
     fn extract(&self, digest: &Digest) -> Result<Option<ExtractRow>> {
-        Ok(self.extracts.iter().find(|row| row.extract.digest == *digest).cloned())
+        Ok(self.extracts.iter().rfind(|row| row.extract.digest == *digest).cloned())
+    }
+
+    fn took(&self, digest: &Digest, inode: u64) -> Result<bool> {
+        let mut extracts = self.extracts.iter().map(|row| &row.extract);
+        Ok(extracts.any(|one| one.digest == *digest && one.inode == inode))
+    }
+
+    fn last_extract(&self, kind: ExtractKind) -> Result<Option<ExtractRow>> {
+        Ok(self.extracts.iter().rfind(|row| row.extract.kind == kind).cloned())
     }
 
     fn begin_drop(&mut self) -> Result<()> {
         let next = self.extracts.last().map_or(1, |row| row.id.0 + 1);
-        let (rules, faults, name) = (OpenDrop::new(next), Vec::new(), "".into());
-        self.open = Some(Open { rules, faults, name, taken_at: 0 });
+        self.open = Some(Open {
+            rules: OpenDrop::new(next),
+            faults: Vec::new(),
+            entries: Vec::new(),
+            records: Records::new(),
+            columns: self.columns.clone(),
+            name: "".into(),
+            taken_at: 0,
+        });
         Ok(())
     }
 
     fn begin_extract(&mut self, extract: &NewExtract) -> Result<ExtractId> {
-        let before = self.extract(&extract.digest)?;
-        self.in_drop(|open| match before {
-            Some(before) => Err(seen_before(&extract.name, &before.extract.name)),
-            None => {
+        let took = self.took(&extract.digest, extract.inode)?;
+        self.in_drop(|open| match took {
+            true => Err(seen_before(&extract.name, &extract.name)),
+            false => {
                 open.name = extract.name.as_str().into();
                 open.taken_at = extract.taken_at;
+                open.entries.clear();
                 open.rules.begin(extract)
             }
         })
@@ -113,12 +141,16 @@ impl Ledger for Memory {
     }
 
     fn end_extract(&mut self, extract: ExtractId, counts: &Counts, notes: &Notes) -> Result<()> {
-        self.in_drop(|open| open.rules.end(extract, counts, notes))
+        self.in_drop(|open| {
+            open.rules.end(extract, counts, notes)?;
+            open.index()
+        })
     }
 
     fn undo_extract(&mut self, extract: ExtractId) -> Result<()> {
         self.in_drop(|open| {
             open.rules.undo(extract)?;
+            open.entries.clear();
             open.faults.retain(|row| row.extract != extract);
             Ok(())
         })
@@ -144,6 +176,8 @@ impl Ledger for Memory {
         }
         self.extracts.extend(closed.extracts);
         self.faults.extend(open.faults);
+        self.records.extend(open.records);
+        self.columns = open.columns;
         self.numbers = next;
         Ok(())
     }
@@ -284,6 +318,62 @@ impl Ledger for Memory {
             faults,
         };
         Ok(contents.problems())
+    }
+}
+
+impl Open {
+    fn index(&mut self) -> Result<()> {
+        let entries = std::mem::take(&mut self.entries);
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            let (head, id, whole) = first(rest)?;
+            let values = unsealed(&rest[whole - head.sealed_kept()..whole])?.to_vec();
+            let kept = (head.kept > 0).then_some(Kept { columns: head.columns, values });
+            self.records.insert((head.kind, id.to_vec()), (head.known, kept));
+            rest = &rest[whole..];
+        }
+        Ok(())
+    }
+}
+
+impl Memory {
+    fn find(&self, kind: Kind, id: &[u8]) -> Option<&(Known, Option<Kept>)> {
+        let key = (kind, id.to_vec());
+        let open = self.open.as_ref().and_then(|open| open.records.get(&key));
+        open.or_else(|| self.records.get(&key))
+    }
+}
+
+impl Register for Memory {
+    fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>> {
+        Ok(self.find(kind, id).map(|(known, _)| *known))
+    }
+
+    fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
+        Ok(self.find(kind, id).and_then(|(_, kept)| kept.clone()))
+    }
+
+    fn columns(&self) -> Result<Vec<(u32, Vec<String>)>> {
+        let columns = self.open.as_ref().map_or(&self.columns, |open| &open.columns);
+        Ok((1..).zip(columns.iter().cloned()).collect())
+    }
+
+    fn keep_columns(&mut self, names: &[String]) -> Result<u32> {
+        self.in_drop(|open| {
+            let at = open.columns.iter().position(|known| known == names);
+            let at = at.unwrap_or_else(|| {
+                open.columns.push(names.to_vec());
+                open.columns.len() - 1
+            });
+            Ok(at as u32 + 1)
+        })
+    }
+
+    fn remember(&mut self, entries: &[u8]) -> Result<()> {
+        self.in_drop(|open| {
+            open.entries.extend_from_slice(entries);
+            Ok(())
+        })
     }
 }
 

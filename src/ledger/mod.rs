@@ -19,6 +19,7 @@ mod error;
 mod integrity;
 mod memory;
 mod open_drop;
+mod register;
 mod rows;
 mod sqlite;
 mod steps;
@@ -26,6 +27,7 @@ mod steps;
 pub use actions::{ActionRow, Closing, Decision, Sign};
 pub use error::LedgerError;
 pub use memory::Memory;
+pub use register::{Entry, Kept, Register};
 pub use rows::{
     BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, NewExtract, Numbers, Receipt,
     Stage, Temp, Totals,
@@ -33,18 +35,24 @@ pub use rows::{
 pub use sqlite::Sqlite;
 
 use crate::digest::Digest;
-use crate::domain::{Counts, Fault, Notes};
+use crate::domain::{Counts, ExtractKind, Fault, Notes};
 
 /// The result of a ledger operation.
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger {
+pub trait Ledger: Register + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 
-    /// Returns the extract with these bytes, if one was committed.
+    /// Returns the newest extract with these bytes, if one was committed.
     fn extract(&self, digest: &Digest) -> Result<Option<ExtractRow>>;
+
+    /// True if this very file was committed as an extract: these bytes, in this file.
+    fn took(&self, digest: &Digest, inode: u64) -> Result<bool>;
+
+    /// Returns the newest extract of a kind.
+    fn last_extract(&self, kind: ExtractKind) -> Result<Option<ExtractRow>>;
 
     /// Opens the transaction of one drop. Nothing of it is seen or kept before
     /// [`Ledger::commit_drop`]; one that is open is abandoned first. Until it is
@@ -52,7 +60,8 @@ pub trait Ledger {
     fn begin_drop(&mut self) -> Result<()>;
 
     /// Puts an extract into the open drop; what follows belongs to it. The one
-    /// before must have been ended, and its bytes must be new to the ledger.
+    /// before must have been ended, and the file must be new to the ledger, its bytes to the
+    /// drop.
     fn begin_extract(&mut self, extract: &NewExtract) -> Result<ExtractId>;
 
     /// Queues a record of the extract that did not become a message: one call

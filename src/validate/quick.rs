@@ -161,7 +161,8 @@ fn check(segment: &[u8], header: &Header, segments: &mut Vec<(Box<[u8]>, u64)>) 
     {
         return Some(*long);
     }
-    if name == *b"EVN" && !segment.get(4..)?.starts_with(&header.trigger) {
+    let event = || segment.get(4..)?.split(|byte| *byte == b'|').next();
+    if name == *b"EVN" && event()? != &*header.trigger {
         return None;
     }
     let parts = header.version.segment(name)?;

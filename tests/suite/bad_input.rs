@@ -490,7 +490,8 @@ fn a_damaged_ledger_sends_nothing_until_it_is_restored() {
     }
     fs::write(&path, &backup).unwrap();
     assert_eq!(site.run(["run"]).code, Some(0));
-    assert_eq!(delivered(&site), 4);
+    // One is new, the other as it was.
+    assert_eq!(delivered(&site), 3);
 }
 
 #[test]
@@ -508,7 +509,8 @@ fn a_ledger_that_is_gone_is_not_begun_anew_beside_sent_files() {
     assert!(!path.exists() && delivered(&site) == 2);
     fs::rename(&backup, &path).unwrap();
     assert_eq!(site.run(["run"]).code, Some(0));
-    assert_eq!(delivered(&site), 4);
+    // One is new, the other as it was.
+    assert_eq!(delivered(&site), 3);
 }
 
 #[test]

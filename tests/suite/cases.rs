@@ -164,7 +164,7 @@ fn convert(case: &Path, workers: usize) -> Outcome {
         scratch: place.path(),
         wanted: None,
     }
-    .run(sources(&agreement, case), &|_| None)
+    .run(sources(&agreement, case), &|_| Ok(Vec::new()))
     .unwrap();
     writer.finish(agreement.scope.batching.send_empty).unwrap();
     let mut account = String::new();

@@ -234,7 +234,8 @@ fn partner(site: &Site, ledger: Option<&Sqlite>) {
 }
 
 /// Brings a site to rest: one clean run, and one more with `--retry` if a delivery
-/// waits for a person. Then another drop, whose numbers must go on.
+/// waits for a person. Then another drop, whose numbers must go on, and one that
+/// says nothing new: the register must know all that was told, and no more.
 fn settle(site: &Site) -> Settled {
     let output = site.run(["run"]);
     if output.code == Some(4) {
@@ -243,6 +244,8 @@ fn settle(site: &Site) -> Settled {
         finished(&output);
     }
     site.put("patients-later.csv", LATER);
+    finished(&site.run(["run"]));
+    site.put("patients-again.csv", format!("{PATIENTS}\n"));
     finished(&site.run(["run"]));
     settled(site)
 }
@@ -297,6 +300,7 @@ fn without_fault() -> Settled {
     let figures = [
         ("appointments.csv", [5, 3, 1, 1, 0]),
         ("departments.csv", [2, 2, 0, 0, 0]),
+        ("patients-again.csv", [6, 0, 4, 1, 1]),
         ("patients-later.csv", [1, 1, 0, 0, 0]),
         ("patients-packed.csv.gz", [2, 2, 0, 0, 0]),
         ("patients.csv", [6, 4, 0, 1, 1]),
@@ -312,6 +316,7 @@ fn without_fault() -> Settled {
     let expected = [
         "archive/DAY/appointments.csv",
         "archive/DAY/departments.csv",
+        "archive/DAY/patients-again.csv",
         "archive/DAY/patients-later.csv",
         "archive/DAY/patients-packed.csv.gz",
         "archive/DAY/patients.csv",
@@ -319,6 +324,7 @@ fn without_fault() -> Settled {
         "error/patients-cut.csv.gz",
         "error/patients-cut.csv.gz.why.toml",
         "ledger.db",
+        "ledger.register",
         "lock",
         "reference/departments",
         "reference/providers",

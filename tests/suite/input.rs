@@ -79,7 +79,7 @@ fn convert_by(scope: Scope, drop: &[(ExtractKind, &[u8])]) -> Converted {
         scratch: place.path(),
         wanted: None,
     }
-    .run(sources.collect(), &|_| None)
+    .run(sources.collect(), &|_| Ok(Vec::new()))
     .unwrap();
     writer.finish(false).unwrap();
     let counts = accounts.iter().map(|(_, read)| match read {

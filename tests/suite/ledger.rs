@@ -406,6 +406,7 @@ fn begin(ledger: &mut dyn Ledger, name: &str) -> ExtractId {
         digest: Digest::of(name.as_bytes()),
         name: name.to_string(),
         kind: ExtractKind::Patients,
+        inode: 1,
         bytes: 100,
         header: "patientid,lastname".to_string(),
         taken_at: 10,

@@ -22,6 +22,7 @@ mod ledger;
 mod properties;
 mod proxy;
 mod real_data;
+mod register;
 mod servers;
 mod sftpd;
 mod site;

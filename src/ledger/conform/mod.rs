@@ -6,6 +6,7 @@
 
 mod actions;
 mod delivery;
+mod register;
 
 use crate::digest::Digest;
 use crate::domain::{Code, Counts, ExtractKind, Fault, Note, Notes, Position};
@@ -29,7 +30,10 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.a_drop_needs_no_batch();
     story.what_does_not_add_up_is_refused();
     story.numbers_are_given_once();
-    story.the_same_bytes_are_taken_once();
+    story.the_same_file_is_taken_once();
+    story.what_is_remembered_is_found_once_its_extract_ends();
+    story.what_is_undone_or_abandoned_was_never_remembered();
+    story.many_records_are_remembered_and_each_is_found();
     story.a_delivery_goes_its_way();
     story.no_delivery_moves_while_a_drop_is_open();
     story.nothing_leaves_delivered();
@@ -73,6 +77,7 @@ impl Story<'_> {
             name,
             kind: ExtractKind::Patients,
             bytes: 4096,
+            inode: self.serial,
             header: "patientid,\"last, name\"".to_string(),
             taken_at: 1000 + i64::try_from(self.serial).unwrap(),
         }
@@ -296,7 +301,7 @@ impl Story<'_> {
         assert_eq!(self.reopen().numbers().unwrap(), numbers);
     }
 
-    fn the_same_bytes_are_taken_once(&mut self) {
+    fn the_same_file_is_taken_once(&mut self) {
         let extract = self.extract();
         let renamed = NewExtract { name: "renamed.csv".to_string(), ..extract.clone() };
         let next = self.ledger().numbers().unwrap();
@@ -313,8 +318,20 @@ impl Story<'_> {
         let ledger = self.reopen();
         ledger.begin_drop().unwrap();
         refused(ledger.begin_extract(&renamed));
-        let known = self.reopen().extract(&renamed.digest).unwrap().unwrap();
+        let ledger = self.reopen();
+        let known = ledger.extract(&renamed.digest).unwrap().unwrap();
         assert_eq!(known.extract.name, extract.name);
+        assert!(ledger.took(&extract.digest, extract.inode).unwrap());
+        let again = NewExtract { inode: extract.inode + 1000, ..renamed };
+        assert!(!ledger.took(&again.digest, again.inode).unwrap());
+        ledger.begin_drop().unwrap();
+        let id = ledger.begin_extract(&again).unwrap();
+        ledger.end_extract(id, &errors(0), &Notes::default()).unwrap();
+        ledger.commit_drop(None, TEST, next).unwrap();
+        let ledger = self.reopen();
+        assert_eq!(ledger.last_extract(again.kind).unwrap().unwrap().extract, again);
+        assert_eq!(ledger.extract(&again.digest).unwrap().unwrap().extract, again);
+        assert!(ledger.last_extract(ExtractKind::Providers).unwrap().is_none());
     }
 
     fn lists_are_newest_first_and_no_longer_than_asked(&mut self) {

@@ -7,6 +7,7 @@
 mod action;
 mod error;
 mod open;
+mod register;
 mod row;
 
 use std::collections::BTreeMap;
@@ -25,12 +26,14 @@ use super::{
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
-use crate::domain::{Counts, Fault, Notes, QueueState};
+use crate::domain::{Counts, ExtractKind, Fault, Notes, QueueState};
+use register::Log;
 use row::{BATCH, DELIVERY, EXTRACT, FAULT};
 
 /// A ledger in a file.
 pub struct Sqlite {
     conn: Connection,
+    register: Log,
     open: Option<Open>,
 }
 
@@ -72,7 +75,9 @@ impl Sqlite {
     /// # Errors
     /// [`LedgerError`](super::LedgerError), each variant.
     pub fn open_within(path: &Path, owner: &str, wait: Duration) -> Result<Sqlite> {
-        Ok(Sqlite { conn: open::open(path, owner, wait)?, open: None })
+        let conn = open::open(path, owner, wait)?;
+        let register = Log::open(path, &conn)?;
+        Ok(Sqlite { conn, register, open: None })
     }
 
     /// Opens the ledger to read only, even while another process writes; `None`
@@ -82,8 +87,9 @@ impl Sqlite {
     /// # Errors
     /// [`LedgerError`](super::LedgerError), each variant but `Full`.
     pub fn peek(path: &Path, owner: &str) -> Result<Option<Sqlite>> {
-        let conn = open::peek(path, owner, Sqlite::WAIT)?;
-        Ok(conn.map(|conn| Sqlite { conn, open: None }))
+        let Some(conn) = open::peek(path, owner, Sqlite::WAIT)? else { return Ok(None) };
+        let register = Log::open(path, &conn)?;
+        Ok(Some(Sqlite { conn, register, open: None }))
     }
 
     /// Does a verb that commits, outside a drop.
@@ -100,9 +106,12 @@ impl Sqlite {
     }
 
     /// Does a step of the open drop; a step that fails ends the drop.
-    fn in_drop<T>(&mut self, step: impl FnOnce(&Connection, &mut Open) -> Result<T>) -> Result<T> {
+    fn in_drop<T>(
+        &mut self,
+        step: impl FnOnce(&Connection, &mut Open, &mut Log) -> Result<T>,
+    ) -> Result<T> {
         let open = self.open.as_mut().ok_or_else(|| wrong_time(false))?;
-        let done = step(&self.conn, open);
+        let done = step(&self.conn, open, &mut self.register);
         if done.is_err() {
             // The step's own error is the one to tell.
             let _ = self.abandon_drop();
@@ -148,6 +157,16 @@ impl Ledger for Sqlite {
         extract(&self.conn, digest)
     }
 
+    fn took(&self, digest: &Digest, inode: u64) -> Result<bool> {
+        Ok(took(&self.conn, digest, inode)?.is_some())
+    }
+
+    fn last_extract(&self, kind: ExtractKind) -> Result<Option<ExtractRow>> {
+        let sql =
+            format!("SELECT {EXTRACT} FROM extract e WHERE e.kind = $1 ORDER BY e.id DESC LIMIT 1");
+        one(&self.conn, &sql, [kind.word()], row::extract)
+    }
+
     fn begin_drop(&mut self) -> Result<()> {
         self.abandon_drop()?;
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
@@ -169,14 +188,17 @@ impl Ledger for Sqlite {
     }
 
     fn begin_extract(&mut self, extract: &NewExtract) -> Result<ExtractId> {
-        self.in_drop(|conn, open| match self::extract(conn, &extract.digest)? {
-            Some(before) => Err(seen_before(&extract.name, &before.extract.name)),
-            None => open.rules.begin(extract),
+        self.in_drop(|conn, open, log| match took(conn, &extract.digest, extract.inode)? {
+            Some(before) => Err(seen_before(&extract.name, &before)),
+            None => {
+                log.begin_extract();
+                open.rules.begin(extract)
+            }
         })
     }
 
     fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()> {
-        self.in_drop(|conn, open| {
+        self.in_drop(|conn, open, _| {
             open.rules.fault(extract, fault)?;
             row::insert_fault(conn, open.next_fault, extract, fault, source)?;
             open.next_fault += 1;
@@ -185,11 +207,15 @@ impl Ledger for Sqlite {
     }
 
     fn end_extract(&mut self, extract: ExtractId, counts: &Counts, notes: &Notes) -> Result<()> {
-        self.in_drop(|_, open| open.rules.end(extract, counts, notes))
+        self.in_drop(|conn, open, log| {
+            open.rules.end(extract, counts, notes)?;
+            log.index(conn)
+        })
     }
 
     fn undo_extract(&mut self, extract: ExtractId) -> Result<()> {
-        self.in_drop(|conn, open| {
+        self.in_drop(|conn, open, log| {
+            log.undo()?;
             // Faults are numbered as they come, so the last extract's are the last.
             // A savepoint would do too, but keeps a copy of pages in a file of /tmp.
             let first = row::big(open.rules.undo(extract)?).map(|count| open.next_fault - count)?;
@@ -207,14 +233,17 @@ impl Ledger for Sqlite {
     ) -> Result<()> {
         let open = self.open.take().ok_or_else(|| wrong_time(false))?;
         let done = commit(&self.conn, open.rules, batch, endpoints, next);
-        if done.is_err() {
-            let _ = self.abandon_drop();
+        match done {
+            Ok(()) => self.register.commit(),
+            // The commit's own error is the one to tell.
+            Err(_) => drop(self.abandon_drop()),
         }
         done
     }
 
     fn abandon_drop(&mut self) -> Result<()> {
         self.open = None;
+        self.register.abandon();
         if !self.conn.is_autocommit() {
             self.conn.execute_batch("ROLLBACK")?;
         }
@@ -354,6 +383,7 @@ impl Ledger for Sqlite {
             counts.insert(MADE.to_string(), made);
         }
         problems.extend(self.wrong_counters(counts)?);
+        problems.extend(self.register.check(&self.conn)?);
         problems.extend(action::broken_links(&self.conn)?);
         Ok(problems)
     }
@@ -393,8 +423,15 @@ fn numbers(conn: &Connection) -> Result<Numbers> {
 }
 
 fn extract(conn: &Connection, digest: &Digest) -> Result<Option<ExtractRow>> {
-    let sql = format!("SELECT {EXTRACT} FROM extract e WHERE e.digest = $1");
+    let sql =
+        format!("SELECT {EXTRACT} FROM extract e WHERE e.digest = $1 ORDER BY e.id DESC LIMIT 1");
     one(conn, &sql, [digest.to_string()], row::extract)
+}
+
+/// Returns the name of the extract that this very file was taken as.
+fn took(conn: &Connection, digest: &Digest, inode: u64) -> Result<Option<String>> {
+    let sql = "SELECT name FROM extract WHERE digest = $1 AND inode = $2";
+    one(conn, sql, (digest.to_string(), inode.cast_signed()), |row| Ok(row.get(0)?))
 }
 
 fn delivery(conn: &Connection, batch: u64, endpoint: &str) -> Result<Option<DeliveryRow>> {
@@ -457,7 +494,7 @@ fn at_most(limit: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Code, ExtractKind, Position};
+    use crate::domain::{Code, Position};
     use crate::ledger::LedgerError;
 
     fn open(place: &tempfile::TempDir) -> Sqlite {
@@ -474,6 +511,7 @@ mod tests {
             name: "a.csv".into(),
             kind: ExtractKind::Patients,
             bytes: 1,
+            inode: 1,
             header: String::new(),
             taken_at: 1,
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::error::wrong_value;
+use super::register::BYTES;
 use super::row::set_counter;
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, DiskError};
@@ -17,8 +18,8 @@ const SCHEMA: i64 = 3;
 const TABLES: &str = include_str!("schema.sql");
 
 /// Counters that start at nothing.
-const FROM_NOTHING: [&str; 6] =
-    ["messages", "ERROR", "CBOERROR", "ATHENAERROR", "DELETED", "actions"];
+const FROM_NOTHING: [&str; 7] =
+    ["messages", "ERROR", "CBOERROR", "ATHENAERROR", "DELETED", "actions", BYTES];
 
 /// File systems that share files between machines, by the magic number of
 /// statfs(2): there SQLite's locks lie, or its shared memory is not shared.
@@ -175,7 +176,11 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 impl From<DiskError> for LedgerError {
     fn from(err: DiskError) -> LedgerError {
-        if err.is_full() { LedgerError::Full } else { LedgerError::Failed(err.to_string()) }
+        match err {
+            DiskError::NotDurable { .. } => LedgerError::NotDurable(err),
+            _ if err.is_full() => LedgerError::Full,
+            _ => LedgerError::Failed(err.to_string()),
+        }
     }
 }
 

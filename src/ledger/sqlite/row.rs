@@ -25,7 +25,7 @@ pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.place
      d.host_key, d.delivered_at, d.seal";
 
 /// The columns of an extract, with its seal.
-pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.header, e.records, \
+pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.inode, e.header, e.records, \
      e.sent, e.filtered, e.error, e.duplicate, e.messages, e.notes, e.batch, e.taken_at, e.seal";
 
 /// The columns of a fault and of its extract.
@@ -34,7 +34,7 @@ pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.pla
 
 const BATCH_END: usize = 7;
 const DELIVERY_END: usize = 27;
-const EXTRACT_END: usize = 15;
+const EXTRACT_END: usize = 16;
 
 /// Returns a number as SQL has it.
 pub(super) fn big(number: u64) -> Result<i64> {
@@ -94,6 +94,21 @@ pub(super) fn set_counter(conn: &Connection, name: &str, value: u64) -> Result<(
     )?
     .execute(rusqlite::params_from_iter(values))?;
     Ok(())
+}
+
+/// Writes a new list of columns of the register.
+pub(super) fn insert_columns(conn: &Connection, id: u32, names: &str) -> Result<()> {
+    let values = sealed(vec![i64::from(id).into(), names.to_string().into()]);
+    let sql = "INSERT INTO register_columns (id, names, seal) VALUES ($1, $2, $3)";
+    conn.prepare_cached(sql)?.execute(rusqlite::params_from_iter(values))?;
+    Ok(())
+}
+
+/// Reads a list of columns of the register: its number, names and seal.
+pub(super) fn columns(row: &Row<'_>) -> Result<(u32, Vec<String>)> {
+    check_seal(row, 0, 2)?;
+    let names: String = row.get(1)?;
+    Ok((row.get(0)?, names.split_ascii_whitespace().map(str::to_string).collect()))
 }
 
 /// Reads a batch from the columns [`BATCH`].
@@ -221,7 +236,7 @@ pub(super) fn extract(row: &Row<'_>) -> Result<ExtractRow> {
     check_seal(row, 0, EXTRACT_END)?;
     let word: String = row.get(3)?;
     let kind = ExtractKind::ALL.into_iter().find(|kind| kind.word() == word);
-    let notes: String = row.get(12)?;
+    let notes: String = row.get(13)?;
     let notes = serde_json::from_str(&notes).map_err(|_| wrong_value("notes"))?;
     Ok(ExtractRow {
         id: ExtractId(row.get(0)?),
@@ -230,19 +245,20 @@ pub(super) fn extract(row: &Row<'_>) -> Result<ExtractRow> {
             name: row.get(2)?,
             kind: kind.ok_or_else(|| wrong_value("kind"))?,
             bytes: number(row, 4)?,
-            header: row.get(5)?,
-            taken_at: row.get(14)?,
+            inode: row.get::<_, i64>(5)?.cast_unsigned(),
+            header: row.get(6)?,
+            taken_at: row.get(15)?,
         },
         counts: Counts {
-            rows: number(row, 6)?,
-            sent: number(row, 7)?,
-            filtered: number(row, 8)?,
-            error: number(row, 9)?,
-            duplicate: number(row, 10)?,
-            messages: number(row, 11)?,
+            rows: number(row, 7)?,
+            sent: number(row, 8)?,
+            filtered: number(row, 9)?,
+            error: number(row, 10)?,
+            duplicate: number(row, 11)?,
+            messages: number(row, 12)?,
         },
         notes: crate::domain::Notes(notes),
-        batch: row.get::<_, Option<i64>>(13)?.map(|_| number(row, 13)).transpose()?,
+        batch: row.get::<_, Option<i64>>(14)?.map(|_| number(row, 14)).transpose()?,
     })
 }
 
@@ -257,6 +273,7 @@ pub(super) fn insert_extract(conn: &Connection, row: &ExtractRow) -> Result<()> 
         extract.name.clone().into(),
         extract.kind.word().to_string().into(),
         big(extract.bytes)?.into(),
+        extract.inode.cast_signed().into(),
         extract.header.clone().into(),
         big(counts.rows)?.into(),
         big(counts.sent)?.into(),
@@ -269,9 +286,9 @@ pub(super) fn insert_extract(conn: &Connection, row: &ExtractRow) -> Result<()> 
         extract.taken_at.into(),
     ]);
     conn.prepare_cached(
-        "INSERT INTO extract (id, digest, name, kind, bytes, header, records, sent, filtered, \
+        "INSERT INTO extract (id, digest, name, kind, bytes, inode, header, records, sent, filtered, \
          error, duplicate, messages, notes, batch, taken_at, seal) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     )?
     .execute(rusqlite::params_from_iter(values))?;
     Ok(())

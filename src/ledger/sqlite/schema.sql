@@ -66,10 +66,11 @@ CREATE INDEX delivery_open ON delivery (batch, endpoint) WHERE stage <> 'deliver
 -- A dropped file that was read, and what became of its rows.
 CREATE TABLE extract (
     id        INTEGER PRIMARY KEY,
-    digest    TEXT NOT NULL UNIQUE,     -- the same bytes are taken once
+    digest    TEXT NOT NULL,
     name      TEXT NOT NULL,
     kind      TEXT NOT NULL,            -- ExtractKind::word
     bytes     BIGINT NOT NULL,
+    inode     BIGINT NOT NULL,          -- whose bytes: one file is taken once
     header    TEXT NOT NULL,            -- to read a queued record again
     records   BIGINT NOT NULL,          -- = sent + filtered + error + duplicate
     sent      BIGINT NOT NULL,
@@ -80,7 +81,8 @@ CREATE TABLE extract (
     notes     TEXT NOT NULL,            -- JSON: how often each note was made
     batch     BIGINT REFERENCES batch (number),
     taken_at  BIGINT NOT NULL,
-    seal      TEXT NOT NULL
+    seal      TEXT NOT NULL,
+    UNIQUE (digest, inode)
 );
 
 -- A record that waits for somebody. Written while its extract is read, which
@@ -109,4 +111,21 @@ CREATE TABLE action (
     at     BIGINT NOT NULL,
     before TEXT NOT NULL,
     seal   TEXT NOT NULL
+);
+
+-- The register: where in `ledger.register` the entry of a record begins. The entry
+-- has its ID and seals of its own, so a wrong place is seen when it is read. The
+-- counter `register` says how many bytes of that file count.
+CREATE TABLE register (
+    kind  TEXT NOT NULL,                -- P patient, A appointment
+    id    TEXT NOT NULL,
+    place BIGINT NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;                        -- half the size and the time: rows are tiny
+
+-- Columns whose values entries keep, by their canonical names, blanks between.
+CREATE TABLE register_columns (
+    id    INTEGER PRIMARY KEY,
+    names TEXT NOT NULL,
+    seal  TEXT NOT NULL
 );

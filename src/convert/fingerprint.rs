@@ -1,0 +1,202 @@
+//! What of a record feeds HL7: as a fingerprint, to tell whether it changed, and as
+//! kept values, to say who a patient is when only the appointment is dropped.
+
+use csv::ByteRecord;
+
+use super::program::{Column, Input, Program};
+use crate::digest::Digest;
+use crate::domain::Fingerprint;
+
+/// Columns that say when and by whom a record was touched, or what its events are:
+/// they move by themselves, and an event of their own tells of the others
+/// (`interface.md` section 7).
+const MOVING: [&str; 17] = [
+    "event",
+    "lastmodified",
+    "lastmodifiedby",
+    "registrationdate",
+    "appointmentstatus",
+    "scheduledby",
+    "scheduleddatetime",
+    "cancelreasonid",
+    "cancelreasonname",
+    "cancelreasonnoshow",
+    "cancelledby",
+    "cancelleddatetime",
+    "checkindatetime",
+    "checkoutdatetime",
+    "rescheduledappointmentid",
+    "status",
+    "testpatientyn",
+];
+
+/// Takes fingerprints of the records under one header.
+#[derive(Clone, Debug, Default)]
+pub struct Fingerprinter {
+    /// Each with a tag of its name, so that neither the order of the header nor a
+    /// column that is empty everywhere counts.
+    columns: Vec<([u8; 4], Column)>,
+}
+
+impl Fingerprinter {
+    /// Takes the columns of these programs which are the record's own, and the cells of
+    /// its `patientid`: an appointment given to somebody else is another one.
+    pub fn of<'a>(programs: impl Iterator<Item = &'a Program>, patient: &[usize]) -> Fingerprinter {
+        Fingerprinter::of_columns(programs.flat_map(|program| &program.columns), patient)
+    }
+
+    fn of_columns<'a>(
+        columns: impl Iterator<Item = &'a Column>,
+        patient: &[usize],
+    ) -> Fingerprinter {
+        let name = "patientid".into();
+        let patient = Column { cells: patient.to_vec(), name, ..Column::default() };
+        let mut columns: Vec<&Column> = columns.collect();
+        columns.push(&patient);
+        columns.retain(|one| one.row == 0 && one.is_there() && !MOVING.contains(&&*one.name));
+        columns.sort_by(|one, other| one.name.cmp(&other.name));
+        columns.dedup_by(|one, other| one.name == other.name);
+        let tagged = |column: &Column| {
+            let [a, b, c, d, ..] = Digest::of(column.name.as_bytes()).bytes();
+            ([a, b, c, d], column.clone())
+        };
+        Fingerprinter { columns: columns.into_iter().map(tagged).collect() }
+    }
+
+    /// Returns the fingerprint of a record; `scratch` is a buffer to use again.
+    pub fn take(&self, input: Input<'_>, scratch: &mut Vec<u8>) -> Fingerprint {
+        scratch.clear();
+        for (tag, column) in &self.columns {
+            let value = column.value(input);
+            if !value.is_empty() {
+                scratch.extend_from_slice(tag);
+                put(value, scratch);
+            }
+        }
+        let digest = Digest::of(scratch).bytes();
+        Fingerprint(std::array::from_fn(|at| digest[at]))
+    }
+}
+
+/// Keeps of a patient's record what the patient's appointments will need.
+#[derive(Clone, Debug, Default)]
+pub struct Keeper {
+    columns: Vec<Column>,
+}
+
+impl Keeper {
+    /// Takes the patient's columns of the appointments' programs, and those `besides`.
+    pub fn of<'a>(
+        programs: impl Iterator<Item = &'a Program>,
+        besides: impl Iterator<Item = (&'static str, &'a [usize])>,
+    ) -> Keeper {
+        Keeper::of_columns(programs.flat_map(|program| &program.columns), besides)
+    }
+
+    fn of_columns<'a>(
+        columns: impl Iterator<Item = &'a Column>,
+        besides: impl Iterator<Item = (&'static str, &'a [usize])>,
+    ) -> Keeper {
+        let own = |name: &str| name.strip_prefix("patient.").unwrap_or(name).to_string();
+        let mut columns: Vec<Column> = columns
+            .filter(|one| one.row == 1)
+            .map(|one| Column { row: 0, name: own(&one.name).into(), ..one.clone() })
+            .chain(besides.map(|(name, cells)| Column {
+                cells: cells.to_vec(),
+                name: name.into(),
+                ..Column::default()
+            }))
+            .filter(Column::is_there)
+            .collect();
+        columns.sort_by(|one, other| one.name.cmp(&other.name));
+        columns.dedup_by(|one, other| one.name == other.name);
+        Keeper { columns }
+    }
+
+    /// Returns the names of what is kept, in its order.
+    pub fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.to_string()).collect()
+    }
+
+    /// Appends what is kept of a record.
+    pub fn keep(&self, record: &ByteRecord, out: &mut Vec<u8>) {
+        let input = Input { own: record, patient: None };
+        for column in &self.columns {
+            put(column.value(input), out);
+        }
+    }
+
+    /// Returns the values that [`Keeper::keep`] wrote; `None` if they are none.
+    pub fn kept(mut bytes: &[u8]) -> Option<ByteRecord> {
+        let mut record = ByteRecord::new();
+        while !bytes.is_empty() {
+            let (value, rest) = get(bytes)?;
+            record.push_field(value);
+            bytes = rest;
+        }
+        Some(record)
+    }
+}
+
+/// Appends a value behind its length: seven bits a byte, the low ones first.
+fn put(value: &[u8], out: &mut Vec<u8>) {
+    let mut length = value.len();
+    while length > 0x7f {
+        out.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(value);
+}
+
+fn get(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut length = 0;
+    for (at, &byte) in bytes.iter().take(5).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return bytes[at + 1..].split_at_checked(length);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &'static str, cell: usize, row: usize) -> Column {
+        Column { row, cells: vec![cell], name: name.into(), ..Column::default() }
+    }
+
+    fn taken(columns: &[Column], values: &[&str]) -> Fingerprint {
+        let record = ByteRecord::from(values.to_vec());
+        let input = Input { own: &record, patient: None };
+        Fingerprinter::of_columns(columns.iter(), &[]).take(input, &mut Vec::new())
+    }
+
+    #[test]
+    fn only_what_feeds_hl7_counts_and_no_order() {
+        let one = [column("city", 0, 0), column("zip", 1, 0), column("lastmodified", 2, 0)];
+        let other = [column("zip", 0, 0), column("email", 1, 0), column("city", 2, 0)];
+        let print = taken(&one, &["Boston", "02134", "05/20/2026"]);
+        assert_eq!(print, taken(&one, &[" Boston ", "02134", "05/21/2026"]), "who touched it");
+        assert_eq!(print, taken(&other, &["02134", "", "Boston"]), "another header");
+        assert_ne!(print, taken(&one, &["Boston", "2134", ""]), "another value");
+        assert_ne!(print, taken(&other, &["Boston", "", "02134"]), "values changed places");
+    }
+
+    #[test]
+    fn kept_values_come_back_whatever_they_hold() {
+        let columns = [column("patient.a", 0, 1), column("own", 1, 0)];
+        let keeper = Keeper::of_columns(columns.iter(), [("b", &[2][..])].into_iter());
+        assert_eq!(keeper.names(), ["a", "b"]);
+        let long = "x".repeat(70_000);
+        for values in [["", "o", ""], ["\u{e9}\n\"", "o", &long], ["a", "o", &long[..200]]] {
+            let mut bytes = Vec::new();
+            keeper.keep(&ByteRecord::from(values.to_vec()), &mut bytes);
+            let kept = Keeper::kept(&bytes).unwrap();
+            assert_eq!(kept, ByteRecord::from(vec![values[0].trim(), values[2]]));
+        }
+        assert!(Keeper::kept(&[200]).is_none() && Keeper::kept(&[3, b'a']).is_none());
+    }
+}

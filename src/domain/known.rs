@@ -1,0 +1,71 @@
+//! What is known of a record from earlier drops (`interface.md` section 7).
+
+use std::fmt;
+
+/// The fields of a record that feed HL7, as one number of 16 bytes: two records that
+/// would be told alike have the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 16]);
+
+impl Fingerprint {
+    /// Of a record that is kept, though nothing was told of it: whatever comes next is
+    /// new to the vendor.
+    pub const NONE: Fingerprint = Fingerprint([0; 16]);
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+/// Where an appointment stands in the practice: athenaNet's `appointmentstatus`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// `o`: nobody has it.
+    Open,
+    /// `f`: booked.
+    Booked,
+    /// `2`: the patient is there.
+    CheckedIn,
+    /// `3`, and `4` once its charge is entered: the visit is over.
+    CheckedOut,
+    /// `x`.
+    Cancelled,
+}
+
+impl Status {
+    /// Returns the status of athenaNet's code.
+    pub const fn of_code(code: u8) -> Option<Status> {
+        Some(match code {
+            b'o' => Status::Open,
+            b'f' => Status::Booked,
+            b'2' => Status::CheckedIn,
+            b'3' | b'4' => Status::CheckedOut,
+            b'x' => Status::Cancelled,
+            _ => return None,
+        })
+    }
+
+    /// Returns athenaNet's code, the first where there are two.
+    pub const fn code(self) -> u8 {
+        match self {
+            Status::Open => b'o',
+            Status::Booked => b'f',
+            Status::CheckedIn => b'2',
+            Status::CheckedOut => b'3',
+            Status::Cancelled => b'x',
+        }
+    }
+}
+
+/// What the register holds of one patient or appointment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Of the record that was told last.
+    pub fingerprint: Fingerprint,
+    /// Where the appointment stood then; none of a patient.
+    pub status: Option<Status>,
+    /// True if the vendor was told anything of it: a switched-off event tells nothing.
+    pub announced: bool,
+}

@@ -1,0 +1,124 @@
+//! The register, as the workers of one extract see it: what was told of a record, and
+//! who the patient of an appointment is when only the appointment is dropped.
+
+use std::sync::Mutex;
+
+use csv::ByteRecord;
+use jiff::civil::DateTime;
+
+use super::agreement::{Agreement, Programs};
+use super::drop::Journal;
+use super::error::EngineError;
+use super::render::id_of;
+use crate::convert::{Bound, Fingerprinter, Input, Keeper};
+use crate::domain::{Cell, ExtractKind, Fingerprint, Kind, Known, Layout};
+use crate::ledger::{Entry, Kept, LedgerError};
+
+/// The register, for the records under one header.
+pub struct Memory<'a> {
+    register: &'a dyn Asked,
+    kind: Kind,
+    layout: &'a Layout,
+    fingerprints: Fingerprinter,
+    /// Of patients: what is kept of each.
+    keeper: Option<(u32, Keeper)>,
+    /// Of appointments: programs for the patients that were kept, by their columns.
+    patients: Vec<(u32, Programs)>,
+}
+
+impl<'a> Memory<'a> {
+    /// Binds a header; `None` where there is no register.
+    ///
+    /// # Errors
+    /// Those of the store, and of a map that cannot be compiled.
+    pub fn open(
+        journal: &'a Mutex<&mut dyn Journal>,
+        agreement: &Agreement,
+        layout: &'a Layout,
+        clock: DateTime,
+    ) -> Result<Option<Memory<'a>>, EngineError> {
+        let mut asked = journal.lock().map_err(|_| EngineError::Worker)?;
+        let Some(register) = asked.register() else { return Ok(None) };
+        let fingerprints = agreement.fingerprinter(layout, clock)?;
+        let (mut kind, mut keeper, mut patients) = (Kind::Patient, None, Vec::new());
+        if layout.kind == ExtractKind::Appointments {
+            kind = Kind::Appointment;
+            for (number, names) in register.columns()? {
+                let cells = names.into_iter().map(Cell::Own).collect();
+                let kept = Layout::new(ExtractKind::Patients, b',', String::new(), cells);
+                let bound = Bound::Appointment(layout, Some(&kept));
+                patients.push((number, agreement.programs(bound, clock)?));
+            }
+        } else {
+            let own = agreement.keeper(layout, clock)?;
+            keeper = Some((register.keep_columns(&own.names())?, own));
+        }
+        drop(asked);
+        Ok(Some(Memory { register: journal, kind, layout, fingerprints, keeper, patients }))
+    }
+
+    /// Returns the fingerprint of a record; `scratch` is a buffer to use again.
+    pub fn fingerprint(&self, input: Input<'_>, scratch: &mut Vec<u8>) -> Fingerprint {
+        self.fingerprints.take(input, scratch)
+    }
+
+    /// Returns what is known of a record.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn known(&self, record: &ByteRecord) -> Result<Option<Known>, EngineError> {
+        self.register.known(self.kind, id_of(self.layout, record))
+    }
+
+    /// Returns what is kept of a patient, and the programs for it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn patient(&self, id: &[u8]) -> Result<Option<(ByteRecord, &Programs)>, EngineError> {
+        let Some(kept) = self.register.kept(Kind::Patient, id)? else { return Ok(None) };
+        let programs = self.patients.iter().find(|(number, _)| *number == kept.columns);
+        match (Keeper::kept(&kept.values), programs) {
+            (Some(record), Some((_, programs))) => Ok(Some((record, programs))),
+            _ => {
+                let text = "its register keeps a patient under columns that it does not list";
+                Err(LedgerError::Damaged(text.to_string()).into())
+            }
+        }
+    }
+
+    /// Appends the entry of a record to `out`; `scratch` is a buffer to use again.
+    pub fn enter(
+        &self,
+        record: &ByteRecord,
+        known: Known,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        scratch.clear();
+        let columns = self.keeper.as_ref().map_or(0, |(number, keeper)| {
+            keeper.keep(record, scratch);
+            *number
+        });
+        let id = id_of(self.layout, record);
+        Entry { kind: self.kind, id, known, columns, kept: scratch }.write(out);
+    }
+}
+
+/// Answers workers about the register, one at a time: a look-up takes microseconds, and
+/// the store is one.
+trait Asked: Sync {
+    fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>, EngineError>;
+    fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>, EngineError>;
+}
+
+impl Asked for Mutex<&mut dyn Journal> {
+    fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>, EngineError> {
+        let mut journal = self.lock().map_err(|_| EngineError::Worker)?;
+        Ok(journal.register().map_or(Ok(None), |register| register.known(kind, id))?)
+    }
+
+    fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>, EngineError> {
+        let mut journal = self.lock().map_err(|_| EngineError::Worker)?;
+        Ok(journal.register().map_or(Ok(None), |register| register.kept(kind, id))?)
+    }
+}

@@ -1,0 +1,267 @@
+//! The register: what was told before decides what is told now, from drop to drop.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+
+use crate::site::Site;
+
+const PATIENTS: &str = "patientid,lastname,firstname,dob,sex,city,lastmodified\n";
+const APPOINTMENTS: &str = "appointmentid,patientid,departmentid,providerid,date,starttime,\
+     duration,appointmentstatus,appointmentreason\n";
+
+fn patients(rows: &[&str]) -> String {
+    format!("{PATIENTS}{}\n", rows.join("\n"))
+}
+
+fn appointment(id: &str, patient: &str, status: &str, reason: &str) -> String {
+    format!("{id},{patient},12,27,05/21/2026,10:00,15,{status},{reason}")
+}
+
+fn appointments(rows: &[String]) -> String {
+    format!("{APPOINTMENTS}{}\n", rows.join("\n"))
+}
+
+/// A site that needs no NPI.
+fn site() -> Site {
+    let site = Site::new();
+    let file = site.interface_file();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}[provider_id]\nuse = \"athena\"\n")).unwrap();
+    site
+}
+
+/// Drops files and runs; returns what the batch file tells, a word for each message:
+/// `A28 7`, `S14 33910 ARRIVED`. Empty if there is none.
+fn told(site: &Site, drop: &[(&str, &str)]) -> Vec<String> {
+    let before: Vec<_> =
+        fs::read_dir(&site.partner).unwrap().map(|one| one.unwrap().path()).collect();
+    for (name, text) in drop {
+        site.put(name, text);
+    }
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let files = fs::read_dir(&site.partner).unwrap().map(|one| one.unwrap().path());
+    let new: Vec<_> = files.filter(|file| !before.contains(file)).collect();
+    assert!(new.len() < 2, "one drop is one batch file");
+    let text = new.first().map_or(String::new(), |file| fs::read_to_string(file).unwrap());
+    let mut words: Vec<String> = Vec::new();
+    let mut trigger = String::new();
+    for line in text.split('\r') {
+        let field = |at: usize| line.split('|').nth(at).unwrap_or_default();
+        let first = |at: usize| field(at).split('^').next().unwrap_or_default();
+        match field(0) {
+            "MSH" => trigger = field(8).split('^').nth(1).unwrap().to_string(),
+            "PID" if trigger.starts_with('A') => words.push(format!("{trigger} {}", first(3))),
+            "SCH" => words.push(format!("{trigger} {} {}", first(2), field(25))),
+            _ => {}
+        }
+    }
+    words
+}
+
+/// Returns a segment of the newest batch file.
+fn segment(site: &Site, name: &str) -> String {
+    let mut files: Vec<_> =
+        fs::read_dir(&site.partner).unwrap().map(|one| one.unwrap().path()).collect();
+    files.sort();
+    let text = fs::read_to_string(files.last().unwrap()).unwrap();
+    text.split('\r').rfind(|line| line.starts_with(name)).unwrap().to_string()
+}
+
+#[test]
+fn a_patient_is_added_once_and_updated_when_something_changed() {
+    let site = site();
+    let first = patients(&["1,Doe,Ann,02/14/1987,F,Boston,05/20/2026", "2,Roe,Bob,02/14/1988,M,,"]);
+    assert_eq!(told(&site, &[("patients-1.csv", &first)]), ["A28 1", "A28 2"]);
+    // Touched, not changed; and in another order.
+    let touched =
+        patients(&["2,Roe,Bob,02/14/1988,M,,", "1,Doe,Ann,02/14/1987,F,Boston,05/21/2026"]);
+    assert_eq!(told(&site, &[("patients-2.csv", &touched)]), [""; 0]);
+    let changed = patients(&[
+        "1,Doe,Ann,02/14/1987,F,Quincy,",
+        "2,Roe,Bob,02/14/1988,M,,",
+        "3,Poe,Cy,02/14/1989,M,,",
+    ]);
+    assert_eq!(told(&site, &[("patients-3.csv", &changed)]), ["A31 1", "A28 3"]);
+    // The same people in other columns: the header is not what changed.
+    let other = "Last Name,First Name,Patient ID,DOB,Sex,City\nDoe,Ann,1,1987-02-14,F,Quincy\n";
+    let said = told(&site, &[("patients-4.csv", &other.replace("1987-02-14", "02/14/1987"))]);
+    assert_eq!(said, [""; 0]);
+    let status = site.run(["status"]);
+    assert_eq!(status.code, Some(0), "{status:?}");
+}
+
+#[test]
+fn an_appointment_is_told_by_what_changed_since() {
+    let site = site();
+    let people = patients(&["7,Doe,Ann,02/14/1987,F,,"]);
+    let drops: [(&str, &str, &[&str]); 9] = [
+        ("f", "Checkup", &["S12 50 BOOKED"]),
+        ("f", "Physical", &["S14 50 UPDATE"]),
+        ("2", "Physical", &["S14 50 ARRIVED"]),
+        ("f", "Physical", &["S14 50 UPDATE"]),
+        ("3", "Follow-up", &["S14 50 UPDATE", "S14 50 ARRIVED", "S14 50 COMPLETED"]),
+        ("4", "Follow-up", &[]),
+        ("x", "Follow-up", &["S15 50 CANCELLED"]),
+        ("x", "Other", &[]),
+        ("f", "Other", &["S12 50 BOOKED"]),
+    ];
+    assert_eq!(told(&site, &[("patients.csv", &people)]), ["A28 7"]);
+    for (at, (status, reason, expected)) in drops.into_iter().enumerate() {
+        let extract = appointments(&[appointment("50", "7", status, reason)]);
+        let said = told(&site, &[(&format!("appointments-{at}.csv"), &extract)]);
+        assert_eq!(said, expected, "drop {at}: {status} {reason}");
+    }
+}
+
+#[test]
+fn an_appointment_alone_has_its_patient_from_the_register() {
+    let people = patients(&["007,Doe,Ann,02/14/1987,F,Boston,"]);
+    let booked = appointments(&[appointment("50", "007", "f", "Checkup")]);
+    let together = site();
+    told(&together, &[("patients.csv", &people), ("appointments.csv", &booked)]);
+    let apart = site();
+    told(&apart, &[("patients.csv", &people)]);
+    assert_eq!(told(&apart, &[("appointments.csv", &booked)]), ["S12 50 BOOKED"]);
+    assert_eq!(segment(&apart, "PID"), segment(&together, "PID"));
+    assert!(segment(&apart, "PID").contains("|007|007^^^ATHENA^PI|007|Doe^Ann||19870214|F|"));
+    // The same patients file once more, beside new appointments: it is no news, and the
+    // appointments do not miss it.
+    let more = appointments(&[appointment("51", "007", "f", "Checkup")]);
+    let drop = [("patients-again.csv", &*people), ("appointments-2.csv", &*more)];
+    assert_eq!(told(&apart, &drop), ["S12 51 BOOKED"]);
+}
+
+#[test]
+fn what_was_refused_was_not_told() {
+    let site = site();
+    site.put("patients.csv", patients(&["1,Doe,Ann,02/30/1987,F,,"]));
+    assert_eq!(site.run(["run"]).code, Some(3));
+    site.put("patients-2.csv", patients(&["1,Doe,Ann,02/14/1987,F,,"]));
+    assert_eq!(site.run(["run"]).code, Some(3), "the fault still waits");
+    assert!(segment(&site, "MSH").contains("ADT^A28"));
+}
+
+#[test]
+fn of_two_extracts_in_one_drop_the_second_knows_the_first() {
+    let site = site();
+    let one = patients(&["1,Doe,Ann,02/14/1987,F,,", "2,Roe,Bob,02/14/1988,M,,"]);
+    let two = patients(&["2,Roe,Rob,02/14/1988,M,,", "1,Doe,Ann,02/14/1987,F,,"]);
+    let said = told(&site, &[("patients-1.csv", &one), ("patients-2.csv", &two)]);
+    assert_eq!(said, ["A28 1", "A28 2", "A31 2"]);
+}
+
+#[test]
+fn events_that_are_named_are_told_as_named_and_remembered() {
+    let site = site();
+    let event = |event: &str, city: &str| {
+        format!("event,{PATIENTS}{event},1,Doe,Ann,02/14/1987,F,{city},\n")
+    };
+    assert_eq!(told(&site, &[("patients-1.csv", &event("add", "Boston"))]), ["A28 1"]);
+    assert_eq!(told(&site, &[("patients-2.csv", &event("update", "Quincy"))]), ["A31 1"]);
+    let now = patients(&["1,Doe,Ann,02/14/1987,F,Quincy,"]);
+    assert_eq!(told(&site, &[("patients-3.csv", &now)]), [""; 0]);
+}
+
+#[test]
+fn a_switched_off_event_is_not_taken_back_later() {
+    let site = site();
+    let file = site.interface_file();
+    let text = fs::read_to_string(&file).unwrap();
+    let on = ["patient_added", "patient_updated", "appointment_updated", "appointment_cancelled"]
+        .into_iter()
+        .chain(["appointment_checked_in", "appointment_checked_out"])
+        .map(|event| format!("{event} = true\n"));
+    let switches = format!("[enable]\nappointment_scheduled = false\n{}", on.collect::<String>());
+    fs::write(&file, format!("{text}{switches}")).unwrap();
+    let people = patients(&["7,Doe,Ann,02/14/1987,F,,"]);
+    let drop = |status: &str| {
+        appointments(&[appointment("50", "7", status, "a"), appointment("51", "7", "f", status)])
+    };
+    let first = told(&site, &[("patients.csv", &people), ("appointments-1.csv", &drop("f"))]);
+    assert_eq!(first, ["A28 7"]);
+    let then = told(&site, &[("appointments-2.csv", &drop("x"))]);
+    assert_eq!(then, ["S14 51 UPDATE"], "50 was never announced");
+}
+
+#[test]
+fn a_register_that_is_not_as_it_was_written_stops_the_interface() {
+    let site = site();
+    let first = patients(&["1,Doe,Ann,02/14/1987,F,,", "2,Roe,Bob,02/14/1988,M,,"]);
+    told(&site, &[("patients-1.csv", &first)]);
+    let path = site.spool().ledger().with_extension("register");
+    let good = fs::read(&path).unwrap();
+    let mut flipped = good.clone();
+    flipped[21] ^= 1;
+    for (what, bytes) in
+        [("cut", Some(&good[..good.len() - 1])), ("flipped", Some(&flipped)), ("gone", None)]
+    {
+        match bytes {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        site.put("patients-2.csv", patients(&["1,Doe,Ann,02/14/1987,F,Boston,"]));
+        let said = site.run(["run"]);
+        assert_eq!(said.code, Some(5), "{what}: {said:?}");
+        assert!(said.err.contains("the ledger is damaged"), "{what}: {said:?}");
+        assert_eq!(fs::read_dir(&site.partner).unwrap().count(), 1, "{what}: nothing was sent");
+        assert_eq!(site.run(["check", "--offline"]).code, Some(5), "{what}");
+    }
+    // What a crash left behind its end was never there.
+    fs::write(&path, &good).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(b"half an entry", good.len() as u64).unwrap();
+    assert_eq!(told(&site, &[]), ["A31 1"], "the drop still waits in processing");
+    assert_eq!(site.run(["check", "--offline"]).code, Some(0));
+}
+
+#[test]
+fn the_same_bytes_are_told_again_only_when_asked() {
+    let site = site();
+    let added = format!("event,{PATIENTS}add,1,Doe,Ann,02/14/1987,F,,\n");
+    let updated = added.replace("add,", "update,");
+    assert_eq!(told(&site, &[("patients-1.csv", &added)]), ["A28 1"]);
+    assert_eq!(told(&site, &[("patients-2.csv", &updated)]), ["A31 1"]);
+    assert_eq!(told(&site, &[("patients-3.csv", &added)]), [""; 0], "an event happens once");
+    site.put("patients-4.csv", &added);
+    let said = site.run(["run", "--again"]);
+    assert!(said.out.contains("patients-4.csv: 1 row = 1 sent"), "{said:?}");
+}
+
+#[test]
+fn reference_tables_stay_in_force_until_there_is_another_row() {
+    let site = Site::new();
+    let people = patients(&["7,Doe,Ann,02/14/1987,F,,"]);
+    let (east, west) = (
+        "providerid,npi,lastname\n27,1234567893,Seuss\n",
+        "providerid,npi,lastname\n28,1000000012,Hale\n",
+    );
+    let departments = "departmentid,name\n12,MAIN\n";
+    let first = [
+        ("patients.csv", &*people),
+        ("departments.csv", departments),
+        ("providers-a.csv", east),
+        ("providers-b.csv", west),
+    ];
+    assert_eq!(told(&site, &first), ["A28 7"]);
+    let row = |id: &str, provider: &str| {
+        appointment(id, "7", "f", "a").replace(",27,", &format!(",{provider},"))
+    };
+    let two = appointments(&[row("50", "27"), row("51", "28")]);
+    // An export that went wrong takes no provider away.
+    let second = [("providers.csv", "providerid,npi,lastname\n"), ("appointments-1.csv", &*two)];
+    assert_eq!(told(&site, &second), ["S12 50 BOOKED", "S12 51 BOOKED"]);
+    let third = appointments(&[row("52", "28")]);
+    site.put("providers-c.csv", east.replace("Seuss", "Geisel"));
+    site.put("appointments-2.csv", third);
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(3), "the new table has no provider 28: {said:?}");
+    // What cannot be read is not taken for nothing.
+    let kept = site.spool().reference.join("providers");
+    fs::remove_file(&kept).unwrap();
+    fs::create_dir(&kept).unwrap();
+    site.put("appointments-3.csv", appointments(&[row("53", "27")]));
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(5), "{said:?}");
+    assert!(said.err.contains("reference/providers"), "{said:?}");
+}
