@@ -18,8 +18,8 @@ use crate::clock::Clock;
 use crate::disk::{self, failed};
 use crate::domain::{Counts, ExtractKind, Fault, Notes};
 use crate::engine::{
-    Accounts, Agreement, Conversion, EngineError, Journal, Source, Wanted, Writer, selfcheck,
-    workers,
+    Accounts, Agreement, Conversion, EngineError, Explanation, Journal, Source, Wanted, Writer,
+    selfcheck, workers,
 };
 
 /// Converts, or explains one record.
@@ -111,13 +111,15 @@ fn show(wanted: &Wanted) -> Outcome {
             let text = format!("{} has no record {}", wanted.path.display(), wanted.record);
             return Err(Failure::usage(text));
         }
-        Some(Err(fault)) => {
+        Some(Explanation::Fault(fault)) => {
             writeln!(out, "{fault}")?;
             writeln!(out, "what to do: {}", fault.code.hint())?;
             return Ok(Exit::WAITING);
         }
-        Some(Ok(messages)) if messages.is_empty() => writeln!(out, "this record tells nothing")?,
-        Some(Ok(messages)) => {
+        Some(Explanation::Nothing(why)) => {
+            writeln!(out, "this record tells nothing; it counts among: {}", why.text())?;
+        }
+        Some(Explanation::Messages(messages)) => {
             for (event, fields) in messages {
                 let telling = event.telling();
                 writeln!(out, "{}^{} ({})", telling.message, telling.trigger, telling.key)?;

@@ -53,6 +53,7 @@ impl From<EngineError> for Failure {
             | EngineError::Ledger(LedgerError::NotDurable(_)) => Exit::NOT_DURABLE,
             EngineError::Map(_)
             | EngineError::Columns(_)
+            | EngineError::Filter(_)
             | EngineError::Extract(_)
             | EngineError::NothingWaits { .. }
             | EngineError::WhichEndpoint { .. } => Exit::USAGE,

@@ -186,7 +186,12 @@ impl<'a> Check<'a> {
             );
             return None;
         }
-        Some(self.folder.join(path))
+        Some(self.from_here(path))
+    }
+
+    /// Returns a path, taken from the folder of the file if it is relative.
+    pub fn from_here(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
     }
 
     /// Returns a name template: letters, digits, `.`, `_`, `-` and the `known`

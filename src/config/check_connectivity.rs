@@ -1,6 +1,6 @@
 //! `[connectivity.test]`, `[connectivity.production]` and `[[endpoint]]`: the vendor's end.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use toml::Spanned;
 
@@ -27,6 +27,7 @@ impl Check<'_> {
         section: raw::Connectivity,
         rows: Vec<Spanned<raw::Endpoint>>,
     ) -> Option<Vec<Endpoint>> {
+        self.fence(&section, &rows);
         let (place, mut endpoint) = match environment {
             Environment::Test => open("connectivity.test", section.test),
             Environment::Production => open("connectivity.production", section.production),
@@ -51,6 +52,46 @@ impl Check<'_> {
             }
         }
         endpoints.into_iter().collect()
+    }
+
+    /// Refuses one place for both environments (8.19): a vendor who gets test messages
+    /// among the real ones books patients who do not exist. What is half done counts
+    /// as far as it goes.
+    fn fence(&mut self, section: &raw::Connectivity, rows: &[Spanned<raw::Endpoint>]) {
+        let (test, production) = (section.test.as_ref(), section.production.as_ref());
+        let sections = [("test", test), ("production", production)];
+        let sections = sections.into_iter().filter_map(|(of, one)| Some((of.to_string(), one?)));
+        let rows = rows.iter().filter_map(|row| {
+            let of = row.as_ref().environment.as_ref()?;
+            Some((of.as_ref().clone(), row))
+        });
+        let mut places: Vec<(String, String)> = Vec::new();
+        for (of, endpoint) in sections.chain(rows) {
+            let Some(place) = self.place_of(endpoint.as_ref()) else { continue };
+            if let Some((other, _)) =
+                places.iter().find(|(other, taken)| *other != of && *taken == place)
+            {
+                let what = format!(
+                    "this is where files of {other} go, and those of {of} must not get among them; \
+                     give it a folder or a user of its own"
+                );
+                self.problem(endpoint.span().start, what);
+            }
+            places.push((of, place));
+        }
+    }
+
+    /// Returns what tells a place from every other, as far as the file can know it.
+    fn place_of(&self, endpoint: &raw::Endpoint) -> Option<String> {
+        let text = |value: &Text| value.as_ref().map(|value| value.as_ref().trim().to_string());
+        let folder = text(&endpoint.folder)?;
+        if text(&endpoint.method)? == "folder" {
+            return Some(format!("folder {}", plain(&self.from_here(&folder)).display()));
+        }
+        let port = endpoint.port.as_ref().map(|port| *port.as_ref());
+        let host = text(&endpoint.host)?.to_ascii_lowercase();
+        let (host, user) = (host.trim_end_matches('.'), text(&endpoint.user)?);
+        Some(format!("sftp {host} {port:?} {user} {}", plain(Path::new(&folder)).display()))
     }
 
     /// A name stands in the ledger beside each batch file.
@@ -227,6 +268,21 @@ impl Check<'_> {
     }
 }
 
+/// Returns a path without `.`, `..` and `/` at its end, as far as its text tells.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{GOOD, added, changed, problems, scope};
@@ -380,6 +436,34 @@ mod tests {
                 "line 16: `name` is missing in [endpoint]; write name = \"archive\"",
             ]
         );
+    }
+
+    #[test]
+    fn test_and_production_do_not_end_at_one_place() {
+        let told = |line: usize| {
+            format!(
+                "line {line}: this is where files of test go, and those of production must not \
+                 get among them; give it a folder or a user of its own"
+            )
+        };
+        let production =
+            |login: &str| added(&format!("[connectivity.production]\nmethod = \"sftp\"\n{login}"));
+        let login = "host = \"127.0.0.1.\"\nuser = \"ridge\"\nfolder = \"/inbound/\"";
+        assert_eq!(problems(&production(login)), [told(15)]);
+        for (one, other) in [("ridge", "ridge2"), ("/inbound/", "/live"), ("127", "10")] {
+            scope(&production(&login.replacen(one, other, 1)));
+        }
+        scope(&production(&format!("{login}\nport = 2222")));
+        // Nor the folders of further endpoints.
+        let row = |environment: &str, folder: &str| {
+            format!(
+                "[[endpoint]]\nname = \"{environment}-copies\"\nenvironment = \"{environment}\"\n\
+                 method = \"folder\"\nfolder = \"{folder}\"\n"
+            )
+        };
+        let both = row("test", "../out") + &row("production", "../x/.././out/");
+        assert_eq!(problems(&added(&both)), [told(20)]);
+        scope(&added(&(row("test", "../out") + &row("production", "../live"))));
     }
 
     #[test]

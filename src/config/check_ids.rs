@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::check::{Check, Place, open};
 use super::raw::{self, Text};
-use crate::domain::{ExternalId, MappingRow, ProviderIds, Target};
+use crate::domain::{ExternalId, MappingRow, NpiMissing, ProviderIds, Target};
 use crate::hl7::Path;
 
 /// The fields that take an external ID (`interface.md` section 8, row 4).
@@ -173,11 +173,17 @@ impl Check<'_> {
 
     fn whole_field(&mut self, place: Place, value: Text, mapping: &[MappingRow]) -> Option<Path> {
         let value = self.text(place, "field", value, "\"PID-14\"")?;
-        let what = match value.as_ref().parse() {
+        let what = match value.as_ref().parse::<Path>() {
             Err(err) => format!("{err}"),
             Ok(field) => match value.as_ref().split_once('.') {
                 Some((whole, _)) => {
                     format!("{field} is a component; a row maps a whole field, write {whole}")
+                }
+                // What keeps test messages out of production is no matter of taste (8.19).
+                None if field.segment() == "MSH" && field.field() == 11 => {
+                    "MSH-11 says which environment a message is of; remove the row, [project] \
+                     environment fills it"
+                        .to_string()
                 }
                 None if mapping.iter().any(|row| row.field == field) => {
                     format!("{field} is already mapped; keep one row")
@@ -193,10 +199,16 @@ impl Check<'_> {
     pub fn provider_ids(
         &mut self,
         section: Option<Spanned<raw::ProviderId>>,
-    ) -> Option<ProviderIds> {
+    ) -> (Option<ProviderIds>, Option<NpiMissing>) {
         let (place, provider_id) = open("provider_id", section);
         let words = [("npi", ProviderIds::Npi), ("athena", ProviderIds::Athena)];
-        self.word(place, "use", provider_id.kind, &words)
+        let ids = self.word(place, "use", provider_id.kind, &words);
+        let words = [
+            ("error", NpiMissing::Error),
+            ("athena_id", NpiMissing::AthenaId),
+            ("empty", NpiMissing::Empty),
+        ];
+        (ids, self.word(place, "npi_missing", provider_id.npi_missing, &words))
     }
 }
 
@@ -357,5 +369,20 @@ mod tests {
         assert_eq!(scope(&with("athena")).provider_ids, ProviderIds::Athena);
         let told = "line 16: `NPI` is no use; write \"npi\" or \"athena\"";
         assert_eq!(problems(&with("NPI")), [told]);
+        assert_eq!(scope(GOOD).npi_missing, NpiMissing::Error);
+        let with = |word: &str| added(&format!("[provider_id]\nnpi_missing = \"{word}\""));
+        assert_eq!(scope(&with("athena_id")).npi_missing, NpiMissing::AthenaId);
+        assert_eq!(scope(&with("empty")).npi_missing, NpiMissing::Empty);
+        let told =
+            "line 16: `skip` is no npi_missing; write \"error\" or \"athena_id\" or \"empty\"";
+        assert_eq!(problems(&with("skip")), [told]);
+    }
+
+    #[test]
+    fn no_row_says_which_environment_a_message_is_of() {
+        let text = "[[mapping]]\nfield = \"MSH-11\"\nvalue = \"P\"";
+        let told = "line 16: MSH-11 says which environment a message is of; remove the row, \
+                    [project] environment fills it";
+        assert_eq!(problems(&added(text)), [told]);
     }
 }

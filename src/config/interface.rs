@@ -37,6 +37,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let endpoints = environment.and_then(|which| check.endpoints(which, connectivity, rows));
     let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
     check.id_columns(&patient_ids, &appointment_ids, &mut forms);
+    let filters = check.filters(raw.filter.unwrap_or_default());
     let deleted_patients = check.deleted_patients(raw.patients);
     let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());
     let fields = check.fields(raw.fields, hl7_version);
@@ -45,7 +46,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let appointments = raw.appointments.unwrap_or_default();
     let no_show_status = check.no_show_status(appointments.no_show_status);
     let status = check.status(appointments.status);
-    let provider_ids = check.provider_ids(raw.provider_id);
+    let (provider_ids, npi_missing) = check.provider_ids(raw.provider_id);
     let batching = check.batching(raw.batch);
     let pickup = check.pickup(raw.pickup);
     let project = project?;
@@ -65,6 +66,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         endpoints: endpoints?,
         patient_ids,
         appointment_ids,
+        filters: filters?,
         deleted_patients: deleted_patients?,
         fields,
         codes,
@@ -72,6 +74,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         status,
         no_show_status: no_show_status?,
         provider_ids: provider_ids?,
+        npi_missing: npi_missing?,
         batching: batching?,
         pickup: pickup?,
     })

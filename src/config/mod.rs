@@ -13,6 +13,7 @@ mod check_codes;
 mod check_connectivity;
 mod check_extract;
 mod check_fields;
+mod check_filter;
 mod check_ids;
 mod check_output;
 mod check_project;

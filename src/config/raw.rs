@@ -33,6 +33,7 @@ pub(super) struct File {
     pub connectivity: Option<Connectivity>,
     pub endpoint: Option<Vec<Spanned<Endpoint>>>,
     pub external_ids: Option<ExternalIds>,
+    pub filter: Option<Filters>,
     pub patients: Option<Spanned<Patients>>,
     pub fields: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Word>>>>,
     #[serde(default)]
@@ -180,6 +181,24 @@ pub(super) struct ExternalId {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Filters {
+    pub patient_department: Text,
+    pub on_leave_scope: Text,
+    #[serde(default)]
+    pub patients: Vec<Spanned<Filter>>,
+    #[serde(default)]
+    pub appointments: Vec<Spanned<Filter>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    pub by: Text,
+    pub names: Option<Spanned<Vec<Spanned<String>>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Patients {
     pub deleted: Text,
 }
@@ -204,6 +223,7 @@ pub(super) struct Appointments {
 pub(super) struct ProviderId {
     #[serde(rename = "use")]
     pub kind: Text,
+    pub npi_missing: Text,
 }
 
 #[derive(Default, Deserialize)]

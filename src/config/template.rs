@@ -59,6 +59,9 @@ mod tests {
         assert_eq!(shown.wire.receiving_facility, plain.wire.receiving_facility);
         assert_eq!(shown.wire.default_operator, plain.wire.default_operator);
         assert_eq!(shown.provider_ids, plain.provider_ids);
+        assert_eq!(shown.npi_missing, plain.npi_missing);
+        assert_eq!(shown.filters.patient_department, plain.filters.patient_department);
+        assert_eq!(shown.filters.on_leave, plain.filters.on_leave);
         assert_eq!(shown.batching, plain.batching);
         assert_eq!(shown.pickup, plain.pickup);
         let production = switched_on().replace("= \"test\" ", "= \"production\" ");

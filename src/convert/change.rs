@@ -6,7 +6,9 @@ use crate::domain::{Event, Fingerprint, Known, Status};
 /// Returns the events of a patient's record, in order.
 pub(super) fn of_patient(now: &Fingerprint, before: Option<&Known>) -> &'static [Event] {
     match before {
-        None | Some(Known { fingerprint: Fingerprint::NONE, .. }) => &[Event::PatientAdded],
+        None | Some(Known { fingerprint: Fingerprint::NONE, announced: false, .. }) => {
+            &[Event::PatientAdded]
+        }
         Some(known) if known.fingerprint == *now => &[],
         // Whose A28 was switched off was never announced, and yet is not new.
         Some(_) => &[Event::PatientUpdated],
@@ -75,8 +77,10 @@ mod tests {
     fn a_patient_is_added_then_updated_when_something_changed() {
         let known = Known { fingerprint: OLD, status: None, announced: true };
         assert_eq!(of_patient(&OLD, None), [Event::PatientAdded]);
-        let held = Known { fingerprint: Fingerprint::NONE, ..known };
+        let held = Known { fingerprint: Fingerprint::NONE, announced: false, ..known };
         assert_eq!(of_patient(&OLD, Some(&held)), [Event::PatientAdded]);
+        let back = Known { announced: true, ..held };
+        assert_eq!(of_patient(&OLD, Some(&back)), [Event::PatientUpdated], "the vendor has one");
         assert_eq!(of_patient(&OLD, Some(&known)), []);
         assert_eq!(of_patient(&NEW, Some(&known)), [Event::PatientUpdated]);
     }

@@ -163,16 +163,20 @@ impl Function {
 
     /// Writes what the reference extracts say about an ID.
     fn look_up(&self, id: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
-        let (references, ids, out) = (scene.references, scene.ids, &mut out.bytes);
+        let (references, ids) = (scene.references, scene.ids);
         match self {
             Function::Place { name } => {
-                references.write_department(id, name.value(scene.input), true, out)
+                references.write_department(id, name.value(scene.input), true, &mut out.bytes)
             }
             Function::Department { name } => {
-                references.write_department(id, name.value(scene.input), false, out)
+                references.write_department(id, name.value(scene.input), false, &mut out.bytes)
             }
             Function::Provider { hl7_id, resource } => {
-                references.write_provider(id, hl7_id.value(scene.input), ids, *resource, out)
+                let hl7_id = hl7_id.value(scene.input);
+                let noted =
+                    references.write_provider(id, hl7_id, ids, *resource, &mut out.bytes)?;
+                noted.into_iter().for_each(|note| out.note(note));
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -218,7 +222,9 @@ impl PersonColumns {
         } else if !id.is_empty() && scene.ids == ProviderIds::Athena {
             write_person(id, last, first, b"ATHENA", b"PRN", &mut out.bytes);
         } else if !id.is_empty() {
-            scene.references.write_provider(id, b"", scene.ids, false, &mut out.bytes)?;
+            let noted =
+                scene.references.write_provider(id, b"", scene.ids, false, &mut out.bytes)?;
+            noted.into_iter().for_each(|note| out.note(note));
         } else {
             write_person(b"", last, first, b"", b"", &mut out.bytes);
         }

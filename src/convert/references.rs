@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
 use crate::codes::{Fnv, npi_check_digit};
-use crate::domain::{Code, ProviderIds};
+use crate::domain::{Code, Note, NpiMissing, ProviderIds};
 use crate::hl7::{Text, escape};
 
 /// XCN-9 and XCN-13 of an NPI, and of an athenaNet ID.
@@ -28,6 +28,10 @@ type ById = BuildHasherDefault<Fnv>;
 struct Provider {
     /// The ID that goes out, or the fault of using this provider.
     id: Result<Vec<u8>, Code>,
+    /// The NPI that was agreed is not there, and something else goes out.
+    lacks_npi: bool,
+    /// As `[[filter.*]]` may call this provider.
+    names: Vec<String>,
     /// What follows it in XCN.
     person: Vec<u8>,
     /// What follows it in CE of AIG-3.
@@ -40,6 +44,8 @@ struct Department {
     short: Vec<u8>,
     /// PL: `id^name^^name`.
     place: Vec<u8>,
+    /// As `[[filter.*]]` may call it.
+    name: String,
 }
 
 /// One row of a providers extract; texts as they were dropped.
@@ -51,6 +57,10 @@ pub struct ProviderRow<'a> {
     pub hl7_id: &'a [u8],
     /// NPI; may be empty.
     pub npi: &'a [u8],
+    /// True of a room or a device, which has no NPI (8.12).
+    pub is_no_person: bool,
+    /// What stands for it without an NPI.
+    pub npi_missing: NpiMissing,
     /// Family name.
     pub last: &'a [u8],
     /// Given name.
@@ -69,9 +79,17 @@ impl References {
         let athena = if row.hl7_id.is_empty() { row.id } else { row.hl7_id };
         let (id, (authority, id_type)) = match ids {
             ProviderIds::Npi if is_npi(row.npi) => (Ok(row.npi), NPI),
+            ProviderIds::Npi if row.npi.is_empty() => match row.npi_missing {
+                _ if row.is_no_person => (Ok(athena), ATHENA),
+                NpiMissing::Error => (Err(Code::P002), NPI),
+                NpiMissing::AthenaId => (Ok(athena), ATHENA),
+                NpiMissing::Empty => (Ok(&b""[..]), (&b""[..], &b""[..])),
+            },
+            // A wrong one is mended, never covered up.
             ProviderIds::Npi => (Err(Code::P002), NPI),
             ProviderIds::Athena => (Ok(athena), ATHENA),
         };
+        let lacks_npi = ids == ProviderIds::Npi && row.npi.is_empty() && id.is_ok();
         let id = id.map(|id| {
             let mut out = Vec::new();
             escape(id, Text::Line, &mut out);
@@ -94,7 +112,12 @@ impl References {
             resource.push(b'^');
             escape(&shown, Text::Line, &mut resource);
         }
-        self.providers.insert(row.id.to_vec(), Provider { id, person, resource });
+        let comma = [last, first].join(&b", "[..]);
+        let blank = [first, last].join(&b" "[..]);
+        let mut names = [row.scheduling, &comma, &blank].map(folded).to_vec();
+        names.dedup();
+        let provider = Provider { id, lacks_npi, names, person, resource };
+        self.providers.insert(row.id.to_vec(), provider);
     }
 
     /// Takes all of another.
@@ -106,6 +129,27 @@ impl References {
     /// Adds a department; the last of an ID stands.
     pub fn add_department(&mut self, id: &[u8], name: &[u8]) {
         self.departments.insert(id.to_vec(), department(id, name));
+    }
+
+    /// Returns the IDs of the providers who have this ID or name, ascending; none where
+    /// there is no provider at all.
+    pub fn providers_called(&self, name: &str) -> Option<Vec<Vec<u8>>> {
+        let folded = folded(name.as_bytes());
+        let found = self
+            .providers
+            .iter()
+            .filter(|(id, provider)| *id == name.as_bytes() || provider.names.contains(&folded));
+        (!self.providers.is_empty()).then(|| ids(found.map(|(id, _)| id)))
+    }
+
+    /// As [`References::providers_called`], of departments.
+    pub fn departments_called(&self, name: &str) -> Option<Vec<Vec<u8>>> {
+        let folded = folded(name.as_bytes());
+        let found = self
+            .departments
+            .iter()
+            .filter(|(id, department)| *id == name.as_bytes() || department.name == folded);
+        (!self.departments.is_empty()).then(|| ids(found.map(|(id, _)| id)))
     }
 
     /// Returns how many providers and departments there are.
@@ -120,7 +164,8 @@ impl References {
 
     /// Writes a provider as XCN, or as the resource of AIG-3: `id^scheduling name`.
     /// `hl7_id` is what the record itself calls athenaNet's ID for HL7 messages; it
-    /// counts where athenaNet's IDs were agreed.
+    /// counts where athenaNet's IDs were agreed. Notes a provider who lacks the NPI that
+    /// was agreed, and for whom something else goes out.
     ///
     /// # Errors
     /// P001 unknown, P002 without the NPI that was agreed.
@@ -131,7 +176,7 @@ impl References {
         ids: ProviderIds,
         resource: bool,
         out: &mut Vec<u8>,
-    ) -> Result<(), Code> {
+    ) -> Result<Option<Note>, Code> {
         let own = (ids == ProviderIds::Athena && !hl7_id.is_empty()).then_some(hl7_id);
         match self.providers.get(id) {
             Some(provider) => {
@@ -142,6 +187,7 @@ impl References {
                     (None, id) => out.extend_from_slice(id.as_ref().map_err(|code| *code)?),
                 }
                 out.extend_from_slice(if resource { &provider.resource } else { &provider.person });
+                return Ok(provider.lacks_npi.then_some(Note::NpiMissing));
             }
             // Without a providers extract an athenaNet ID says all there is to say.
             None if self.providers.is_empty() && ids == ProviderIds::Athena => {
@@ -152,7 +198,7 @@ impl References {
             }
             None => return Err(Code::P001),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Writes a department as PL (`place`) or as `id^name`. `name` is what the
@@ -194,7 +240,20 @@ fn department(id: &[u8], name: &[u8]) -> Department {
         place.extend_from_slice(b"^^");
         place.extend_from_slice(&text);
     }
-    Department { short, place }
+    Department { short, place, name: folded(name) }
+}
+
+/// Returns a name as names are compared: without regard to case and to how many blanks
+/// stand where (8.9).
+fn folded(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name).to_lowercase();
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn ids<'a>(found: impl Iterator<Item = &'a Vec<u8>>) -> Vec<Vec<u8>> {
+    let mut ids: Vec<Vec<u8>> = found.cloned().collect();
+    ids.sort();
+    ids
 }
 
 /// True of ten digits with a good check digit (`interface.md` 6, NPI).
@@ -252,7 +311,7 @@ mod tests {
         let result = references.write_provider(row.id, b"", ids, false, &mut person);
         let _ = references.write_provider(row.id, b"", ids, true, &mut resource);
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (result.map(|()| text(person)), text(resource))
+        (result.map(|_| text(person)), text(resource))
     }
 
     const SEUSS: ProviderRow<'_> = ProviderRow {
@@ -262,6 +321,8 @@ mod tests {
         first: b"DOROTHY",
         hl7_id: b"",
         scheduling: b"SEUSS, DOROTHY",
+        is_no_person: false,
+        npi_missing: NpiMissing::Error,
     };
 
     #[test]
@@ -294,6 +355,30 @@ mod tests {
         let bad = ProviderRow { npi: b"1234567890", ..SEUSS };
         assert_eq!(provider(bad, ProviderIds::Npi).0, Err(Code::P002));
         assert!(provider(bad, ProviderIds::Athena).0.is_ok());
+    }
+
+    #[test]
+    fn a_provider_without_npi_goes_out_as_agreed() {
+        let lacking = ProviderRow { npi: b"", ..SEUSS };
+        assert_eq!(provider(lacking, ProviderIds::Npi).0, Err(Code::P002));
+        let with = |npi_missing| ProviderRow { npi_missing, ..lacking };
+        let athena = "27^SEUSS^DOROTHY^^^^^^ATHENA^^^^PRN".to_string();
+        let (person, resource) = provider(with(NpiMissing::AthenaId), ProviderIds::Npi);
+        assert_eq!((person, resource.as_str()), (Ok(athena.clone()), "27^SEUSS, DOROTHY"));
+        let (person, resource) = provider(with(NpiMissing::Empty), ProviderIds::Npi);
+        assert_eq!(
+            (person.unwrap().as_str(), resource.as_str()),
+            ("^SEUSS^DOROTHY", "^SEUSS, DOROTHY")
+        );
+        let room = ProviderRow { is_no_person: true, ..lacking };
+        assert_eq!(provider(room, ProviderIds::Npi).0, Ok(athena));
+        // A wrong NPI is no missing one.
+        let wrong = ProviderRow { npi: b"1234567890", ..with(NpiMissing::AthenaId) };
+        assert_eq!(provider(wrong, ProviderIds::Npi).0, Err(Code::P002));
+        let mut references = References::default();
+        references.add_provider(room, ProviderIds::Npi);
+        let noted = references.write_provider(b"27", b"", ProviderIds::Npi, true, &mut Vec::new());
+        assert_eq!(noted, Ok(Some(Note::NpiMissing)));
     }
 
     #[test]

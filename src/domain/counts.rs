@@ -68,6 +68,9 @@ pub enum Note {
     SsnLeftOut,
     /// An NPI with a wrong check digit, where athenaNet's IDs were agreed.
     NpiCheckDigit,
+    /// A provider without the NPI that was agreed went out under athenaNet's ID, or
+    /// with the name alone.
+    NpiMissing,
     /// The check before publishing warned: a value too long, a code of the site's own.
     Remark,
     /// An appointment that was cancelled is booked again under its ID.
@@ -82,6 +85,12 @@ pub enum Note {
     SwitchedOff,
     /// Nothing told: a test patient, in production.
     TestPatient,
+    /// Nothing told: a provider's whom the filter does not name.
+    OtherProvider,
+    /// Nothing told: a department's that the filter does not name.
+    OtherDepartment,
+    /// An appointment that was announced left the filter, and was told once more.
+    LeftFilter,
 }
 
 impl Note {
@@ -100,6 +109,7 @@ impl Note {
             Note::CodeUnknown => "values without a code of their own, sent as text",
             Note::SsnLeftOut => "social security numbers masked or not nine digits, left out",
             Note::NpiCheckDigit => "NPIs with a wrong check digit, sent as they stand",
+            Note::NpiMissing => "provider fields without the NPI that was agreed",
             Note::Remark => {
                 "warnings of the check before publishing; `hl7drop validate` shows them"
             }
@@ -109,6 +119,9 @@ impl Note {
             Note::NeverAnnounced => "appointments cancelled before they were announced",
             Note::SwitchedOff => "records whose event is switched off",
             Note::TestPatient => "records of test patients, which stay here in production",
+            Note::OtherProvider => "records of providers whom [[filter.*]] does not name",
+            Note::OtherDepartment => "records of departments that [[filter.*]] does not name",
+            Note::LeftFilter => "appointments that left the filter, told once more",
         }
     }
 }

@@ -8,8 +8,8 @@ use std::fmt;
 pub struct Fingerprint(pub [u8; 16]);
 
 impl Fingerprint {
-    /// Of a record that is kept, though nothing was told of it: whatever comes next is
-    /// new to the vendor.
+    /// Of a record that is kept, though nothing is told of it: a patient whom the vendor
+    /// is not to know, an appointment that left the filter. Whatever comes next is news.
     pub const NONE: Fingerprint = Fingerprint([0; 16]);
 }
 

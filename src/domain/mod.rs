@@ -17,6 +17,7 @@ mod code;
 mod counts;
 mod event;
 mod fault;
+mod filter;
 mod form;
 mod known;
 mod layout;
@@ -28,13 +29,14 @@ pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
+pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use known::{Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
-    InterfaceName, Login, MappingRow, Method, OnDoubt, Pickup, Protocol, Provider, ProviderIds,
-    Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
+    InterfaceName, Login, MappingRow, Method, NpiMissing, OnDoubt, Pickup, Protocol, Provider,
+    ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
 };
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::event::Event;
+use super::filter::Filters;
 use super::form::Form;
 use super::wire::Wire;
 use crate::codes::OwnWord;
@@ -134,6 +135,8 @@ pub struct Scope {
     pub patient_ids: Vec<ExternalId>,
     /// `[[external_ids.appointment]]`, table 5.
     pub appointment_ids: Vec<ExternalId>,
+    /// `[filter]`, table 6.
+    pub filters: Filters,
     /// `[patients]` deleted.
     pub deleted_patients: DeletedPatients,
     /// `[fields]`: one word of each of [`CHOICES`], as `key=word`.
@@ -149,6 +152,8 @@ pub struct Scope {
     pub no_show_status: String,
     /// `[provider_id]` use, table 8.
     pub provider_ids: ProviderIds,
+    /// `[provider_id]` npi_missing (8.12).
+    pub npi_missing: NpiMissing,
     /// `[batch]`.
     pub batching: Batching,
     /// `[pickup]`.
@@ -282,6 +287,19 @@ pub enum ProviderIds {
     Npi,
     /// athenaNet's provider ID.
     Athena,
+}
+
+/// What stands for a provider without the NPI that was agreed (8.12). One who is no
+/// person has none, and always goes out under athenaNet's ID.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NpiMissing {
+    /// Nothing: the record waits for it (P002).
+    #[default]
+    Error,
+    /// athenaNet's ID.
+    AthenaId,
+    /// The name alone.
+    Empty,
 }
 
 /// How batch files are made.

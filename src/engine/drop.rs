@@ -21,9 +21,9 @@ use super::reference;
 use super::render::{Key, Renderer};
 use super::source::{Progress, Source};
 use super::writer::Writer;
-use crate::convert::{Bound, Explained, References, Refusal};
+use crate::convert::{Bound, Explained, References, Refusal, Resolved};
 use crate::disk::{self, NewFile};
-use crate::domain::{Counts, Event, ExtractKind, Fault, Kind, Layout, Notes, Position};
+use crate::domain::{Counts, Event, ExtractKind, Fault, Kind, Layout, Note, Notes, Position};
 use crate::extract::{Blocks, ExtractError, Rows};
 use crate::ledger::Register;
 
@@ -95,8 +95,16 @@ pub struct Wanted {
     pub found: Option<Explanation>,
 }
 
-/// The messages of a record, each field with its rule; or why there is none.
-pub type Explanation = Result<Vec<(Event, Vec<Explained>)>, Fault>;
+/// What a record becomes.
+#[derive(Debug)]
+pub enum Explanation {
+    /// Messages, each field with its rule.
+    Messages(Vec<(Event, Vec<Explained>)>),
+    /// Nothing, and why.
+    Nothing(Note),
+    /// A fault.
+    Fault(Fault),
+}
 
 /// What became of one extract.
 #[derive(Debug)]
@@ -111,6 +119,12 @@ pub struct Account {
 
 /// What became of each source, in the order they were read.
 pub type Accounts = Vec<(Source, Result<Account, ExtractError>)>;
+
+/// What the records of a drop are held against.
+struct Tables {
+    references: References,
+    filters: Resolved,
+}
 
 /// An extract of messages that was read.
 struct Read {
@@ -164,9 +178,15 @@ impl Conversion<'_> {
             }
         }
         reference::add_own(&mut references, &self.agreement.scope);
+        // A drop that only brings tables may be what a name waits for.
+        let filters = match sources.is_empty() {
+            true => Resolved::default(),
+            false => Resolved::new(&self.agreement.scope.filters, &references)?,
+        };
+        let tables = Tables { references, filters };
         let mut patients = Vec::new();
         for source in sources.extract_if(.., |source| source.kind == ExtractKind::Patients) {
-            let read = self.extract(&source, &references, None, joined);
+            let read = self.extract(&source, &tables, None, joined);
             let account = match settle(read)? {
                 Ok(read) if joined => {
                     let (account, file, keys) = patient_file(&source, read)?;
@@ -179,7 +199,7 @@ impl Conversion<'_> {
         }
         let index = joined.then(|| PatientIndex::new(patients));
         for source in sources {
-            let read = self.extract(&source, &references, index.as_ref(), false);
+            let read = self.extract(&source, &tables, index.as_ref(), false);
             accounts.push((source, settle(read)?.map(|read| read.account)));
         }
         Ok(accounts)
@@ -189,13 +209,13 @@ impl Conversion<'_> {
     fn extract(
         &mut self,
         source: &Source,
-        references: &References,
+        tables: &Tables,
         patients: Option<&PatientIndex>,
         joined: bool,
     ) -> Result<Read, EngineError> {
         let savepoint = self.writer.savepoint()?;
         self.progress.begin(&source.name, source.bytes);
-        let read = self.passes(source, references, patients, joined, &savepoint);
+        let read = self.passes(source, tables, patients, joined, &savepoint);
         self.progress.end();
         if matches!(read, Err(EngineError::Extract(_))) {
             self.writer.rollback(&savepoint)?;
@@ -208,7 +228,7 @@ impl Conversion<'_> {
     fn passes(
         &mut self,
         source: &Source,
-        references: &References,
+        tables: &Tables,
         patients: Option<&PatientIndex>,
         joined: bool,
         savepoint: &super::writer::Savepoint,
@@ -216,7 +236,7 @@ impl Conversion<'_> {
         let reading = &self.agreement.reading;
         let packed = joined && !source.is_text(reading).map_err(EngineError::Extract)?;
         let mut plain = packed.then(|| Plain::create(self.scratch)).transpose()?;
-        let mut read = self.pass(source, references, patients, joined, &[], &mut plain)?;
+        let mut read = self.pass(source, tables, patients, joined, &[], &mut plain)?;
         if !read.1 {
             // In place: a list of a million keys is 24 MB, and nobody needs its order.
             let candidates = doubles::candidates(&mut read.0.keys);
@@ -228,7 +248,7 @@ impl Conversion<'_> {
                     self.journal.undo()?;
                     self.writer.rollback(savepoint)?;
                     drop(std::mem::take(&mut read.0.keys));
-                    read = self.pass(source, references, patients, joined, &older, &mut None)?;
+                    read = self.pass(source, tables, patients, joined, &older, &mut None)?;
                 }
             }
         }
@@ -240,7 +260,7 @@ impl Conversion<'_> {
     fn pass(
         &mut self,
         source: &Source,
-        references: &References,
+        tables: &Tables,
         patients: Option<&PatientIndex>,
         joined: bool,
         older: &[u64],
@@ -249,6 +269,9 @@ impl Conversion<'_> {
         let (layout, mut blocks) = source
             .open(&self.agreement.reading, Some(self.progress.clone()))
             .map_err(EngineError::Extract)?;
+        let sieve = tables.filters.sieve(&self.agreement.map, &layout);
+        let sieve = sieve
+            .map_err(|columns| EngineError::Extract(ExtractError::MissingColumns { columns }))?;
         self.journal.begin(source, &layout.header)?;
         let (kind, programs, of_patients) = self.programs(&layout, patients)?;
         let events = programs.detector.has_event_column();
@@ -259,7 +282,9 @@ impl Conversion<'_> {
         let renderer = Renderer {
             layout: &layout,
             programs: &programs,
-            references,
+            references: &tables.references,
+            sieve,
+            on_leave: self.agreement.scope.filters.on_leave,
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older,
             keys: joined || !events && older.is_empty(),
@@ -367,8 +392,9 @@ fn explain(
         while let Some(row) = rows.next_row() {
             last = row.number;
             if before + row.number == wanted.record {
-                let refused = |refusal| fault(source, wanted.record, row.line, &refusal);
-                wanted.found = Some(renderer.explain(&row).map_err(refused));
+                wanted.found = Some(renderer.explain(&row).unwrap_or_else(|refusal| {
+                    Explanation::Fault(fault(source, wanted.record, row.line, &refusal))
+                }));
                 return Ok(());
             }
         }

@@ -1,6 +1,6 @@
 //! What ends a pass: everything that is not about one record or one file.
 
-use crate::convert::MapError;
+use crate::convert::{FilterError, MapError};
 use crate::disk::DiskError;
 use crate::domain::Code;
 use crate::extract::{ExtractError, VocabularyError};
@@ -30,6 +30,9 @@ pub enum EngineError {
     /// The columns of the interface.
     #[error(transparent)]
     Columns(#[from] VocabularyError),
+    /// The filter of the interface: a name in it cannot be resolved.
+    #[error("{0}. Until then nothing is converted, and the extracts are kept")]
+    Filter(#[from] FilterError),
     /// One extract; it goes to `error/` and the others go on.
     #[error(transparent)]
     Extract(ExtractError),

@@ -86,6 +86,17 @@ impl<'a> Memory<'a> {
         }
     }
 
+    /// True if what is kept of a record is what would be kept of it now.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn is_kept(&self, record: &ByteRecord, scratch: &mut Vec<u8>) -> Result<bool, EngineError> {
+        scratch.clear();
+        let columns = self.keep(record, scratch);
+        let kept = self.register.kept(self.kind, id_of(self.layout, record))?;
+        Ok(kept.is_some_and(|kept| kept.columns == columns && kept.values == *scratch))
+    }
+
     /// Appends the entry of a record to `out`; `scratch` is a buffer to use again.
     pub fn enter(
         &self,
@@ -95,12 +106,16 @@ impl<'a> Memory<'a> {
         out: &mut Vec<u8>,
     ) {
         scratch.clear();
-        let columns = self.keeper.as_ref().map_or(0, |(number, keeper)| {
-            keeper.keep(record, scratch);
-            *number
-        });
+        let columns = self.keep(record, scratch);
         let id = id_of(self.layout, record);
         Entry { kind: self.kind, id, known, columns, kept: scratch }.write(out);
+    }
+
+    fn keep(&self, record: &ByteRecord, out: &mut Vec<u8>) -> u32 {
+        self.keeper.as_ref().map_or(0, |(number, keeper)| {
+            keeper.keep(record, out);
+            *number
+        })
     }
 }
 

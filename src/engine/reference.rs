@@ -20,6 +20,8 @@ pub fn add_own(references: &mut References, scope: &Scope) {
             id: id.as_bytes(),
             hl7_id: provider.hl7_id.as_bytes(),
             npi: provider.npi.as_bytes(),
+            is_no_person: false,
+            npi_missing: scope.npi_missing,
             last: provider.last.as_bytes(),
             first: provider.first.as_bytes(),
             scheduling: provider.scheduling.as_bytes(),
@@ -84,10 +86,18 @@ fn add(
         id: required("providerid")?,
         hl7_id: value("hl7providerid"),
         npi: value("npi"),
+        is_no_person: is_no_person(value("entitytype")),
+        npi_missing: scope.npi_missing,
         last: value("lastname"),
         first: value("firstname"),
         scheduling: value("schedulingname"),
     };
     references.add_provider(row, scope.provider_ids);
     Ok(())
+}
+
+/// True of athenaNet's `entitytype` of rooms and devices: `Non-Person`, however spelt.
+fn is_no_person(entity: &[u8]) -> bool {
+    let letters = entity.iter().filter(|byte| byte.is_ascii_alphabetic());
+    letters.map(u8::to_ascii_lowercase).eq(*b"nonperson")
 }

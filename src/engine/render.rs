@@ -4,12 +4,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::agreement::Programs;
+use super::drop::Explanation;
 use super::error::EngineError;
 use super::memory::Memory;
 use super::patients::{Finder, PatientIndex};
 use super::selfcheck::{Checked, SelfCheck};
-use crate::convert::{Detector, Explained, Finding, Input, Output, References, Refusal, date_time};
-use crate::domain::{Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note};
+use crate::convert::{Detector, Finding, Input, Output, References, Refusal, Sieve, date_time};
+use crate::domain::{
+    Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
+};
 use crate::extract::{Block, Row, Rows};
 use crate::hl7::Path;
 use crate::validate::Agreed;
@@ -23,6 +26,10 @@ pub struct Renderer<'a> {
     pub programs: &'a Programs,
     /// Providers and departments.
     pub references: &'a References,
+    /// Whom the vendor is told of.
+    pub sieve: Sieve,
+    /// What is told of an appointment that leaves the filter.
+    pub on_leave: OnLeave,
     /// The patients of the same drop, for appointments, and the programs for the
     /// header of each of its files.
     pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
@@ -190,13 +197,23 @@ impl Renderer<'_> {
     ) -> Result<Became, Stop> {
         let input = shaped(row)?;
         let found = self.programs.detector.find(input)?;
-        let telling = match found {
-            Finding::Slot => return Ok(Became::Nothing(Note::OpenSlot)),
-            Finding::TestPatient => {
-                self.hold(input, worker, entries);
+        let outside = self.sieve.keeps_out(input);
+        let patients = self.layout.kind == ExtractKind::Patients;
+        let telling = match (found, outside) {
+            (Finding::Slot, _) => return Ok(Became::Nothing(Note::OpenSlot)),
+            (Finding::TestPatient, _) => {
+                self.hold(input, worker, entries)?;
                 return Ok(Became::Nothing(Note::TestPatient));
             }
-            _ => self.telling(found, input, &mut worker.scratch)?,
+            (_, Some(why)) if patients => {
+                self.hold(input, worker, entries)?;
+                return Ok(Became::Nothing(why));
+            }
+            (_, Some(why)) => match self.leaving(found, input, &mut worker.scratch)? {
+                Some(telling) => telling,
+                None => return Ok(Became::Nothing(why)),
+            },
+            (_, None) => self.telling(found, input, &mut worker.scratch)?,
         };
         let detector = &self.programs.detector;
         let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
@@ -217,6 +234,9 @@ impl Renderer<'_> {
             }
         }
         self.remember(&telling, told, input, worker, entries);
+        if outside.is_some() && told > 0 {
+            out.note(Note::LeftFilter);
+        }
         Ok(match told {
             0 if !telling.events.is_empty() => Became::Nothing(Note::SwitchedOff),
             0 if telling.before.is_some() => Became::Nothing(Note::Unchanged),
@@ -259,6 +279,41 @@ impl Renderer<'_> {
         Ok(Telling { events, before, after })
     }
 
+    /// Returns what is told of an appointment outside the filter: of one that was
+    /// announced and not cancelled, that it leaves, once (8.11). Its fingerprint then
+    /// is [`Fingerprint::NONE`], so that it is news when it comes back.
+    fn leaving(
+        &self,
+        found: Finding,
+        input: Input<'_>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Option<Telling<'static>>, EngineError> {
+        let Some(memory) = &self.memory else { return Ok(None) };
+        let before = memory.known(input.own)?.filter(|known| {
+            let gone = known.status == Some(Status::Cancelled);
+            known.announced && !gone && known.fingerprint != Fingerprint::NONE
+        });
+        let Some(before) = before else { return Ok(None) };
+        let (told, status) = match found {
+            Finding::Told(events, status) => (events, status),
+            Finding::State(status) => {
+                let now = memory.fingerprint(input, scratch);
+                (Detector::change(status, &now, Some(&before)), status)
+            }
+            _ => (&[][..], None),
+        };
+        let (events, status) = match self.on_leave {
+            OnLeave::Silent => return Ok(None),
+            OnLeave::Cancel => (&[Event::AppointmentCancelled][..], Some(Status::Cancelled)),
+            // The filter changed, not the appointment.
+            OnLeave::Update if told.is_empty() => (&[Event::AppointmentUpdated][..], status),
+            OnLeave::Update => (told, status),
+        };
+        let status = status.or(before.status);
+        let after = Some(Known { fingerprint: Fingerprint::NONE, status, announced: true });
+        Ok(Some(Telling { events, before: Some(before), after }))
+    }
+
     fn remember(
         &self,
         telling: &Telling<'_>,
@@ -275,11 +330,25 @@ impl Renderer<'_> {
     }
 
     /// Keeps a patient of whom nothing is told, so that the appointments find out too.
-    fn hold(&self, input: Input<'_>, worker: &mut Worker<'_>, entries: &mut Vec<u8>) {
-        let known = Known { fingerprint: Fingerprint::NONE, status: None, announced: false };
-        if let Some(memory) = &self.memory {
+    fn hold(
+        &self,
+        input: Input<'_>,
+        worker: &mut Worker<'_>,
+        entries: &mut Vec<u8>,
+    ) -> Result<(), EngineError> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        if id_of(self.layout, input.own).is_empty() {
+            return Ok(());
+        }
+        let before = memory.known(input.own)?;
+        // Whom the vendor has been told of is no new patient on coming back.
+        let announced = before.is_some_and(|known| known.announced);
+        let known = Known { fingerprint: Fingerprint::NONE, status: None, announced };
+        // Most of them are as they were in the last drop.
+        if before != Some(known) || !memory.is_kept(input.own, &mut worker.scratch)? {
             memory.enter(input.own, known, &mut worker.scratch, entries);
         }
+        Ok(())
     }
 
     /// Says which rule makes which field of a record, message by message, as if it
@@ -287,13 +356,23 @@ impl Renderer<'_> {
     ///
     /// # Errors
     /// [`Refusal`] where the record tells nothing that could be explained.
-    pub fn explain(&self, row: &Row<'_>) -> Result<Vec<(Event, Vec<Explained>)>, Refusal> {
+    pub fn explain(&self, row: &Row<'_>) -> Result<Explanation, Refusal> {
         let input = shaped(row)?;
         let events = match self.programs.detector.find(input)? {
+            Finding::Slot => return Ok(Explanation::Nothing(Note::OpenSlot)),
+            Finding::TestPatient => return Ok(Explanation::Nothing(Note::TestPatient)),
             Finding::Told(events, _) => events,
             Finding::State(status) => Detector::change(status, &Fingerprint::NONE, None),
-            Finding::Slot | Finding::TestPatient => &[],
         };
+        if let Some(why) = self.sieve.keeps_out(input) {
+            return Ok(Explanation::Nothing(why));
+        }
+        if events.is_empty() {
+            return Ok(Explanation::Nothing(Note::NeverAnnounced));
+        }
+        if !events.iter().any(|event| self.programs.detector.is_enabled(*event)) {
+            return Ok(Explanation::Nothing(Note::SwitchedOff));
+        }
         let mut worker = self.worker();
         let enabled = events.iter().filter(|event| self.programs.detector.is_enabled(**event));
         let explained = |&event: &Event| {
@@ -302,7 +381,8 @@ impl Renderer<'_> {
                 Ok((event, program.explain(input, self.references)?))
             })
         };
-        enabled.map(explained).collect::<Result<_, Stop>>().map_err(|stop| match stop {
+        let messages = enabled.map(explained).collect::<Result<_, Stop>>();
+        messages.map(Explanation::Messages).map_err(|stop| match stop {
             Stop::Refused(refusal) => refusal,
             Stop::Broken(_) => no_patient(),
         })
