@@ -441,7 +441,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(500))]
         #[test]
         fn the_quick_way_finds_what_the_full_check_finds(
             which in 0..2_usize,

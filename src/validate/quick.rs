@@ -161,8 +161,9 @@ fn check(segment: &[u8], header: &Header, segments: &mut Vec<(Box<[u8]>, u64)>) 
     {
         return Some(*long);
     }
-    if name == *b"EVN" && !segment.get(4..)?.starts_with(&header.trigger) {
-        return None;
+    if name == *b"EVN" {
+        let after = segment[4..].strip_prefix(&*header.trigger)?;
+        after.first().is_none_or(|byte| *byte == b'|').then_some(())?;
     }
     let parts = header.version.segment(name)?;
     let mut walk = Walk::new(header.version, &parts.quick, segment);
