@@ -210,7 +210,7 @@ impl Column {
         let Some(record) = record else { return &[] };
         for &cell in &self.cells {
             let value = trimmed(record.get(cell).unwrap_or_default());
-            if !is_nothing(value) && !is_delete(value) && !self.blank.has(value) {
+            if !value.is_empty() && !is_delete(value) && !self.blank.has(value) {
                 return value;
             }
         }
@@ -241,13 +241,6 @@ fn trimmed(mut value: &[u8]) -> &[u8] {
         value = rest;
     }
     value
-}
-
-/// True of a value that would be written as nothing: control characters are left out,
-/// and a required field must not end up empty.
-fn is_nothing(value: &[u8]) -> bool {
-    let Some(first) = value.first() else { return true };
-    first.is_ascii_control() && value.iter().all(|byte| byte.is_ascii_control() || *byte == b' ')
 }
 
 /// True of what would stand as `""` on the wire, where control characters are left out.

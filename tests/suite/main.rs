@@ -16,6 +16,7 @@ mod cli;
 mod config;
 mod crash;
 mod delivery;
+mod judges;
 mod ledger;
 mod properties;
 mod proxy;
