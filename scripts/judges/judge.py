@@ -34,6 +34,7 @@ def messages_of(text):
 def hl7apy(text, expected):
     from hl7apy.base_datatypes import ST
     from hl7apy.consts import VALIDATION_LEVEL
+    from hl7apy.exceptions import MaxLengthReached
     from hl7apy.parser import parse_message
 
     values = defaultdict(list)
@@ -50,9 +51,15 @@ def hl7apy(text, expected):
         if len(kind) == 2:
             header[8] += "^" + STRUCTURES[kind[0]]
         given = "\r".join(["|".join(header), *segments[1:]]) + "\r"
+        strict, tolerant = VALIDATION_LEVEL.STRICT, VALIDATION_LEVEL.TOLERANT
         try:
-            parsed = parse_message(given, validation_level=VALIDATION_LEVEL.STRICT)
-            parsed.validate()
+            try:
+                parsed = parse_message(given, validation_level=strict)
+                parsed.validate()
+            except MaxLengthReached:
+                # A length is a warning to us (rule H203): a department's name in PL-2,
+                # where athenaNet has it, is longer than its 20 characters from 2.5 on.
+                parsed = parse_message(given, validation_level=tolerant)
         except Exception as err:  # any refusal is a verdict
             wrong.append([number, type(err).__name__, str(err)])
             continue

@@ -2,6 +2,7 @@
 //! node-hl7-client, installed by `scripts/judges.sh`. Whatever stands in a cell must
 //! come out of each of them as it went in, but for what the README says is trimmed.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -253,7 +254,8 @@ fn read_by_us(batch: &Path) -> Vec<Value> {
     let bytes = fs::read(batch).unwrap();
     let file = BatchFile::read(&bytes).unwrap();
     let mut values = Vec::new();
-    for (number, message) in file.messages().enumerate() {
+    // One in three: to ask for one value costs one of the judges a millisecond.
+    for (number, message) in file.messages().enumerate().step_by(3) {
         let mut seen: Vec<&[u8]> = vec![b"MSH", b"NTE"];
         for segment in &message.segments {
             if seen.contains(&segment.name()) {
@@ -273,6 +275,37 @@ fn read_by_us(batch: &Path) -> Vec<Value> {
         }
     }
     values
+}
+
+/// Copies extracts with the first patients and their appointments only: the judges take
+/// up to fifteen milliseconds a message, and one of them more the longer the file is.
+fn some_of(folder: &Path, into: &Path) {
+    let mut patients: HashSet<String> = HashSet::new();
+    for kind in ["providers", "departments", "patients", "appointments"] {
+        let name = format!("{kind}.csv");
+        let text = fs::read_to_string(folder.join(&name)).unwrap();
+        // Report Builder's title line.
+        let titled = text.starts_with("Report Name");
+        let text = if titled { text.split_once('\n').unwrap().1 } else { text.as_str() };
+        let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+        let mut writer = csv::Writer::from_path(into.join(&name)).unwrap();
+        let header = reader.headers().unwrap().clone();
+        writer.write_record(&header).unwrap();
+        let id = header.iter().position(|column| column == "patientid");
+        for row in reader.records().map(Result::unwrap) {
+            let patient = id.map(|id| row[id].to_string());
+            let keeps = match (kind, patient) {
+                ("patients", Some(patient)) if patients.len() < 150 => patients.insert(patient),
+                ("appointments", Some(patient)) => patients.contains(&patient),
+                ("patients", _) => false,
+                _ => true,
+            };
+            if keeps {
+                writer.write_record(&row).unwrap();
+            }
+        }
+        writer.flush().unwrap();
+    }
 }
 
 fn judge_extracts(judges: &Path, folder: &Path, prefix: &str, version: &str, every: usize) {
@@ -298,6 +331,9 @@ fn both_dialects_and_the_golden_extracts_are_read_as_we_read_them() {
     for version in ["2.3.1", "2.4", "2.5", "2.5.1"] {
         judge_extracts(&judges, &root.join(GOLDEN), "example_", version, 1);
     }
-    judge_extracts(&judges, &root.join(DATA).join("api"), "", "2.3.1", 30);
-    judge_extracts(&judges, &root.join(DATA).join("report"), "", "2.5.1", 30);
+    for (dialect, version) in [("api", "2.3.1"), ("report", "2.5.1")] {
+        let place = tempfile::tempdir().unwrap();
+        some_of(&root.join(DATA).join(dialect), place.path());
+        judge_extracts(&judges, place.path(), "", version, 5);
+    }
 }
