@@ -295,7 +295,7 @@ fn some_of(folder: &Path, into: &Path) {
         for row in reader.records().map(Result::unwrap) {
             let patient = id.map(|id| row[id].to_string());
             let keeps = match (kind, patient) {
-                ("patients", Some(patient)) if patients.len() < 150 => patients.insert(patient),
+                ("patients", Some(patient)) if patients.len() < 60 => patients.insert(patient),
                 ("appointments", Some(patient)) => patients.contains(&patient),
                 ("patients", _) => false,
                 _ => true,
