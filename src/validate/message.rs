@@ -192,12 +192,12 @@ impl MessageCheck {
     }
 
     /// Counts a message that is not looked into, but for its control ID.
-    pub(super) fn number(&mut self, msh: &[u8]) {
+    pub(super) fn number(&mut self, control_id: &[u8]) {
         self.segments += 1;
         self.messages += 1;
         self.message = self.messages;
         self.control_id.clear();
-        self.control_id.extend_from_slice(self.separators.nth(msh, 10));
+        self.control_id.extend_from_slice(control_id);
     }
 
     /// Returns how much was read.
