@@ -1,7 +1,6 @@
 //! The way most of our own messages go: one look, and nothing is wrong.
 //!
-//! Reading back what was written must cost little beside writing it (`interface.md`,
-//! part 9 of the order: at most 15 %). So this knows only what a good message looks
+//! Reading back what was written must cost little beside writing it. So this knows only what a good message looks
 //! like, and learns its headers and the order of its segments from messages that the
 //! full check found good. It says yes or "I do not know"; then the full check decides,
 //! and it alone tells what is wrong. A property test holds the two together.
@@ -80,7 +79,8 @@ impl Quick {
 
     /// Learns the header of a message that the full check found good.
     pub fn learn(&mut self, header: Header) {
-        if self.headers.len() < HEADERS_MAX {
+        let is_new = self.headers.iter().all(|known| known.bytes != header.bytes);
+        if is_new && self.headers.len() < HEADERS_MAX {
             self.headers.push(header);
         }
     }
@@ -330,6 +330,11 @@ impl<'a> Walk<'a> {
             return !self.field.required && self.next_field(at);
         }
         if byte == b'\\' {
+            let is_formatted = self.leaves.first().is_some_and(|leaf| leaf.kind == Kind::Formatted);
+            if is_formatted && self.segment[at..].starts_with(b"\\.br\\") {
+                self.skip_to = at + 5;
+                return true;
+            }
             self.skip_to = at + 3;
             let escape = self.segment.get(at + 1..at + 3);
             return matches!(escape, Some([b'F' | b'S' | b'T' | b'R' | b'E', b'\\']));
