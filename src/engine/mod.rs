@@ -12,6 +12,7 @@ mod doubles;
 mod doubt;
 mod drop;
 mod error;
+mod explain;
 mod intake;
 mod memory;
 mod operator;

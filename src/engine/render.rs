@@ -4,7 +4,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::agreement::Programs;
-use super::drop::Explanation;
 use super::error::EngineError;
 use super::memory::Memory;
 use super::patients::{Finder, PatientIndex};
@@ -101,7 +100,7 @@ impl Rendered {
 }
 
 /// What a worker has while it renders one block.
-struct Worker<'a> {
+pub(super) struct Worker<'a> {
     finder: Option<Finder<'a>>,
     scratch: Vec<u8>,
 }
@@ -115,7 +114,7 @@ enum Became {
 }
 
 /// Why a record became nothing.
-enum Stop {
+pub(super) enum Stop {
     /// It is at fault.
     Refused(Refusal),
     /// The program or its machine is: the pass ends.
@@ -181,7 +180,7 @@ impl Renderer<'_> {
         rendered.checked = check.finish();
     }
 
-    fn worker(&self) -> Worker<'_> {
+    pub(super) fn worker(&self) -> Worker<'_> {
         let appointments = self.layout.kind == ExtractKind::Appointments;
         let index = self.patients.filter(|_| appointments);
         Worker { finder: index.map(|(index, _)| index.finder()), scratch: Vec::new() }
@@ -351,46 +350,9 @@ impl Renderer<'_> {
         Ok(())
     }
 
-    /// Says which rule makes which field of a record, message by message, as if it
-    /// were new.
-    ///
-    /// # Errors
-    /// [`Refusal`] where the record tells nothing that could be explained.
-    pub fn explain(&self, row: &Row<'_>) -> Result<Explanation, Refusal> {
-        let input = shaped(row)?;
-        let events = match self.programs.detector.find(input)? {
-            Finding::Slot => return Ok(Explanation::Nothing(Note::OpenSlot)),
-            Finding::TestPatient => return Ok(Explanation::Nothing(Note::TestPatient)),
-            Finding::Told(events, _) => events,
-            Finding::State(status) => Detector::change(status, &Fingerprint::NONE, None),
-        };
-        if let Some(why) = self.sieve.keeps_out(input) {
-            return Ok(Explanation::Nothing(why));
-        }
-        if events.is_empty() {
-            return Ok(Explanation::Nothing(Note::NeverAnnounced));
-        }
-        if !events.iter().any(|event| self.programs.detector.is_enabled(*event)) {
-            return Ok(Explanation::Nothing(Note::SwitchedOff));
-        }
-        let mut worker = self.worker();
-        let enabled = events.iter().filter(|event| self.programs.detector.is_enabled(**event));
-        let explained = |&event: &Event| {
-            self.with_patient(input, &mut worker, |programs, input| {
-                let program = programs.of(event).ok_or_else(no_program)?;
-                Ok((event, program.explain(input, self.references)?))
-            })
-        };
-        let messages = enabled.map(explained).collect::<Result<_, Stop>>();
-        messages.map(Explanation::Messages).map_err(|stop| match stop {
-            Stop::Refused(refusal) => refusal,
-            Stop::Broken(_) => no_patient(),
-        })
-    }
-
     /// Finds the patient of an appointment: in the drop, in the register, or in its own
     /// columns.
-    fn with_patient<T>(
+    pub(super) fn with_patient<T>(
         &self,
         input: Input<'_>,
         worker: &mut Worker<'_>,
@@ -432,7 +394,7 @@ impl From<EngineError> for Stop {
 }
 
 /// Returns a record that can be looked at value by value.
-fn shaped<'r>(row: &Row<'r>) -> Result<Input<'r>, Refusal> {
+pub(super) fn shaped<'r>(row: &Row<'r>) -> Result<Input<'r>, Refusal> {
     match &row.fault {
         None => Ok(Input { own: row.values, patient: None }),
         Some(fault) => {
@@ -442,13 +404,13 @@ fn shaped<'r>(row: &Row<'r>) -> Result<Input<'r>, Refusal> {
     }
 }
 
-fn no_patient() -> Refusal {
+pub(super) fn no_patient() -> Refusal {
     let field = Some(Path::of_field(*b"PID", 3));
     Refusal { code: Code::A001, column: "patientid".into(), field }
 }
 
 /// A kind of extract has a program for each of its events.
-fn no_program() -> Refusal {
+pub(super) fn no_program() -> Refusal {
     Refusal { code: Code::E001, column: "event".into(), field: None }
 }
 

@@ -171,8 +171,12 @@ fn a_filter_that_changes_takes_its_appointments_out_once() {
 
 #[test]
 fn a_name_that_cannot_be_resolved_stops_the_interface() {
-    let filter =
-        |name: &str| format!("[[filter.patients]]\nby = \"department\"\nnames = [\"{name}\"]");
+    let filter = |name: &str| {
+        format!(
+            "[provider_id]\nuse = \"athena\"\n[[filter.patients]]\nby = \"department\"\n\
+             names = [\"{name}\"]"
+        )
+    };
     let site = site(&filter("RIVERBEND MAIN"));
     let people = patients(&["1,Doe,Ann,02/14/1987,F,12,,27,"]);
     let said = run(&site, &[("patients.csv", &people)]);
