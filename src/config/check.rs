@@ -186,11 +186,11 @@ impl<'a> Check<'a> {
             );
             return None;
         }
-        Some(self.from_here(path))
+        Some(self.whole_path(path))
     }
 
     /// Returns a path, taken from the folder of the file if it is relative.
-    pub fn from_here(&self, path: &str) -> PathBuf {
+    pub fn whole_path(&self, path: &str) -> PathBuf {
         self.folder.join(path)
     }
 

@@ -86,7 +86,7 @@ impl Check<'_> {
         let text = |value: &Text| value.as_ref().map(|value| value.as_ref().trim().to_string());
         let folder = text(&endpoint.folder)?;
         if text(&endpoint.method)? == "folder" {
-            return Some(format!("folder {}", plain(&self.from_here(&folder)).display()));
+            return Some(format!("folder {}", plain(&self.whole_path(&folder)).display()));
         }
         let port = endpoint.port.as_ref().map(|port| *port.as_ref());
         let host = text(&endpoint.host)?.to_ascii_lowercase();
