@@ -8,8 +8,8 @@ use super::error::EngineError;
 use super::memory::Memory;
 use super::patients::{Finder, PatientIndex};
 use super::selfcheck::{Checked, SelfCheck};
-use crate::convert::{Detector, Explained, Finding, Input, Output, References, Refusal, date_time};
-use crate::domain::{Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note};
+use crate::convert::{Explained, Finding, Input, Output, References, Refusal, date_time};
+use crate::domain::{Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note, Status};
 use crate::extract::{Block, Row, Rows};
 use crate::hl7::Path;
 use crate::validate::Agreed;
@@ -116,10 +116,12 @@ enum Stop {
 }
 
 /// What a record tells: the events that are switched on, and what will be known of it.
-struct Telling<'a> {
-    events: &'a [Event],
+struct Telling {
+    events: &'static [Event],
     before: Option<Known>,
     after: Option<Known>,
+    /// What was noticed about it.
+    note: Option<Note>,
 }
 
 impl Renderer<'_> {
@@ -216,6 +218,7 @@ impl Renderer<'_> {
                 return Ok(Became::Nothing(Note::TestPatient));
             }
         }
+        telling.note.into_iter().for_each(|note| out.note(note));
         self.remember(&telling, told, input, worker, entries);
         Ok(match told {
             0 if !telling.events.is_empty() => Became::Nothing(Note::SwitchedOff),
@@ -231,24 +234,36 @@ impl Renderer<'_> {
         found: Finding,
         input: Input<'_>,
         scratch: &mut Vec<u8>,
-    ) -> Result<Telling<'static>, EngineError> {
+    ) -> Result<Telling, EngineError> {
+        let detector = &self.programs.detector;
         let Some(memory) = &self.memory else {
             let events = match found {
                 Finding::Told(events, _) => events,
-                Finding::State(status) => Detector::change(status, &Fingerprint::NONE, None),
+                Finding::State(status) => detector.change(status, &Fingerprint::NONE, None),
                 _ => &[],
             };
-            return Ok(Telling { events, before: None, after: None });
+            return Ok(Telling { events, before: None, after: None, note: None });
         };
         let fingerprint = memory.fingerprint(input, scratch);
         let before = memory.known(input.own)?;
-        let (events, status) = match found {
+        let (mut events, status) = match found {
             Finding::Told(events, status) => (events, status),
             Finding::State(status) => {
-                (Detector::change(status, &fingerprint, before.as_ref()), status)
+                (detector.change(status, &fingerprint, before.as_ref()), status)
             }
             _ => (&[][..], None),
         };
+        let mut note = None;
+        if matches!(found, Finding::Told(..))
+            && detector.contradicts(input, &mut events, before.as_ref())
+        {
+            note = Some(Note::Contradicts);
+        } else if before.is_some_and(|known| known.status == Some(Status::Cancelled))
+            && status != Some(Status::Cancelled)
+            && !events.is_empty()
+        {
+            note = Some(Note::Rebooked);
+        }
         let announced = before.is_some_and(|known| known.announced);
         // Of what was never announced and is over, there is nothing to remember.
         let after = (before.is_some() || !events.is_empty()).then_some(Known {
@@ -256,12 +271,12 @@ impl Renderer<'_> {
             status,
             announced,
         });
-        Ok(Telling { events, before, after })
+        Ok(Telling { events, before, after, note })
     }
 
     fn remember(
         &self,
-        telling: &Telling<'_>,
+        telling: &Telling,
         told: u64,
         input: Input<'_>,
         worker: &mut Worker<'_>,
@@ -291,7 +306,9 @@ impl Renderer<'_> {
         let input = shaped(row)?;
         let events = match self.programs.detector.find(input)? {
             Finding::Told(events, _) => events,
-            Finding::State(status) => Detector::change(status, &Fingerprint::NONE, None),
+            Finding::State(status) => {
+                self.programs.detector.change(status, &Fingerprint::NONE, None)
+            }
             Finding::Slot | Finding::TestPatient => &[],
         };
         let mut worker = self.worker();
