@@ -1,18 +1,24 @@
 //! One block of an extract into messages: what a worker does.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::agreement::Programs;
 use super::error::EngineError;
 use super::memory::Memory;
+use super::order::{Link, Plan, Turn};
 use super::patients::{Finder, PatientIndex};
-use super::selfcheck::{Checked, SelfCheck};
-use crate::convert::{Explained, Finding, Input, Output, References, Refusal, date_time};
+use super::selfcheck::{Checked, Number, SelfCheck};
+use crate::convert::{Detector, Explained, Finding, Input, Output, References, Refusal, date_time};
 use crate::domain::{Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note, Status};
 use crate::extract::{Block, Row, Rows};
 use crate::hl7::Path;
 use crate::validate::Agreed;
+
+/// Records of one ID that are looked back at where their block does not have them. Each
+/// is rendered again for it, and more of one ID are not a practice's day.
+const LOOK_BACK: usize = 32;
 
 /// One header's records, ready to be rendered block by block by any worker.
 pub struct Renderer<'a> {
@@ -28,6 +34,8 @@ pub struct Renderer<'a> {
     pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
     /// Records that a newer one stands for, by offset, ascending.
     pub older: &'a [u64],
+    /// Records that are told elsewhere than where they stand.
+    pub plan: Option<&'a Plan>,
     /// Whether keys are wanted: to find doubles, to find patients again.
     pub keys: bool,
     /// What every message is held to.
@@ -47,6 +55,8 @@ pub struct Rendered {
     pub faults: Vec<Refused>,
     /// Where each record with an ID stands.
     pub keys: Vec<Key>,
+    /// Cancelled appointments that were moved, where somebody looks for them.
+    pub links: Vec<Link>,
     /// What the messages were found to be.
     pub checked: Checked,
     /// What the register is to know from now on: entries, one after the other.
@@ -59,8 +69,8 @@ pub struct Rendered {
 pub struct Refused {
     /// Why.
     pub refusal: Refusal,
-    /// Which record of the block, counted from 1.
-    pub number: u64,
+    /// Which record.
+    pub number: Number,
     /// Its line in the file.
     pub line: u64,
     /// Its text as it was dropped.
@@ -82,12 +92,13 @@ pub struct Key {
 impl Rendered {
     /// Makes it empty and keeps its buffers.
     pub fn clear(&mut self) {
-        let Rendered { output, counts, faults, keys, checked, entries, broken } = self;
+        let Rendered { output, counts, faults, keys, links, checked, entries, broken } = self;
         *checked = Checked::default();
         output.clear();
         *counts = Counts::default();
         faults.clear();
         keys.clear();
+        links.clear();
         entries.clear();
         *broken = None;
     }
@@ -97,6 +108,13 @@ impl Rendered {
 struct Worker<'a> {
     finder: Option<Finder<'a>>,
     scratch: Vec<u8>,
+    /// What is known of the record that was looked at last.
+    known: Option<Known>,
+    /// True while that is the state which the next record of the same ID finds.
+    chained: bool,
+    /// By the first record of a series, the next one and what it finds.
+    states: HashMap<usize, (usize, Option<Known>)>,
+    check: SelfCheck,
 }
 
 /// What a record became.
@@ -133,7 +151,6 @@ impl Renderer<'_> {
             self.keys.then(|| (id_cells(self.layout), self.layout.cells("lastmodified")));
         let mut worker = self.worker();
         let mut rows = Rows::new(block, self.layout);
-        let mut check = SelfCheck::new(self.agreed);
         while let Some(row) = rows.next_row() {
             rendered.counts.rows += 1;
             let offset = block.offset + row.range.start as u64;
@@ -144,42 +161,159 @@ impl Renderer<'_> {
                 rendered.counts.duplicate += 1;
                 continue;
             }
-            let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
-            match self.record(&row, &mut worker, &mut rendered.output, &mut rendered.entries) {
-                Ok(Became::Nothing(why)) => {
-                    rendered.counts.filtered += 1;
-                    rendered.output.note(why);
-                }
-                Ok(Became::Messages(messages)) => {
-                    rendered.counts.sent += 1;
-                    rendered.counts.messages += messages;
-                    check.record(&rendered.output.bytes[begin..], row.number, row.line);
-                }
-                Err(Stop::Broken(err)) => {
-                    rendered.broken = Some(err);
-                    return;
-                }
-                Err(Stop::Refused(refusal)) => {
-                    rendered.output.reset(mark);
-                    rendered.counts.error += 1;
-                    rendered.faults.push(Refused {
-                        refusal,
-                        number: row.number,
-                        line: row.line,
-                        source: String::from_utf8_lossy(&block.bytes[row.range.clone()])
-                            .trim_end()
-                            .to_string(),
-                    });
-                }
+            let turn = self.plan.and_then(|plan| Some((plan, plan.turn(offset)?)));
+            let done = match turn {
+                None => self.one(block, &row, Number::InBlock(row.number), &mut worker, rendered),
+                Some((plan, turn)) => self.turn(plan, turn, block, &row, &mut worker, rendered),
+            };
+            if let Err(err) = done {
+                rendered.broken = Some(err);
+                return;
             }
         }
-        rendered.checked = check.finish();
+        rendered.checked = worker.check.finish();
+    }
+
+    /// Renders what is told at the place of a row.
+    fn turn(
+        &self,
+        plan: &Plan,
+        turn: &Turn,
+        block: &Block,
+        row: &Row<'_>,
+        worker: &mut Worker<'_>,
+        rendered: &mut Rendered,
+    ) -> Result<(), EngineError> {
+        let here = Number::InBlock(row.number);
+        match turn {
+            Turn::Elsewhere => Ok(()),
+            Turn::After(others) => {
+                others.iter().try_for_each(|at| self.apart(plan, *at, worker, rendered))?;
+                self.one(block, row, here, worker, rendered)
+            }
+            Turn::Series { first, at } => {
+                self.state_before(plan, *first, *at, worker)?;
+                let offset = block.offset + row.range.start as u64;
+                let done = match plan.spot(*at) {
+                    Some(spot) if spot.offset != offset => self.apart(plan, *at, worker, rendered),
+                    _ => self.one(block, row, here, worker, rendered),
+                };
+                worker.chained = false;
+                worker.states.insert(*first, (*at + 1, worker.known));
+                done
+            }
+        }
+    }
+
+    /// Renders a record that stands elsewhere.
+    fn apart(
+        &self,
+        plan: &Plan,
+        at: usize,
+        worker: &mut Worker<'_>,
+        rendered: &mut Rendered,
+    ) -> Result<(), EngineError> {
+        let spot = plan.spot(at).ok_or(EngineError::Worker)?;
+        let block = plan.read(spot)?;
+        let mut rows = Rows::new(&block, self.layout);
+        let row = rows.next_row().ok_or(EngineError::Worker)?;
+        self.one(&block, &row, Number::InFile(spot.record), worker, rendered)
+    }
+
+    /// Finds out what the record `at` of a series is held against: what the ones before
+    /// it leave, which can be nothing where they are refused.
+    fn state_before(
+        &self,
+        plan: &Plan,
+        first: usize,
+        at: usize,
+        worker: &mut Worker<'_>,
+    ) -> Result<(), EngineError> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        let state = worker.states.get(&first).filter(|(next, _)| *next <= at).copied();
+        let from = state.map_or(first.max(at.saturating_sub(LOOK_BACK)), |(next, _)| next);
+        worker.known = state.and_then(|(_, known)| known);
+        let (mut out, mut entries) = (Output::default(), Vec::new());
+        for number in from..=at {
+            let block = plan.read(plan.spot(number).ok_or(EngineError::Worker)?)?;
+            let mut rows = Rows::new(&block, self.layout);
+            let row = rows.next_row().ok_or(EngineError::Worker)?;
+            if number == from && state.is_none() {
+                worker.known = memory.known(row.values)?;
+            }
+            worker.chained = true;
+            if number == at {
+                break;
+            }
+            match self.record(&row, worker, &mut out, &mut entries) {
+                Err(Stop::Broken(err)) => return Err(err),
+                Ok(_) | Err(Stop::Refused(_)) => {}
+            }
+            out.clear();
+            entries.clear();
+        }
+        Ok(())
+    }
+
+    /// Renders one record and accounts for it; `number` says which it is.
+    fn one(
+        &self,
+        block: &Block,
+        row: &Row<'_>,
+        number: Number,
+        worker: &mut Worker<'_>,
+        rendered: &mut Rendered,
+    ) -> Result<(), EngineError> {
+        let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
+        match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
+            Ok(Became::Nothing(why)) => {
+                rendered.counts.filtered += 1;
+                rendered.output.note(why);
+            }
+            Ok(Became::Messages(messages)) => {
+                rendered.counts.sent += 1;
+                rendered.counts.messages += messages;
+                worker.check.record(&rendered.output.bytes[begin..], number, row.line);
+            }
+            Err(Stop::Broken(err)) => return Err(err),
+            Err(Stop::Refused(refusal)) => {
+                rendered.output.reset(mark);
+                rendered.counts.error += 1;
+                let source = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
+                let source = source.trim_end().to_string();
+                rendered.faults.push(Refused { refusal, number, line: row.line, source });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a block before it is rendered: its rows, their keys and, if they are
+    /// wanted, the links of cancelled appointments.
+    pub fn look(layout: &Layout, links: Option<&Detector>, block: &Block, rendered: &mut Rendered) {
+        let (id, when) = (id_cells(layout), layout.cells("lastmodified"));
+        let mut rows = Rows::new(block, layout);
+        while let Some(row) = rows.next_row() {
+            rendered.counts.rows += 1;
+            if row.fault.is_none() {
+                let offset = block.offset + row.range.start as u64;
+                rendered.keys.extend(key(id, when, row.values, offset));
+                let link = links.and_then(|detector| Link::of(block, &row, layout, detector));
+                rendered.links.extend(link);
+            }
+        }
     }
 
     fn worker(&self) -> Worker<'_> {
         let appointments = self.layout.kind == ExtractKind::Appointments;
         let index = self.patients.filter(|_| appointments);
-        Worker { finder: index.map(|(index, _)| index.finder()), scratch: Vec::new() }
+        Worker {
+            finder: index.map(|(index, _)| index.finder()),
+            scratch: Vec::new(),
+            known: None,
+            chained: false,
+            states: HashMap::new(),
+            check: SelfCheck::new(self.agreed),
+        }
     }
 
     /// Appends the messages of one record, and what is to be known of it from now on.
@@ -198,7 +332,7 @@ impl Renderer<'_> {
                 self.hold(input, worker, entries);
                 return Ok(Became::Nothing(Note::TestPatient));
             }
-            _ => self.telling(found, input, &mut worker.scratch)?,
+            _ => self.telling(found, input, worker)?,
         };
         let detector = &self.programs.detector;
         let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
@@ -233,7 +367,7 @@ impl Renderer<'_> {
         &self,
         found: Finding,
         input: Input<'_>,
-        scratch: &mut Vec<u8>,
+        worker: &mut Worker<'_>,
     ) -> Result<Telling, EngineError> {
         let detector = &self.programs.detector;
         let Some(memory) = &self.memory else {
@@ -244,8 +378,9 @@ impl Renderer<'_> {
             };
             return Ok(Telling { events, before: None, after: None, note: None });
         };
-        let fingerprint = memory.fingerprint(input, scratch);
-        let before = memory.known(input.own)?;
+        let fingerprint = memory.fingerprint(input, &mut worker.scratch);
+        let before = if worker.chained { worker.known } else { memory.known(input.own)? };
+        worker.known = before;
         let (mut events, status) = match found {
             Finding::Told(events, status) => (events, status),
             Finding::State(status) => {
@@ -284,6 +419,7 @@ impl Renderer<'_> {
     ) {
         let Some((memory, mut after)) = self.memory.as_ref().zip(telling.after) else { return };
         after.announced |= told > 0;
+        worker.known = Some(after);
         if telling.before != Some(after) {
             memory.enter(input.own, after, &mut worker.scratch, entries);
         }
@@ -293,6 +429,7 @@ impl Renderer<'_> {
     fn hold(&self, input: Input<'_>, worker: &mut Worker<'_>, entries: &mut Vec<u8>) {
         let known = Known { fingerprint: Fingerprint::NONE, status: None, announced: false };
         if let Some(memory) = &self.memory {
+            worker.known = Some(known);
             memory.enter(input.own, known, &mut worker.scratch, entries);
         }
     }
