@@ -214,10 +214,10 @@ impl Conversion<'_> {
         joined: bool,
         savepoint: &super::writer::Savepoint,
     ) -> Result<Read, EngineError> {
+        let mut survey = self.survey(source)?;
         let reading = &self.agreement.reading;
         let packed = joined && !source.is_text(reading).map_err(EngineError::Extract)?;
         let mut plain = packed.then(|| Plain::create(self.scratch)).transpose()?;
-        let mut survey = self.survey(source)?;
         let mut read = self.pass(source, references, patients, joined, &survey, &mut plain)?;
         if !survey.done {
             // In place: a list of a million keys is 24 MB, and nobody needs its order.

@@ -26,6 +26,7 @@ mod render;
 pub mod selfcheck;
 mod source;
 mod survey;
+mod turns;
 mod writer;
 
 pub use agreement::{Agreement, Programs};

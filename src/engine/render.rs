@@ -7,18 +7,14 @@ use std::sync::Arc;
 use super::agreement::Programs;
 use super::error::EngineError;
 use super::memory::Memory;
-use super::order::{Link, Plan, Turn};
+use super::order::{Link, Plan};
 use super::patients::{Finder, PatientIndex};
 use super::selfcheck::{Checked, Number, SelfCheck};
-use crate::convert::{Detector, Explained, Finding, Input, Output, References, Refusal, date_time};
+use crate::convert::{Explained, Finding, Input, Output, References, Refusal, date_time};
 use crate::domain::{Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note, Status};
 use crate::extract::{Block, Row, Rows};
 use crate::hl7::Path;
 use crate::validate::Agreed;
-
-/// Records of one ID that are looked back at where their block does not have them. Each
-/// is rendered again for it, and more of one ID are not a practice's day.
-const LOOK_BACK: usize = 32;
 
 /// One header's records, ready to be rendered block by block by any worker.
 pub struct Renderer<'a> {
@@ -105,20 +101,20 @@ impl Rendered {
 }
 
 /// What a worker has while it renders one block.
-struct Worker<'a> {
+pub(super) struct Worker<'a> {
     finder: Option<Finder<'a>>,
     scratch: Vec<u8>,
     /// What is known of the record that was looked at last.
-    known: Option<Known>,
+    pub(super) known: Option<Known>,
     /// True while that is the state which the next record of the same ID finds.
-    chained: bool,
+    pub(super) chained: bool,
     /// By the first record of a series, the next one and what it finds.
-    states: HashMap<usize, (usize, Option<Known>)>,
+    pub(super) states: HashMap<usize, (usize, Option<Known>)>,
     check: SelfCheck,
 }
 
 /// What a record became.
-enum Became {
+pub(super) enum Became {
     /// So many messages.
     Messages(u64),
     /// Nothing, and why.
@@ -126,7 +122,7 @@ enum Became {
 }
 
 /// Why a record became nothing.
-enum Stop {
+pub(super) enum Stop {
     /// It is at fault.
     Refused(Refusal),
     /// The program or its machine is: the pass ends.
@@ -174,89 +170,8 @@ impl Renderer<'_> {
         rendered.checked = worker.check.finish();
     }
 
-    /// Renders what is told at the place of a row.
-    fn turn(
-        &self,
-        plan: &Plan,
-        turn: &Turn,
-        block: &Block,
-        row: &Row<'_>,
-        worker: &mut Worker<'_>,
-        rendered: &mut Rendered,
-    ) -> Result<(), EngineError> {
-        let here = Number::InBlock(row.number);
-        match turn {
-            Turn::Elsewhere => Ok(()),
-            Turn::After(others) => {
-                others.iter().try_for_each(|at| self.apart(plan, *at, worker, rendered))?;
-                self.one(block, row, here, worker, rendered)
-            }
-            Turn::Series { first, at } => {
-                self.state_before(plan, *first, *at, worker)?;
-                let offset = block.offset + row.range.start as u64;
-                let done = match plan.spot(*at) {
-                    Some(spot) if spot.offset != offset => self.apart(plan, *at, worker, rendered),
-                    _ => self.one(block, row, here, worker, rendered),
-                };
-                worker.chained = false;
-                worker.states.insert(*first, (*at + 1, worker.known));
-                done
-            }
-        }
-    }
-
-    /// Renders a record that stands elsewhere.
-    fn apart(
-        &self,
-        plan: &Plan,
-        at: usize,
-        worker: &mut Worker<'_>,
-        rendered: &mut Rendered,
-    ) -> Result<(), EngineError> {
-        let spot = plan.spot(at).ok_or(EngineError::Worker)?;
-        let block = plan.read(spot)?;
-        let mut rows = Rows::new(&block, self.layout);
-        let row = rows.next_row().ok_or(EngineError::Worker)?;
-        self.one(&block, &row, Number::InFile(spot.record), worker, rendered)
-    }
-
-    /// Finds out what the record `at` of a series is held against: what the ones before
-    /// it leave, which can be nothing where they are refused.
-    fn state_before(
-        &self,
-        plan: &Plan,
-        first: usize,
-        at: usize,
-        worker: &mut Worker<'_>,
-    ) -> Result<(), EngineError> {
-        let Some(memory) = &self.memory else { return Ok(()) };
-        let state = worker.states.get(&first).filter(|(next, _)| *next <= at).copied();
-        let from = state.map_or(first.max(at.saturating_sub(LOOK_BACK)), |(next, _)| next);
-        worker.known = state.and_then(|(_, known)| known);
-        let (mut out, mut entries) = (Output::default(), Vec::new());
-        for number in from..=at {
-            let block = plan.read(plan.spot(number).ok_or(EngineError::Worker)?)?;
-            let mut rows = Rows::new(&block, self.layout);
-            let row = rows.next_row().ok_or(EngineError::Worker)?;
-            if number == from && state.is_none() {
-                worker.known = memory.known(row.values)?;
-            }
-            worker.chained = true;
-            if number == at {
-                break;
-            }
-            match self.record(&row, worker, &mut out, &mut entries) {
-                Err(Stop::Broken(err)) => return Err(err),
-                Ok(_) | Err(Stop::Refused(_)) => {}
-            }
-            out.clear();
-            entries.clear();
-        }
-        Ok(())
-    }
-
     /// Renders one record and accounts for it; `number` says which it is.
-    fn one(
+    pub(super) fn one(
         &self,
         block: &Block,
         row: &Row<'_>,
@@ -287,22 +202,6 @@ impl Renderer<'_> {
         Ok(())
     }
 
-    /// Looks at a block before it is rendered: its rows, their keys and, if they are
-    /// wanted, the links of cancelled appointments.
-    pub fn look(layout: &Layout, links: Option<&Detector>, block: &Block, rendered: &mut Rendered) {
-        let (id, when) = (id_cells(layout), layout.cells("lastmodified"));
-        let mut rows = Rows::new(block, layout);
-        while let Some(row) = rows.next_row() {
-            rendered.counts.rows += 1;
-            if row.fault.is_none() {
-                let offset = block.offset + row.range.start as u64;
-                rendered.keys.extend(key(id, when, row.values, offset));
-                let link = links.and_then(|detector| Link::of(block, &row, layout, detector));
-                rendered.links.extend(link);
-            }
-        }
-    }
-
     fn worker(&self) -> Worker<'_> {
         let appointments = self.layout.kind == ExtractKind::Appointments;
         let index = self.patients.filter(|_| appointments);
@@ -317,7 +216,7 @@ impl Renderer<'_> {
     }
 
     /// Appends the messages of one record, and what is to be known of it from now on.
-    fn record(
+    pub(super) fn record(
         &self,
         row: &Row<'_>,
         worker: &mut Worker<'_>,
@@ -537,14 +436,19 @@ pub fn id_of<'a>(layout: &Layout, values: &'a csv::ByteRecord) -> &'a [u8] {
     first_value(id_cells(layout), values)
 }
 
-fn id_cells(layout: &Layout) -> &[usize] {
+pub(super) fn id_cells(layout: &Layout) -> &[usize] {
     match layout.kind {
         ExtractKind::Appointments => layout.cells("appointmentid"),
         _ => layout.cells("patientid"),
     }
 }
 
-fn key(id: &[usize], when: &[usize], values: &csv::ByteRecord, offset: u64) -> Option<Key> {
+pub(super) fn key(
+    id: &[usize],
+    when: &[usize],
+    values: &csv::ByteRecord,
+    offset: u64,
+) -> Option<Key> {
     let (id, when) = (first_value(id, values), first_value(when, values));
     if id.is_empty() {
         return None;
