@@ -39,6 +39,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     check.id_columns(&patient_ids, &appointment_ids, &mut forms);
     let filters = check.filters(raw.filter.unwrap_or_default());
     let deleted_patients = check.deleted_patients(raw.patients);
+    let events = check.events(raw.events, &forms);
     let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());
     let fields = check.fields(raw.fields, hl7_version);
     let codes = check.codes(raw.codes);
@@ -68,6 +69,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         appointment_ids,
         filters: filters?,
         deleted_patients: deleted_patients?,
+        events: events?,
         fields,
         codes,
         mapping,

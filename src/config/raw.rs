@@ -35,6 +35,7 @@ pub(super) struct File {
     pub external_ids: Option<ExternalIds>,
     pub filter: Option<Filters>,
     pub patients: Option<Spanned<Patients>>,
+    pub events: Option<Spanned<Events>>,
     pub fields: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Word>>>>,
     #[serde(default)]
     pub codes: BTreeMap<Spanned<String>, Spanned<Words>>,
@@ -74,6 +75,8 @@ pub(super) struct Extract {
     pub files: Option<Spanned<Vec<Spanned<String>>>>,
     pub delimiter: Text,
     pub encoding: Text,
+    /// Of appointments only.
+    pub snapshot: Option<Spanned<bool>>,
 }
 
 /// Header names of a site and the columns they mean, or IDs and their names.
@@ -201,6 +204,15 @@ pub(super) struct Filter {
 #[serde(deny_unknown_fields)]
 pub(super) struct Patients {
     pub deleted: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Events {
+    pub walk_in: Text,
+    pub cancelled_unannounced: Text,
+    pub missing_rows: Text,
+    pub on_contradiction: Text,
 }
 
 #[derive(Default, Deserialize)]

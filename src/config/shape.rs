@@ -283,7 +283,8 @@ value = 5
             [
                 "line 1: unknown field `porject`, expected one of `project`, `enable`, `extract`, \
                  `columns`, `providers`, `departments`, `wire`, `connectivity`, `endpoint`, \
-                 `external_ids`, `filter`, `patients`, `fields`, `codes`, `mapping`, `appointments`, \
+                 `external_ids`, `filter`, `patients`, `events`, `fields`, `codes`, `mapping`, \
+                 `appointments`, \
                  `provider_id`, `batch`, `pickup`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \

@@ -23,6 +23,7 @@ mod known;
 mod layout;
 mod queue;
 mod scope;
+mod telling;
 mod wire;
 
 pub use code::{Code, Owner};
@@ -39,4 +40,5 @@ pub use scope::{
     InterfaceName, Login, MappingRow, Method, NpiMissing, OnDoubt, Pickup, Protocol, Provider,
     ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
 };
+pub use telling::{EventRules, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

@@ -2,7 +2,7 @@
 
 use super::drop::Explanation;
 use super::render::{Renderer, Stop, no_patient, no_program, shaped};
-use crate::convert::{Detector, Finding, Refusal};
+use crate::convert::{Finding, Refusal};
 use crate::domain::{Event, Fingerprint, Note};
 use crate::extract::Row;
 
@@ -19,7 +19,7 @@ impl Renderer<'_> {
             Finding::Slot => return Ok(Explanation::Nothing(Note::OpenSlot)),
             Finding::TestPatient => return Ok(Explanation::Nothing(Note::TestPatient)),
             Finding::Told(events, _) => events,
-            Finding::State(status) => Detector::change(status, &Fingerprint::NONE, None),
+            Finding::State(status) => detector.change(status, &Fingerprint::NONE, None),
         };
         if let Some(why) = self.sieve.keeps_out(input) {
             return Ok(Explanation::Nothing(why));
