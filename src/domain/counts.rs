@@ -119,8 +119,7 @@ impl Note {
             }
             Note::Rebooked => "cancelled appointments booked again",
             Note::Contradicts => {
-                "events that contradict what was told before: an update of somebody unknown, an \
-                 addition of somebody known"
+                "events that contradict what was told before, such as updates of somebody unknown"
             }
             Note::Missing => "booked appointments that the snapshot does not have",
             Note::Unchanged => "records unchanged since they were told last",

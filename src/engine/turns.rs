@@ -73,15 +73,20 @@ impl Renderer<'_> {
         let state = worker.states.get(&first).filter(|(next, _)| *next <= at).copied();
         let from = state.map_or(first.max(at.saturating_sub(LOOK_BACK)), |(next, _)| next);
         worker.known = state.and_then(|(_, known)| known);
+        // What `known` says is the state from here on, and the register is not asked.
+        worker.chained = true;
         let (mut out, mut entries) = (Output::default(), Vec::new());
         for number in from..=at {
+            let stated = state.is_some() || number != from;
+            if number == at && stated {
+                break;
+            }
             let block = plan.read(plan.spot(number).ok_or(EngineError::Worker)?)?;
             let mut rows = Rows::new(&block, self.layout);
             let row = rows.next_row().ok_or(EngineError::Worker)?;
-            if number == from && state.is_none() {
+            if !stated {
                 worker.known = memory.known(row.values)?;
             }
-            worker.chained = true;
             if number == at {
                 break;
             }
