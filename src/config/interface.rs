@@ -35,7 +35,9 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let connectivity = raw.connectivity.unwrap_or_default();
     let rows = raw.endpoint.unwrap_or_default();
     let endpoints = environment.and_then(|which| check.endpoints(which, connectivity, rows));
-    let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
+    let mut external_ids = raw.external_ids.unwrap_or_default();
+    let on_id_change = check.on_id_change(external_ids.on_change.take());
+    let (patient_ids, appointment_ids) = check.external_ids(external_ids);
     check.id_columns(&patient_ids, &appointment_ids, &mut forms);
     let deleted_patients = check.deleted_patients(raw.patients);
     let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());
@@ -65,6 +67,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         endpoints: endpoints?,
         patient_ids,
         appointment_ids,
+        on_id_change: on_id_change?,
         deleted_patients: deleted_patients?,
         fields,
         codes,

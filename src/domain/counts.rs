@@ -70,6 +70,8 @@ pub enum Note {
     NpiCheckDigit,
     /// The check before publishing warned: a value too long, a code of the site's own.
     Remark,
+    /// An external ID that is not the one sent before went out, as agreed.
+    ExternalIdChanged,
     /// An appointment that was cancelled is booked again under its ID.
     Rebooked,
     /// Nothing told: as it was when it was told last.
@@ -103,6 +105,7 @@ impl Note {
             Note::Remark => {
                 "warnings of the check before publishing; `hl7drop validate` shows them"
             }
+            Note::ExternalIdChanged => "external IDs that are not the ones sent before, sent",
             Note::Rebooked => "cancelled appointments booked again",
             Note::Unchanged => "records unchanged since they were told last",
             Note::OpenSlot => "open slots, told to nobody",

@@ -29,12 +29,12 @@ pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use form::{Encoding, Form};
-pub use known::{Fingerprint, Known, Status};
+pub use known::{Claim, Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
-    InterfaceName, Login, MappingRow, Method, OnDoubt, Pickup, Protocol, Provider, ProviderIds,
-    Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
+    InterfaceName, Login, MappingRow, Method, OnChange, OnDoubt, Pickup, Protocol, Provider,
+    ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
 };
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

@@ -12,6 +12,7 @@ use jiff::civil::DateTime;
 use rayon::ThreadPool;
 
 use super::agreement::{Agreement, Programs};
+use super::claims::{ClaimKey, Claims, Judged, judge};
 use super::doubles;
 use super::error::EngineError;
 use super::memory::Memory;
@@ -117,7 +118,18 @@ struct Read {
     account: Account,
     layout: Layout,
     keys: Vec<Key>,
+    claims: Vec<ClaimKey>,
+    withheld: Vec<u64>,
     plain: Option<Plain>,
+}
+
+/// What the first reading of an extract found that counts in the second.
+#[derive(Default, PartialEq)]
+struct Found {
+    /// Records that a newer one stands for, by offset, ascending.
+    older: Vec<u64>,
+    /// Of the external IDs.
+    judged: Judged,
 }
 
 /// A copy of an extract's text; removed when it is dropped.
@@ -204,7 +216,7 @@ impl Conversion<'_> {
     }
 
     /// Reads an extract once, and a second time if the first found records that a
-    /// newer one stands for.
+    /// newer one stands for, or external IDs that are not unique.
     fn passes(
         &mut self,
         source: &Source,
@@ -216,23 +228,34 @@ impl Conversion<'_> {
         let reading = &self.agreement.reading;
         let packed = joined && !source.is_text(reading).map_err(EngineError::Extract)?;
         let mut plain = packed.then(|| Plain::create(self.scratch)).transpose()?;
-        let mut read = self.pass(source, references, patients, joined, &[], &mut plain)?;
+        let first = Found::default();
+        let mut read = self.pass(source, references, patients, joined, &first, &mut plain)?;
+        let mut found = Found::default();
         if !read.1 {
             // In place: a list of a million keys is 24 MB, and nobody needs its order.
             let candidates = doubles::candidates(&mut read.0.keys);
             if !candidates.is_empty() {
                 let (layout, mut blocks) =
                     source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
-                let older = doubles::older(&mut blocks, &layout, &candidates)?;
-                if !older.is_empty() {
-                    self.journal.undo()?;
-                    self.writer.rollback(savepoint)?;
-                    drop(std::mem::take(&mut read.0.keys));
-                    read = self.pass(source, references, patients, joined, &older, &mut None)?;
-                }
+                found.older = doubles::older(&mut blocks, &layout, &candidates)?;
             }
         }
-        self.journal.end(&read.0.account.counts, &read.0.account.notes)?;
+        found.judged = judge(&mut std::mem::take(&mut read.0.claims), &found.older, read.1);
+        if found != first {
+            self.journal.undo()?;
+            self.writer.rollback(savepoint)?;
+            drop(std::mem::take(&mut read.0.keys));
+            read = self.pass(source, references, patients, joined, &found, &mut None)?;
+        }
+        let Read { keys, withheld, account, .. } = &mut read.0;
+        if !withheld.is_empty() {
+            // Nor is an older row of the record to be found in its place.
+            let out = |offset: &u64| {
+                [&*withheld, &found.older].iter().any(|list| list.binary_search(offset).is_ok())
+            };
+            keys.retain(|key| !out(&key.offset));
+        }
+        self.journal.end(&account.counts, &account.notes)?;
         Ok(Read { plain, ..read.0 })
     }
 
@@ -243,7 +266,7 @@ impl Conversion<'_> {
         references: &References,
         patients: Option<&PatientIndex>,
         joined: bool,
-        older: &[u64],
+        found: &Found,
         plain: &mut Option<Plain>,
     ) -> Result<(Read, bool), EngineError> {
         let (layout, mut blocks) = source
@@ -261,10 +284,12 @@ impl Conversion<'_> {
             programs: &programs,
             references,
             patients: patients.map(|index| (index, of_patients.as_slice())),
-            older,
-            keys: joined || !events && older.is_empty(),
+            older: &found.older,
+            keys: joined || !events && *found == Found::default(),
             agreed: &self.agreement.agreed,
             memory,
+            claims: Claims::open(self.agreement, &layout),
+            judged: &found.judged,
         };
         if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
             let (_, blocks) =
@@ -272,6 +297,7 @@ impl Conversion<'_> {
             explain(source, blocks, &renderer, wanted)?;
         }
         let (mut counts, mut notes) = (Counts::default(), Notes::default());
+        let (mut claims, mut withheld) = (Vec::new(), Vec::new());
         let mut keys = Vec::with_capacity(if renderer.keys { KEYS_RESERVED } else { 0 });
         let writer = &mut *self.writer;
         let ended = ordered(
@@ -296,6 +322,8 @@ impl Conversion<'_> {
                 counts.add(&rendered.counts);
                 notes.add(&rendered.output.notes);
                 keys.extend_from_slice(&rendered.keys);
+                claims.extend_from_slice(&rendered.claims);
+                withheld.extend_from_slice(&rendered.withheld);
                 if let Some(register) = journal.register() {
                     register.remember(&rendered.entries)?;
                 }
@@ -311,7 +339,7 @@ impl Conversion<'_> {
             return Err(err);
         }
         let account = Account { counts, notes, unknown: layout.unknown.clone() };
-        Ok((Read { account, layout, keys, plain: None }, events))
+        Ok((Read { account, layout, keys, claims, withheld, plain: None }, events))
     }
 
     /// Compiles the programs of a header, and those for the headers of its patients.

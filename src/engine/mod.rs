@@ -6,6 +6,7 @@ mod agreement;
 mod attempt;
 mod backoff;
 pub mod check;
+mod claims;
 mod deliver;
 mod direct;
 mod doubles;

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::agreement::Programs;
+use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
 use super::memory::Memory;
 use super::patients::{Finder, PatientIndex};
@@ -34,6 +35,10 @@ pub struct Renderer<'a> {
     pub agreed: &'a Arc<Agreed>,
     /// What was told before, where it is known.
     pub memory: Option<Memory<'a>>,
+    /// Holds external IDs against each other, where there are any.
+    pub claims: Option<Claims>,
+    /// What an earlier reading of the extract found of them.
+    pub judged: &'a Judged,
 }
 
 /// What became of a block.
@@ -47,6 +52,10 @@ pub struct Rendered {
     pub faults: Vec<Refused>,
     /// Where each record with an ID stands.
     pub keys: Vec<Key>,
+    /// Where each external ID stands.
+    pub claims: Vec<ClaimKey>,
+    /// Records refused for an external ID, by offset: no appointment may have them.
+    pub withheld: Vec<u64>,
     /// What the messages were found to be.
     pub checked: Checked,
     /// What the register is to know from now on: entries, one after the other.
@@ -82,12 +91,15 @@ pub struct Key {
 impl Rendered {
     /// Makes it empty and keeps its buffers.
     pub fn clear(&mut self) {
-        let Rendered { output, counts, faults, keys, checked, entries, broken } = self;
+        let Rendered { output, counts, faults, keys, claims, withheld, checked, entries, broken } =
+            self;
         *checked = Checked::default();
         output.clear();
         *counts = Counts::default();
         faults.clear();
         keys.clear();
+        claims.clear();
+        withheld.clear();
         entries.clear();
         *broken = None;
     }
@@ -97,6 +109,9 @@ impl Rendered {
 struct Worker<'a> {
     finder: Option<Finder<'a>>,
     scratch: Vec<u8>,
+    /// Where the record begins.
+    offset: u64,
+    claims: Vec<ClaimKey>,
 }
 
 /// What a record became.
@@ -108,7 +123,7 @@ enum Became {
 }
 
 /// Why a record became nothing.
-enum Stop {
+pub enum Stop {
     /// It is at fault.
     Refused(Refusal),
     /// The program or its machine is: the pass ends.
@@ -142,6 +157,7 @@ impl Renderer<'_> {
                 rendered.counts.duplicate += 1;
                 continue;
             }
+            worker.offset = offset;
             let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
             match self.record(&row, &mut worker, &mut rendered.output, &mut rendered.entries) {
                 Ok(Became::Nothing(why)) => {
@@ -159,6 +175,9 @@ impl Renderer<'_> {
                 }
                 Err(Stop::Refused(refusal)) => {
                     rendered.output.reset(mark);
+                    if matches!(refusal.code, Code::X001 | Code::X002) {
+                        rendered.withheld.push(offset);
+                    }
                     rendered.counts.error += 1;
                     rendered.faults.push(Refused {
                         refusal,
@@ -172,12 +191,18 @@ impl Renderer<'_> {
             }
         }
         rendered.checked = check.finish();
+        rendered.claims = worker.claims;
     }
 
     fn worker(&self) -> Worker<'_> {
         let appointments = self.layout.kind == ExtractKind::Appointments;
         let index = self.patients.filter(|_| appointments);
-        Worker { finder: index.map(|(index, _)| index.finder()), scratch: Vec::new() }
+        Worker {
+            finder: index.map(|(index, _)| index.finder()),
+            scratch: Vec::new(),
+            offset: 0,
+            claims: Vec::new(),
+        }
     }
 
     /// Appends the messages of one record, and what is to be known of it from now on.
@@ -216,7 +241,8 @@ impl Renderer<'_> {
                 return Ok(Became::Nothing(Note::TestPatient));
             }
         }
-        self.remember(&telling, told, input, worker, entries);
+        let settled = self.settle(&telling, input, worker, out)?;
+        self.remember(&telling, told, settled.as_ref(), input, worker, entries);
         Ok(match told {
             0 if !telling.events.is_empty() => Became::Nothing(Note::SwitchedOff),
             0 if telling.before.is_some() => Became::Nothing(Note::Unchanged),
@@ -259,18 +285,40 @@ impl Renderer<'_> {
         Ok(Telling { events, before, after })
     }
 
+    /// Holds the external IDs of a record against those of all others; one that was never
+    /// told and never will be has none.
+    fn settle(
+        &self,
+        telling: &Telling<'_>,
+        input: Input<'_>,
+        worker: &mut Worker<'_>,
+        out: &mut Output,
+    ) -> Result<Option<Settled>, Stop> {
+        let Some(claims) = &self.claims else { return Ok(None) };
+        if telling.events.is_empty() && telling.before.is_none() {
+            return Ok(None);
+        }
+        let at = (id_of(self.layout, input.own), worker.offset);
+        let memory = self.memory.as_ref();
+        let keys = &mut worker.claims;
+        claims.settle(memory, self.judged, input, at, keys, &mut out.notes).map(Some)
+    }
+
     fn remember(
         &self,
         telling: &Telling<'_>,
         told: u64,
+        settled: Option<&Settled>,
         input: Input<'_>,
         worker: &mut Worker<'_>,
         entries: &mut Vec<u8>,
     ) {
         let Some((memory, mut after)) = self.memory.as_ref().zip(telling.after) else { return };
         after.announced |= told > 0;
-        if telling.before != Some(after) {
-            memory.enter(input.own, after, &mut worker.scratch, entries);
+        let renewed = settled.is_some_and(|settled| settled.renewed);
+        if telling.before != Some(after) || renewed {
+            let claims = settled.map_or(&[][..], |settled| &settled.claims);
+            memory.enter(input.own, after, claims, &mut worker.scratch, entries);
         }
     }
 
@@ -278,7 +326,7 @@ impl Renderer<'_> {
     fn hold(&self, input: Input<'_>, worker: &mut Worker<'_>, entries: &mut Vec<u8>) {
         let known = Known { fingerprint: Fingerprint::NONE, status: None, announced: false };
         if let Some(memory) = &self.memory {
-            memory.enter(input.own, known, &mut worker.scratch, entries);
+            memory.enter(input.own, known, &[], &mut worker.scratch, entries);
         }
     }
 

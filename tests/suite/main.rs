@@ -17,6 +17,7 @@ mod config;
 mod crash;
 mod delivery;
 mod doubt;
+mod external_ids;
 mod input;
 mod ledger;
 mod properties;
