@@ -40,6 +40,8 @@ pub struct Engine {
 pub struct Summary {
     /// Each drop that was taken in.
     pub drops: Vec<Taken>,
+    /// The last look into the inbox, which took nothing.
+    pub left: Taken,
     /// Each batch that was on its way, and what became of it.
     pub deliveries: Vec<Delivered>,
     /// Where all messages stand now.
@@ -98,12 +100,15 @@ impl Engine {
         let mut summary = Summary::default();
         loop {
             recover(self, &ledger)?;
-            let taken = intake::intake(self, &mut ledger)?;
+            let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;
             let found = taken.found_something();
             if found {
                 summary.drops.push(taken);
-            } else if !summary.drops.is_empty() {
-                break;
+            } else {
+                summary.left = taken;
+                if !summary.drops.is_empty() {
+                    break;
+                }
             }
             let tried = deliver::deliver(self, &mut ledger)?;
             let again = |old: &Delivered| {

@@ -19,6 +19,7 @@ mod delivery;
 mod doubt;
 mod external_ids;
 mod input;
+mod judges;
 mod ledger;
 mod properties;
 mod proxy;
