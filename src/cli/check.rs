@@ -8,7 +8,7 @@ use super::Outcome;
 use super::args::{Check, Cli};
 use super::exit::Exit;
 use super::setup::{name, setup};
-use crate::engine::check::{Checked, folders, partner, state};
+use crate::engine::check::{Checked, folders, partner, settings, state};
 use crate::engine::{Engine, probe};
 
 /// What was found out about one interface.
@@ -25,14 +25,14 @@ pub fn check(cli: &Cli, args: &Check) -> Outcome {
     let mut exit = Exit::DONE;
     let mut all = Vec::new();
     for path in &setup.interfaces {
-        let settings = format!("settings {}", path.display());
+        let read = format!("settings {}", path.display());
         let looked = match setup.open(path) {
             Err(failure) => {
-                let wrong = Checked { what: settings, wrong: Some(failure.text) };
+                let wrong = Checked { what: read, wrong: Some(failure.text), warns: false };
                 Looked { checked: vec![(wrong, failure.exit)], ..Looked::default() }
             }
             Ok(engine) => {
-                let good = Checked { what: settings, wrong: None };
+                let good = Checked { what: read, wrong: None, warns: false };
                 look(
                     &engine,
                     args,
@@ -59,10 +59,11 @@ pub fn check(cli: &Cli, args: &Check) -> Outcome {
 
 fn look(engine: &Engine, args: &Check, mut looked: Looked) -> Looked {
     let local = |one| (one, Exit::LOCAL);
+    looked.checked.extend(settings(engine).into_iter().map(local));
     looked.checked.extend(folders(engine).into_iter().map(local));
     let state = state(engine).unwrap_or_else(|err| {
         let what = format!("ledger {}", engine.spool.ledger().display());
-        vec![Checked { what, wrong: Some(err.to_string()) }]
+        vec![Checked { what, wrong: Some(err.to_string()), warns: false }]
     });
     looked.checked.extend(state.into_iter().map(local));
     for endpoint in engine.agreement.scope.endpoints.iter().filter(|_| !args.offline) {
@@ -82,7 +83,8 @@ fn look(engine: &Engine, args: &Check, mut looked: Looked) -> Looked {
 fn to_json(interface: &str, looked: &Looked) -> Vec<Value> {
     let checked = looked.checked.iter().map(|(one, _)| {
         let ok = one.wrong.is_none();
-        json!({ "interface": interface, "what": one.what, "ok": ok, "wrong": one.wrong })
+        let (what, wrong, warns) = (&one.what, &one.wrong, one.warns);
+        json!({ "interface": interface, "what": what, "ok": ok, "wrong": wrong, "warns": warns })
     });
     let paragraphs = looked.paragraphs.iter().map(|(endpoint, text)| {
         let what = format!("for the administrator of {endpoint}");
@@ -104,6 +106,7 @@ fn write(looked: &Looked, out: &mut dyn Write) -> io::Result<()> {
 
 fn write_one(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
     match &checked.wrong {
+        None if checked.warns => writeln!(out, "warn   {}", checked.what),
         None => writeln!(out, "ok     {}", checked.what),
         Some(wrong) => {
             writeln!(out, "WRONG  {}", checked.what)?;

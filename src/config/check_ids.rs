@@ -1,12 +1,12 @@
 //! `[[external_ids.*]]`, `[[mapping]]` and `[provider_id]`: which value goes where.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 
 use super::check::{Check, Place, open};
 use super::raw::{self, Text};
-use crate::domain::{ExternalId, MappingRow, NpiMissing, ProviderIds, Target};
+use crate::domain::{ExternalId, MappingRow, NpiMissing, OnChange, ProviderIds, Target};
 use crate::hl7::Path;
 
 /// The fields that take an external ID (`interface.md` section 8, row 4).
@@ -23,8 +23,8 @@ const WIDTH_MAX: i64 = 20;
 #[derive(Default)]
 struct Taken {
     custom_fields: BTreeSet<String>,
-    categories: BTreeSet<String>,
-    replaced: BTreeSet<String>,
+    /// Fields, each with the category that has it.
+    replaced: BTreeMap<String, String>,
 }
 
 impl Check<'_> {
@@ -33,7 +33,7 @@ impl Check<'_> {
         &mut self,
         section: raw::ExternalIds,
     ) -> (Vec<ExternalId>, Vec<ExternalId>) {
-        let raw::ExternalIds { authority, id_type, patient, appointment } = section;
+        let raw::ExternalIds { authority, id_type, patient, appointment, .. } = section;
         let mut table = |name, rows: Vec<_>, fields: &[&str]| {
             let mut taken = Taken::default();
             rows.into_iter()
@@ -51,6 +51,12 @@ impl Check<'_> {
         )
     }
 
+    /// Checks what becomes of an ID that changed.
+    pub fn on_id_change(&mut self, value: Text) -> Option<OnChange> {
+        let words = [("hold", OnChange::Hold), ("warn", OnChange::Warn), ("send", OnChange::Send)];
+        self.word(Place { name: "external_ids", start: 0 }, "on_change", value, &words)
+    }
+
     fn external_id(
         &mut self,
         place: Place,
@@ -61,13 +67,8 @@ impl Check<'_> {
         let name = self.text(place, "name", row.name, "\"Ridge MRN\"");
         let custom_field_id = self.custom_field_id(place, row.custom_field_id, taken);
         let category = self.text(place, "category", row.category, "\"MRN\"");
-        if let Some(category) = &category
-            && !taken.categories.insert(category.as_ref().clone())
-        {
-            let what = format!("category `{}` already has an external ID", category.as_ref());
-            self.problem(category.span().start, what);
-        }
-        let target = self.target(place, row.field, fields, taken);
+        let of = category.as_ref().map(|category| category.as_ref().as_str());
+        let target = self.target(place, row.field, (fields, of), taken);
         let authority = match row.authority {
             Some(authority) => self.st("authority", authority, 20),
             None => {
@@ -121,7 +122,7 @@ impl Check<'_> {
         &mut self,
         place: Place,
         value: Text,
-        fields: &[&str],
+        (fields, category): (&[&str], Option<&str>),
         taken: &mut Taken,
     ) -> Option<Target> {
         let value = self.text(place, "field", value, &format!("{:?}", fields[0]))?;
@@ -131,28 +132,34 @@ impl Check<'_> {
             Some(name) => (name, true),
             None => (text.as_str(), false),
         };
-        let field = match name.parse() {
-            Ok(field) if fields.contains(&name) => field,
-            Ok(_) => {
-                let what = format!("{name} takes no such ID; write one of {}", fields.join(", "));
-                self.problem(start, what);
-                return None;
-            }
+        let field: Path = match name.parse() {
+            Ok(field) => field,
             Err(err) => {
                 self.problem(start, format!("{err}"));
                 return None;
             }
         };
-        if marked && name != LIST_FIELD {
+        let listed = fields.contains(&name);
+        if PATIENT_FIELDS.iter().chain(&APPOINTMENT_FIELDS).any(|one| *one == name) && !listed {
+            let what = format!("{name} takes no such ID; write one of {}", fields.join(", "));
+            self.problem(start, what);
+            return None;
+        }
+        if marked && listed && name != LIST_FIELD {
             let what = format!("{name} holds one ID and is replaced anyway; write {name:?}");
             self.problem(start, what);
             return None;
         }
-        let replaces = marked || name != LIST_FIELD;
-        if replaces && !taken.replaced.insert(name.to_string()) {
-            self.problem(start, format!("another external ID already replaces {name}"));
+        let appended = name == LIST_FIELD && !marked;
+        if !appended {
+            let category = category.unwrap_or_default().to_string();
+            let before = taken.replaced.insert(name.to_string(), category.clone());
+            // Of one category a record has one value, so the two never meet.
+            if before.is_some_and(|before| before != category) {
+                self.problem(start, format!("another external ID already replaces {name}"));
+            }
         }
-        Some(Target { field, replaces })
+        Some(Target { field, listed, replaces: marked || listed && !appended })
     }
 
     /// Checks `[[mapping]]`; its templates are checked where they are read.
@@ -233,7 +240,7 @@ mod tests {
             name: "x".to_string(),
             custom_field_id: "41".to_string(),
             category: "MRN".to_string(),
-            target: Target { field: "PID-3".parse().unwrap(), replaces: false },
+            target: Target { field: "PID-3".parse().unwrap(), listed: true, replaces: false },
             authority: String::new(),
             id_type: "MR".to_string(),
             width: Some(8),
@@ -250,8 +257,8 @@ mod tests {
     fn an_id_goes_to_a_field_that_takes_one() {
         let told = |table, field| problems(&added(&row(table, "41", "MRN", field))).remove(0);
         assert_eq!(
-            told("patient", "PID-19"),
-            "line 19: PID-19 takes no such ID; write one of PID-2, PID-3, PID-4, PID-18"
+            told("patient", "SCH-1"),
+            "line 19: SCH-1 takes no such ID; write one of PID-2, PID-3, PID-4, PID-18"
         );
         assert_eq!(
             told("appointment", "PID-3"),
@@ -268,15 +275,34 @@ mod tests {
     }
 
     #[test]
-    fn two_ids_share_no_category_no_column_and_no_place() {
+    fn an_id_may_go_elsewhere_which_the_map_looks_at() {
+        let target = |field| scope(&added(&row("patient", "41", "MRN", field))).patient_ids;
+        let field = "PID-24.2".parse().unwrap();
+        let plain = Target { field, listed: false, replaces: false };
+        assert_eq!(target("PID-24.2")[0].target, plain);
+        assert_eq!(target("PID-24.2!")[0].target, Target { replaces: true, ..plain });
+    }
+
+    #[test]
+    fn a_changed_id_is_held_warned_of_or_sent() {
+        assert_eq!(scope(GOOD).on_id_change, OnChange::Hold);
+        let with = |word: &str| added(&format!("[external_ids]\non_change = \"{word}\""));
+        assert_eq!(scope(&with("warn")).on_id_change, OnChange::Warn);
+        assert_eq!(scope(&with("send")).on_id_change, OnChange::Send);
+        let told = "line 16: `drop` is no on_change; write \"hold\" or \"warn\" or \"send\"";
+        assert_eq!(problems(&with("drop")), [told]);
+    }
+
+    #[test]
+    fn two_ids_share_no_column_and_a_place_only_within_a_category() {
         let two = |first: (&str, &str, &str), second: (&str, &str, &str)| {
             let row = |(id, category, field)| row("patient", id, category, field);
             added(&(row(first) + &row(second)))
         };
-        assert_eq!(
-            problems(&two(("41", "MRN", "PID-4"), ("42", "MRN", "PID-3"))),
-            ["line 23: category `MRN` already has an external ID"]
-        );
+        for field in ["PID-4", "PID-3"] {
+            let same = two(("41", "MRN", "PID-4"), ("42", "MRN", field));
+            assert_eq!(scope(&same).patient_ids.len(), 2, "the record may have one of them");
+        }
         assert_eq!(
             problems(&two(("41", "MRN", "PID-4"), ("41", "B", "PID-3"))),
             ["line 22: custom field 41 already is an external ID"]

@@ -35,7 +35,9 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let connectivity = raw.connectivity.unwrap_or_default();
     let rows = raw.endpoint.unwrap_or_default();
     let endpoints = environment.and_then(|which| check.endpoints(which, connectivity, rows));
-    let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
+    let mut external_ids = raw.external_ids.unwrap_or_default();
+    let on_id_change = check.on_id_change(external_ids.on_change.take());
+    let (patient_ids, appointment_ids) = check.external_ids(external_ids);
     check.id_columns(&patient_ids, &appointment_ids, &mut forms);
     let filters = check.filters(raw.filter.unwrap_or_default());
     let deleted_patients = check.deleted_patients(raw.patients);
@@ -68,6 +70,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         patient_ids,
         appointment_ids,
         filters: filters?,
+        on_id_change: on_id_change?,
         deleted_patients: deleted_patients?,
         events: events?,
         fields,

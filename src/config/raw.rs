@@ -161,6 +161,7 @@ pub(super) struct ExternalIds {
     /// For rows that name none.
     #[serde(rename = "type")]
     pub id_type: Text,
+    pub on_change: Text,
     #[serde(default)]
     pub patient: Vec<Spanned<ExternalId>>,
     #[serde(default)]

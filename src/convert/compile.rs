@@ -158,7 +158,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-fn blank(map: &Map, column: &str) -> Blank {
+pub(super) fn blank(map: &Map, column: &str) -> Blank {
     let everywhere = map.blank.get("*").into_iter().flatten();
     Blank::of(everywhere.chain(map.blank.get(column).into_iter().flatten()).cloned().collect())
 }

@@ -1,5 +1,6 @@
 //! The field map: `config/mapping.toml` as read, then as one interface agreed on it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -185,40 +186,43 @@ impl Map {
     /// athenaNet's own, elsewhere instead of the default, which stays for records
     /// without one.
     fn put_external_id(&mut self, id: &ExternalId, patient: bool) -> Result<(), MapError> {
-        let field = id.target.field;
-        let pad = if id.zero_pad { " pad" } else { "" };
-        let width = id.width.map_or(String::new(), |width| format!(":width {width}{pad}"));
-        let column = format!("{{customfield_{}{width}}}", id.custom_field_id);
-        let text = match (field.segment(), id.authority.as_str()) {
-            ("SCH", "") => column,
-            ("SCH", authority) => format!("{column}^{authority}"),
-            (_, authority) => format!("{column}^^^{authority}^{}", id.id_type),
-        };
+        let (field, target) = (id.target.field, id.target);
         let wrong =
             |what: &str| MapError::Field { field: field.to_string(), what: what.to_string() };
+        // Neither a segment that comes more than once nor one that all messages have.
+        let own = |segment: &&mut SegmentRule| match patient {
+            true => segment.patient,
+            false => segment.kinds == [Kind::Appointment],
+        };
+        let once = |segment: &SegmentRule| segment.when.is_empty() && segment.times == 1;
         let segment = self
             .segments
             .iter_mut()
-            .find(|segment| segment.is(field) && segment.patient == patient)
+            .filter(own)
+            .find(|segment| segment.is(field) && once(segment))
             .ok_or_else(|| wrong("there is no such segment to put an external ID into"))?;
         let number = u8::try_from(field.field()).map_err(|_| wrong("no such field"))?;
-        let appended = field.to_string() == "PID-3" && !id.target.replaces;
-        match segment.fields.get_mut(&number) {
-            Some(rule) if appended => {
-                for one in &mut rule.text {
-                    one.push('~');
-                    one.push_str(&text);
-                }
-                let text = rule.text.clone();
-                *rule = field_rule(field, text)?;
-            }
-            Some(rule) => {
-                let text = std::iter::once(text).chain(rule.text.clone()).collect();
-                *rule = field_rule(field, text)?;
-            }
-            None => {
-                segment.fields.insert(number, field_rule(field, vec![text])?);
-            }
+        let text = external_id(id);
+        let mut rules: Vec<&mut FieldRule> =
+            segment.only.values_mut().filter_map(|fields| fields.get_mut(&number)).collect();
+        rules.extend(segment.fields.get_mut(&number));
+        let filled = rules.iter().any(|rule| !rule.text.is_empty());
+        if filled && !target.listed && !target.replaces {
+            let what = "it is filled already; with ! behind it the ID stands there instead";
+            return Err(wrong(what));
+        }
+        for rule in rules {
+            let text = if rule.text.is_empty() {
+                vec![text.clone()]
+            } else if target.replaces {
+                std::iter::once(text.clone()).chain(rule.text.clone()).collect()
+            } else {
+                rule.text.iter().map(|one| format!("{one}~{text}")).collect()
+            };
+            *rule = field_rule(field, text)?;
+        }
+        if let Entry::Vacant(empty) = segment.fields.entry(number) {
+            empty.insert(field_rule(field, vec![text])?);
         }
         Ok(())
     }
@@ -252,6 +256,24 @@ impl SegmentRule {
     /// Returns the segment's name.
     pub fn name(&self) -> &str {
         std::str::from_utf8(&self.name).unwrap_or("???")
+    }
+}
+
+/// Returns the template of an external ID: as CX or EI where such is listed, elsewhere
+/// the value alone, in its component.
+fn external_id(id: &ExternalId) -> String {
+    let pad = if id.zero_pad { " pad" } else { "" };
+    let width = id.width.map_or(String::new(), |width| format!(":width {width}{pad}"));
+    let column = format!("{{customfield_{}{width}}}", id.custom_field_id);
+    let field = id.target.field;
+    if !id.target.listed {
+        let before = field.component().unwrap_or(1).saturating_sub(1);
+        return format!("{}{column}", "^".repeat(before));
+    }
+    match (field.segment(), id.authority.as_str()) {
+        ("SCH", "") => column,
+        ("SCH", authority) => format!("{column}^{authority}"),
+        (_, authority) => format!("{column}^^^{authority}^{}", id.id_type),
     }
 }
 

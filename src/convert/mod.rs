@@ -7,6 +7,7 @@
 
 mod change;
 mod charset;
+mod claims;
 mod compile;
 mod detect;
 mod explain;
@@ -24,6 +25,7 @@ mod tables;
 mod template;
 mod values;
 
+pub use claims::Claimer;
 pub use compile::{Bound, Compiler};
 pub use detect::{Detector, Finding};
 pub use explain::Explained;

@@ -73,6 +73,8 @@ pub enum Note {
     NpiMissing,
     /// The check before publishing warned: a value too long, a code of the site's own.
     Remark,
+    /// An external ID that is not the one sent before went out, as agreed.
+    ExternalIdChanged,
     /// An appointment that was cancelled is booked again under its ID.
     Rebooked,
     /// An `event` that contradicts the register.
@@ -117,6 +119,7 @@ impl Note {
             Note::Remark => {
                 "warnings of the check before publishing; `hl7drop validate` shows them"
             }
+            Note::ExternalIdChanged => "external IDs that are not the ones sent before, sent",
             Note::Rebooked => "cancelled appointments booked again",
             Note::Contradicts => {
                 "events that contradict what was told before, such as updates of somebody unknown"

@@ -59,6 +59,17 @@ impl Status {
     }
 }
 
+/// One external ID of one record, as the register compares it (`interface.md` 8.6): two
+/// that are equal belong to one category and have one value. Nobody can read the value
+/// from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Claim {
+    /// Stands for the record number category.
+    pub category: [u8; 8],
+    /// Stands for the category and the value as it is sent.
+    pub value: [u8; 16],
+}
+
 /// What the register holds of one patient or appointment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {

@@ -32,13 +32,13 @@ pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
-pub use known::{Fingerprint, Known, Status};
+pub use known::{Claim, Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
-    InterfaceName, Login, MappingRow, Method, NpiMissing, OnDoubt, Pickup, Protocol, Provider,
-    ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
+    InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup, Protocol,
+    Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

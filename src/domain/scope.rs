@@ -138,6 +138,8 @@ pub struct Scope {
     pub appointment_ids: Vec<ExternalId>,
     /// `[filter]`, table 6.
     pub filters: Filters,
+    /// `[external_ids]` on_change.
+    pub on_id_change: OnChange,
     /// `[patients]` deleted.
     pub deleted_patients: DeletedPatients,
     /// `[events]`.
@@ -208,13 +210,27 @@ pub struct ExternalId {
     pub zero_pad: bool,
 }
 
+/// What becomes of a record whose external ID is not the one that was sent (8.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// It waits for a person.
+    Hold,
+    /// It is sent, and noted.
+    Warn,
+    /// It is sent.
+    Send,
+}
+
 /// A field that takes an external ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The field: PID-2, PID-3, PID-4, PID-18, SCH-1, SCH-2, PV1-19, PV1-50, PV1-5.
+    /// The field, or a component of one that is not listed.
     pub field: Path,
-    /// True where the ID stands instead of athenaNet's: every field but a plain
-    /// `PID-3`, which takes it after athenaNet's.
+    /// True of PID-2, PID-3, PID-4, PID-18, SCH-1, SCH-2, PV1-19, PV1-50 and PV1-5, which
+    /// are there for external IDs (8.4). Any other must be one that nothing fills.
+    pub listed: bool,
+    /// True where the ID stands instead of what the field has without it: every listed
+    /// field but a plain `PID-3`, which takes it after athenaNet's; and with a `!`.
     pub replaces: bool,
 }
 

@@ -24,16 +24,33 @@ pub struct Checked {
     pub what: String,
     /// What is wrong with it, and what to do; none if nothing is.
     pub wrong: Option<String>,
+    /// True if nothing is wrong, and yet somebody should know.
+    pub warns: bool,
 }
 
 impl Checked {
     pub(super) fn good(what: impl Into<String>) -> Checked {
-        Checked { what: what.into(), wrong: None }
+        Checked { what: what.into(), wrong: None, warns: false }
     }
 
     pub(super) fn wrong(what: impl Into<String>, wrong: impl Into<String>) -> Checked {
-        Checked { what: what.into(), wrong: Some(wrong.into()) }
+        Checked { what: what.into(), wrong: Some(wrong.into()), warns: false }
     }
+}
+
+/// Looks for what was agreed and is unusual.
+pub fn settings(engine: &Engine) -> Vec<Checked> {
+    let scope = &engine.agreement.scope;
+    let ids = scope.patient_ids.iter().chain(&scope.appointment_ids);
+    let elsewhere = ids.filter(|id| !id.target.listed).map(|id| {
+        let field = id.target.field;
+        let what = format!(
+            "external ID {}: {field} is no usual place for one; ask the vendor to look for it there",
+            id.name
+        );
+        Checked { warns: true, ..Checked::good(what) }
+    });
+    elsewhere.collect()
 }
 
 /// Looks at the folders: that they are there, and nobody else's to read.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::EngineError;
-use super::render::{Key, id_of};
+use super::key::{Key, id_of};
 use crate::domain::Layout;
 use crate::extract::{Blocks, Rows};
 

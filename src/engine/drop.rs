@@ -12,15 +12,18 @@ use jiff::civil::DateTime;
 use rayon::ThreadPool;
 
 use super::agreement::{Agreement, Programs};
+use super::claims::{ClaimKey, Claims, Judged, judge};
 use super::doubles;
 use super::error::EngineError;
+use super::key::Key;
 use super::memory::Memory;
 use super::patients::{PatientFile, PatientIndex};
 use super::pipeline::ordered;
 use super::reference;
-use super::render::{Key, Renderer};
+use super::render::Renderer;
 use super::source::{Progress, Source};
 use super::survey::Survey;
+use super::tally::Tally;
 use super::writer::Writer;
 use crate::convert::{Bound, Explained, References, Refusal, Resolved};
 use crate::disk::{self, NewFile};
@@ -132,7 +135,23 @@ struct Read {
     account: Account,
     layout: Layout,
     keys: Vec<Key>,
+    claims: Vec<ClaimKey>,
+    withheld: Vec<u64>,
     plain: Option<Plain>,
+}
+
+impl Read {
+    /// Takes the keys of refused records away; nor is an older row to be found in their
+    /// place.
+    fn withhold(&mut self, older: &[u64]) {
+        let Read { keys, withheld, .. } = self;
+        if !withheld.is_empty() {
+            let out = |offset: &u64| {
+                [&*withheld, older].iter().any(|list| list.binary_search(offset).is_ok())
+            };
+            keys.retain(|key| !out(&key.offset));
+        }
+    }
 }
 
 /// A copy of an extract's text; removed when it is dropped.
@@ -225,7 +244,7 @@ impl Conversion<'_> {
     }
 
     /// Reads an extract once, and a second time if the first found records that a
-    /// newer one stands for.
+    /// newer one stands for, or external IDs that are not unique.
     fn passes(
         &mut self,
         source: &Source,
@@ -239,22 +258,26 @@ impl Conversion<'_> {
         let packed = joined && !source.is_text(reading).map_err(EngineError::Extract)?;
         let mut plain = packed.then(|| Plain::create(self.scratch)).transpose()?;
         let mut read = self.pass(source, tables, patients, joined, &survey, &mut plain)?;
+        let mut again = false;
         if !survey.done {
             // In place: a list of a million keys is 24 MB, and nobody needs its order.
             let candidates = doubles::candidates(&mut read.keys);
             if !candidates.is_empty() {
                 let (layout, mut blocks) =
                     source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
-                let older = doubles::older(&mut blocks, &layout, &candidates)?;
-                if !older.is_empty() {
-                    self.journal.undo()?;
-                    self.writer.rollback(savepoint)?;
-                    drop(std::mem::take(&mut read.keys));
-                    survey.older = older;
-                    read = self.pass(source, tables, patients, joined, &survey, &mut None)?;
-                }
+                survey.older = doubles::older(&mut blocks, &layout, &candidates)?;
+                again = !survey.older.is_empty();
             }
         }
+        let events = read.layout.has("event");
+        survey.judged = judge(&mut std::mem::take(&mut read.claims), &survey.older, events);
+        if again || survey.judged != Judged::default() {
+            self.journal.undo()?;
+            self.writer.rollback(savepoint)?;
+            drop(std::mem::take(&mut read.keys));
+            read = self.pass(source, tables, patients, joined, &survey, &mut None)?;
+        }
+        read.withhold(&survey.older);
         self.count_missing(&survey, &mut read.account.notes)?;
         self.journal.end(&read.account.counts, &read.account.notes)?;
         Ok(Read { plain, ..read })
@@ -294,14 +317,16 @@ impl Conversion<'_> {
             keys: joined || !survey.done && survey.older.is_empty(),
             agreed: &self.agreement.agreed,
             memory,
+            claims: Claims::open(self.agreement, &layout),
+            judged: &survey.judged,
         };
         if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
             let (_, blocks) =
                 source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
             explain(source, blocks, &renderer, wanted)?;
         }
-        let (mut counts, mut notes) = (Counts::default(), Notes::default());
-        let mut keys = Vec::with_capacity(if renderer.keys { KEYS_RESERVED } else { 0 });
+        let mut tally = Tally::default();
+        tally.keys.reserve(if renderer.keys { KEYS_RESERVED } else { 0 });
         let writer = &mut *self.writer;
         let ended = ordered(
             self.pool,
@@ -312,22 +337,8 @@ impl Conversion<'_> {
                 None => Ok(()),
             },
             &mut |rendered| {
-                if let Some(err) = rendered.broken.take() {
-                    return Err(err);
-                }
                 let mut journal = journal.lock().map_err(|_| EngineError::Worker)?;
-                for refused in &rendered.faults {
-                    let record = refused.number.after(counts.rows);
-                    let fault = fault(source, record, refused.line, &refused.refusal);
-                    journal.fault(&fault, &refused.source)?;
-                }
-                rendered.checked.settle(source, counts.rows, &mut notes)?;
-                counts.add(&rendered.counts);
-                notes.add(&rendered.output.notes);
-                keys.extend_from_slice(&rendered.keys);
-                if let Some(register) = journal.register() {
-                    register.remember(&rendered.entries)?;
-                }
+                tally.add(source, rendered, &mut **journal)?;
                 // The workers need not wait for the disk.
                 drop(journal);
                 Ok(writer.append(kind, &rendered.output)?)
@@ -339,8 +350,10 @@ impl Conversion<'_> {
             }
             return Err(err);
         }
+        let Tally { counts, notes, keys, claims, mut withheld } = tally;
+        withheld.sort_unstable();
         let account = Account { counts, notes, unknown: layout.unknown.clone() };
-        Ok(Read { account, layout, keys, plain: None })
+        Ok(Read { account, layout, keys, claims, withheld, plain: None })
     }
 
     /// Compiles the programs of a header, and those for the headers of its patients.
@@ -378,7 +391,7 @@ impl Conversion<'_> {
     }
 }
 
-fn fault(source: &Source, record: u64, line: u64, refusal: &Refusal) -> Fault {
+pub(super) fn fault(source: &Source, record: u64, line: u64, refusal: &Refusal) -> Fault {
     let at = Position { extract: source.name.clone(), record, line };
     Fault { at, code: refusal.code, column: refusal.column.clone(), field: refusal.field }
 }

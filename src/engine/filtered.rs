@@ -2,7 +2,8 @@
 //! that leaves is told once more (`interface.md` 8.10, 8.11).
 
 use super::error::EngineError;
-use super::render::{Renderer, Telling, Worker, id_of};
+use super::key::id_of;
+use super::render::{Renderer, Telling, Worker};
 use crate::convert::{Finding, Input};
 use crate::domain::{Event, Fingerprint, Known, OnLeave, Status};
 
@@ -61,7 +62,7 @@ impl Renderer<'_> {
         // Most of them are as they were in the last drop.
         let same = before == Some(known) && !worker.chained;
         if !same || !memory.is_kept(input.own, &mut worker.scratch)? {
-            memory.enter(input.own, known, &mut worker.scratch, entries);
+            memory.enter(input.own, known, &[], &mut worker.scratch, entries);
         }
         Ok(())
     }

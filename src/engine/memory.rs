@@ -9,9 +9,9 @@ use jiff::civil::DateTime;
 use super::agreement::{Agreement, Programs};
 use super::drop::Journal;
 use super::error::EngineError;
-use super::render::id_of;
+use super::key::id_of;
 use crate::convert::{Bound, Fingerprinter, Input, Keeper};
-use crate::domain::{Cell, ExtractKind, Fingerprint, Kind, Known, Layout};
+use crate::domain::{Cell, Claim, ExtractKind, Fingerprint, Kind, Known, Layout};
 use crate::ledger::{Entry, Kept, LedgerError};
 
 /// The register, for the records under one header.
@@ -70,6 +70,22 @@ impl<'a> Memory<'a> {
         self.register.known(self.kind, id_of(self.layout, record))
     }
 
+    /// Returns the external IDs that a record was sent with.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn claims(&self, id: &[u8]) -> Result<Vec<Claim>, EngineError> {
+        self.register.claims(self.kind, id)
+    }
+
+    /// Returns whose an external ID is.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn owner(&self, claim: &Claim) -> Result<Option<Vec<u8>>, EngineError> {
+        self.register.owner(self.kind, claim)
+    }
+
     /// Returns what is kept of a patient, and the programs for it.
     ///
     /// # Errors
@@ -102,13 +118,14 @@ impl<'a> Memory<'a> {
         &self,
         record: &ByteRecord,
         known: Known,
+        claims: &[Claim],
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) {
         scratch.clear();
         let columns = self.keep(record, scratch);
         let id = id_of(self.layout, record);
-        Entry { kind: self.kind, id, known, columns, kept: scratch }.write(out);
+        Entry { kind: self.kind, id, known, claims, columns, kept: scratch }.write(out);
     }
 
     fn keep(&self, record: &ByteRecord, out: &mut Vec<u8>) -> u32 {
@@ -124,6 +141,8 @@ impl<'a> Memory<'a> {
 trait Asked: Sync {
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>, EngineError>;
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>, EngineError>;
+    fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>, EngineError>;
+    fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>, EngineError>;
 }
 
 impl Asked for Mutex<&mut dyn Journal> {
@@ -135,5 +154,15 @@ impl Asked for Mutex<&mut dyn Journal> {
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>, EngineError> {
         let mut journal = self.lock().map_err(|_| EngineError::Worker)?;
         Ok(journal.register().map_or(Ok(None), |register| register.kept(kind, id))?)
+    }
+
+    fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>, EngineError> {
+        let mut journal = self.lock().map_err(|_| EngineError::Worker)?;
+        Ok(journal.register().map_or(Ok(Vec::new()), |register| register.claims(kind, id))?)
+    }
+
+    fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>, EngineError> {
+        let mut journal = self.lock().map_err(|_| EngineError::Worker)?;
+        Ok(journal.register().map_or(Ok(None), |register| register.owner(kind, claim))?)
     }
 }

@@ -18,8 +18,8 @@ use std::os::unix::fs::FileExt;
 
 use super::doubles;
 use super::error::EngineError;
+use super::key::{Key, first_value, id_of};
 use super::patients::{PatientFile, PatientIndex};
-use super::render::{Key, first_value, id_of};
 use crate::convert::{Detector, Finding, Input};
 use crate::domain::{Kind, Known, Layout, Status};
 use crate::extract::{Block, Blocks, Row, Rows};

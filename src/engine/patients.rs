@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 
 use csv::ByteRecord;
 
-use super::render::{Key, hash, id_of};
+use super::key::{Key, hash, id_of};
 use crate::domain::Layout;
 use crate::extract::{Limits, Places};
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::drop::Account;
 use super::error::EngineError;
-use super::render::first_value;
+use super::key::first_value;
 use super::source::Source;
 use crate::convert::{ProviderRow, References};
 use crate::domain::{Code, Counts, ExtractKind, Fault, Layout, Notes, Position, Scope};

@@ -1,16 +1,17 @@
 //! One block of an extract into messages: what a worker does.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::agreement::Programs;
+use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
+use super::key::{Key, first_value, id_cells, id_of, key};
 use super::memory::Memory;
 use super::order::{Link, Plan};
 use super::patients::{Finder, PatientIndex};
 use super::selfcheck::{Checked, Number, SelfCheck};
-use crate::convert::{Finding, Input, Output, References, Refusal, Sieve, date_time};
+use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
 use crate::domain::{
     Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
 };
@@ -44,6 +45,10 @@ pub struct Renderer<'a> {
     pub agreed: &'a Arc<Agreed>,
     /// What was told before, where it is known.
     pub memory: Option<Memory<'a>>,
+    /// Holds external IDs against each other, where there are any.
+    pub claims: Option<Claims>,
+    /// What an earlier reading of the extract found of them.
+    pub judged: &'a Judged,
 }
 
 /// What became of a block.
@@ -59,6 +64,10 @@ pub struct Rendered {
     pub keys: Vec<Key>,
     /// Cancelled appointments that were moved, where somebody looks for them.
     pub links: Vec<Link>,
+    /// Where each external ID stands.
+    pub claims: Vec<ClaimKey>,
+    /// Records refused for an external ID, by offset: no appointment may have them.
+    pub withheld: Vec<u64>,
     /// What the messages were found to be.
     pub checked: Checked,
     /// What the register is to know from now on: entries, one after the other.
@@ -79,28 +88,29 @@ pub struct Refused {
     pub source: String,
 }
 
-/// Where a record of an ID stands. Hashes can meet: whoever finds two alike reads
-/// the IDs before believing it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// Of the record's ID.
-    pub hash: u64,
-    /// `lastmodified` as `YYYYMMDDHHMMSS`; 0 if there is none.
-    pub when: u64,
-    /// Where the record begins in the decompressed file.
-    pub offset: u64,
-}
-
 impl Rendered {
     /// Makes it empty and keeps its buffers.
     pub fn clear(&mut self) {
-        let Rendered { output, counts, faults, keys, links, checked, entries, broken } = self;
+        let Rendered {
+            output,
+            counts,
+            faults,
+            keys,
+            links,
+            claims,
+            withheld,
+            checked,
+            entries,
+            broken,
+        } = self;
         *checked = Checked::default();
         output.clear();
         *counts = Counts::default();
         faults.clear();
         keys.clear();
         links.clear();
+        claims.clear();
+        withheld.clear();
         entries.clear();
         *broken = None;
     }
@@ -117,6 +127,9 @@ pub(super) struct Worker<'a> {
     /// By the first record of a series, the next one and what it finds.
     pub(super) states: HashMap<usize, (usize, Option<Known>)>,
     check: SelfCheck,
+    /// Where the record begins.
+    pub(super) offset: u64,
+    pub(super) claims: Vec<ClaimKey>,
 }
 
 /// What a record became.
@@ -186,6 +199,7 @@ impl Renderer<'_> {
             }
         }
         rendered.checked = worker.check.finish();
+        rendered.claims = worker.claims;
     }
 
     /// Renders one record and accounts for it; `number` says which it is.
@@ -197,6 +211,7 @@ impl Renderer<'_> {
         worker: &mut Worker<'_>,
         rendered: &mut Rendered,
     ) -> Result<(), EngineError> {
+        worker.offset = block.offset + row.range.start as u64;
         let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
         match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
             Ok(Became::Nothing(why)) => {
@@ -211,6 +226,9 @@ impl Renderer<'_> {
             Err(Stop::Broken(err)) => return Err(err),
             Err(Stop::Refused(refusal)) => {
                 rendered.output.reset(mark);
+                if matches!(refusal.code, Code::X001 | Code::X002) {
+                    rendered.withheld.push(worker.offset);
+                }
                 rendered.counts.error += 1;
                 let source = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
                 let source = source.trim_end().to_string();
@@ -230,6 +248,8 @@ impl Renderer<'_> {
             chained: false,
             states: HashMap::new(),
             check: SelfCheck::new(self.agreed),
+            offset: 0,
+            claims: Vec::new(),
         }
     }
 
@@ -280,7 +300,8 @@ impl Renderer<'_> {
             }
         }
         telling.note.into_iter().for_each(|note| out.note(note));
-        self.remember(&telling, told, input, worker, entries);
+        let settled = self.settle(&telling, input, worker, out)?;
+        self.remember(&telling, told, settled.as_ref(), input, worker, entries);
         if outside.is_some() && told > 0 {
             out.note(Note::LeftFilter);
         }
@@ -338,10 +359,30 @@ impl Renderer<'_> {
         Ok(Telling { events, before, after, note })
     }
 
+    /// Holds the external IDs of a record against those of all others; one that was never
+    /// told and never will be has none.
+    fn settle(
+        &self,
+        telling: &Telling,
+        input: Input<'_>,
+        worker: &mut Worker<'_>,
+        out: &mut Output,
+    ) -> Result<Option<Settled>, Stop> {
+        let Some(claims) = &self.claims else { return Ok(None) };
+        if telling.events.is_empty() && telling.before.is_none() {
+            return Ok(None);
+        }
+        let at = (id_of(self.layout, input.own), worker.offset);
+        let memory = self.memory.as_ref();
+        let keys = &mut worker.claims;
+        claims.settle(memory, self.judged, input, at, keys, &mut out.notes).map(Some)
+    }
+
     fn remember(
         &self,
         telling: &Telling,
         told: u64,
+        settled: Option<&Settled>,
         input: Input<'_>,
         worker: &mut Worker<'_>,
         entries: &mut Vec<u8>,
@@ -349,8 +390,10 @@ impl Renderer<'_> {
         let Some((memory, mut after)) = self.memory.as_ref().zip(telling.after) else { return };
         after.announced |= told > 0;
         worker.known = Some(after);
-        if telling.before != Some(after) {
-            memory.enter(input.own, after, &mut worker.scratch, entries);
+        let renewed = settled.is_some_and(|settled| settled.renewed);
+        if telling.before != Some(after) || renewed {
+            let claims = settled.map_or(&[][..], |settled| &settled.claims);
+            memory.enter(input.own, after, claims, &mut worker.scratch, entries);
         }
     }
 
@@ -416,57 +459,4 @@ pub(super) fn no_patient() -> Refusal {
 /// A kind of extract has a program for each of its events.
 pub(super) fn no_program() -> Refusal {
     Refusal { code: Code::E001, column: "event".into(), field: None }
-}
-
-/// Returns the first of the cells that has a value, trimmed.
-pub fn first_value<'a>(cells: &[usize], values: &'a csv::ByteRecord) -> &'a [u8] {
-    let mut values = cells.iter().map(|&cell| values.get(cell).unwrap_or_default().trim_ascii());
-    values.find(|value| !value.is_empty()).unwrap_or_default()
-}
-
-/// Returns the ID of a record.
-pub fn id_of<'a>(layout: &Layout, values: &'a csv::ByteRecord) -> &'a [u8] {
-    first_value(id_cells(layout), values)
-}
-
-pub(super) fn id_cells(layout: &Layout) -> &[usize] {
-    match layout.kind {
-        ExtractKind::Appointments => layout.cells("appointmentid"),
-        _ => layout.cells("patientid"),
-    }
-}
-
-pub(super) fn key(
-    id: &[usize],
-    when: &[usize],
-    values: &csv::ByteRecord,
-    offset: u64,
-) -> Option<Key> {
-    let (id, when) = (first_value(id, values), first_value(when, values));
-    if id.is_empty() {
-        return None;
-    }
-    Some(Key { hash: hash(id), when: date_time(when).map_or(0, stamp), offset })
-}
-
-/// Returns the hash of an ID, the same in every run of this program.
-pub fn hash(id: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn stamp((date, time): (jiff::civil::Date, Option<jiff::civil::Time>)) -> u64 {
-    let time = time.unwrap_or_default();
-    let at = date.to_datetime(time);
-    let parts = [
-        (100, i64::from(at.month())),
-        (100, i64::from(at.day())),
-        (100, i64::from(at.hour())),
-        (100, i64::from(at.minute())),
-        (100, i64::from(at.second())),
-    ];
-    let stamp =
-        parts.iter().fold(i64::from(at.year()), |stamp, (places, part)| stamp * places + part);
-    u64::try_from(stamp).unwrap_or(0)
 }

@@ -5,12 +5,14 @@
 
 use std::fs::File;
 
+use super::claims::Judged;
 use super::doubles;
 use super::drop::{Conversion, Plain};
 use super::error::EngineError;
+use super::key::Key;
 use super::order::{LINK, Link, Plan};
 use super::pipeline::ordered;
-use super::render::{Key, Renderer};
+use super::render::Renderer;
 use super::source::Source;
 use crate::disk;
 use crate::domain::{ExtractKind, Kind, MissingRows, Note, Notes, Status};
@@ -24,6 +26,8 @@ pub(super) struct Survey {
     pub plan: Option<Plan>,
     /// Of a full snapshot whose missing rows are counted: the hash of each ID, ascending.
     pub ids: Option<Vec<u64>>,
+    /// What is found of the external IDs, once the extract was read.
+    pub judged: Judged,
     /// True if there was a look, so that nothing is left to be found.
     pub done: bool,
 }
@@ -110,7 +114,7 @@ impl Conversion<'_> {
         let mut missing = 0;
         register.each(Kind::Appointment, &mut |id, known| {
             let booked = known.status == Some(Status::Booked);
-            if booked && ids.binary_search(&super::render::hash(id)).is_err() {
+            if booked && ids.binary_search(&super::key::hash(id)).is_err() {
                 missing += 1;
             }
         })?;

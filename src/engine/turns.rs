@@ -2,8 +2,9 @@
 //! workers, see [`order`](super::order).
 
 use super::error::EngineError;
+use super::key::{id_cells, key};
 use super::order::{Link, Plan, Turn};
-use super::render::{Rendered, Renderer, Stop, Worker, id_cells, key};
+use super::render::{Rendered, Renderer, Stop, Worker};
 use super::selfcheck::Number;
 use crate::convert::{Detector, Output};
 use crate::domain::Layout;
@@ -90,10 +91,14 @@ impl Renderer<'_> {
             if number == at {
                 break;
             }
+            worker.offset = block.offset;
+            let claims = worker.claims.len();
             match self.record(&row, worker, &mut out, &mut entries) {
                 Err(Stop::Broken(err)) => return Err(err),
                 Ok(_) | Err(Stop::Refused(_)) => {}
             }
+            // It counts its own where it is rendered.
+            worker.claims.truncate(claims);
             out.clear();
             entries.clear();
         }

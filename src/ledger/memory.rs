@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::actions::about;
 use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
-use super::register::{Kept, Register, first, unsealed};
+use super::register::{Kept, Register, claims, first, unsealed};
 use super::steps::no_delivery;
 use super::{
     ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow,
     Ledger, NewExtract, Numbers, Receipt, Result, Sign, Stage, Temp, Totals,
 };
 use crate::digest::Digest;
-use crate::domain::{Counts, ExtractKind, Fault, Kind, Known, Notes, QueueState};
+use crate::domain::{Claim, Counts, ExtractKind, Fault, Kind, Known, Notes, QueueState};
 
 /// A ledger in memory. Unlike the durable one it grows with every fault.
 #[derive(Default)]
@@ -32,7 +32,14 @@ pub struct Memory {
 }
 
 /// What is remembered, by kind and ID.
-type Records = BTreeMap<(Kind, Vec<u8>), (Known, Option<Kept>)>;
+type Records = BTreeMap<(Kind, Vec<u8>), Remembered>;
+
+#[derive(Clone)]
+struct Remembered {
+    known: Known,
+    claims: Vec<Claim>,
+    kept: Option<Kept>,
+}
 
 struct Open {
     rules: OpenDrop,
@@ -329,7 +336,9 @@ impl Open {
             let (head, id, whole) = first(rest)?;
             let values = unsealed(&rest[whole - head.sealed_kept()..whole])?.to_vec();
             let kept = (head.kept > 0).then_some(Kept { columns: head.columns, values });
-            self.records.insert((head.kind, id.to_vec()), (head.known, kept));
+            let claims = claims(&head, rest);
+            let remembered = Remembered { known: head.known, claims, kept };
+            self.records.insert((head.kind, id.to_vec()), remembered);
             rest = &rest[whole..];
         }
         Ok(())
@@ -337,7 +346,7 @@ impl Open {
 }
 
 impl Memory {
-    fn find(&self, kind: Kind, id: &[u8]) -> Option<&(Known, Option<Kept>)> {
+    fn find(&self, kind: Kind, id: &[u8]) -> Option<&Remembered> {
         let key = (kind, id.to_vec());
         let open = self.open.as_ref().and_then(|open| open.records.get(&key));
         open.or_else(|| self.records.get(&key))
@@ -346,20 +355,31 @@ impl Memory {
 
 impl Register for Memory {
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>> {
-        Ok(self.find(kind, id).map(|(known, _)| *known))
+        Ok(self.find(kind, id).map(|found| found.known))
     }
 
     fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Result<()> {
         let mut all = self.records.clone();
         all.extend(self.open.iter().flat_map(|open| open.records.clone()));
-        all.iter().filter(|((of, _), _)| *of == kind).for_each(|((_, id), (known, _))| {
-            see(id, *known);
+        all.iter().filter(|((of, _), _)| *of == kind).for_each(|((_, id), remembered)| {
+            see(id, remembered.known);
         });
         Ok(())
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
-        Ok(self.find(kind, id).and_then(|(_, kept)| kept.clone()))
+        Ok(self.find(kind, id).and_then(|found| found.kept.clone()))
+    }
+
+    fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>> {
+        Ok(self.find(kind, id).map_or(Vec::new(), |found| found.claims.clone()))
+    }
+
+    fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>> {
+        let open = self.open.iter().flat_map(|open| open.records.keys());
+        let mut ids = open.chain(self.records.keys()).filter(|(of, _)| *of == kind);
+        let has = |id: &[u8]| self.find(kind, id).is_some_and(|one| one.claims.contains(claim));
+        Ok(ids.find(|(_, id)| has(id)).map(|(_, id)| id.clone()))
     }
 
     fn columns(&self) -> Result<Vec<(u32, Vec<String>)>> {

@@ -3,7 +3,7 @@
 
 use super::{LedgerError, Result};
 use crate::digest::Digest;
-use crate::domain::{Fingerprint, Kind, Known, Status};
+use crate::domain::{Claim, Fingerprint, Kind, Known, Status};
 
 /// One entry: what is known of one record, and what is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Entry<'a> {
     pub id: &'a [u8],
     /// What was told of it.
     pub known: Known,
+    /// Its external IDs, at most 255 of them.
+    pub claims: &'a [Claim],
     /// The columns of `kept`: [`Register::keep_columns`]; 0 if nothing is kept.
     pub columns: u32,
     /// Values of it that later records need; patient data.
@@ -55,6 +57,19 @@ pub trait Register {
     /// As [`Register::known`].
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>>;
 
+    /// Returns the external IDs of a record; none too if it is not known.
+    ///
+    /// # Errors
+    /// As [`Register::known`].
+    fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>>;
+
+    /// Returns whose an external ID is: the record of this kind whose newest entry has
+    /// it.
+    ///
+    /// # Errors
+    /// As [`Register::known`].
+    fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>>;
+
     /// Returns every list of columns that something was kept under, with its number.
     ///
     /// # Errors
@@ -79,6 +94,8 @@ pub trait Register {
 /// Bytes of an entry before its ID.
 pub(super) const HEAD: usize = 40;
 const SEAL: usize = 8;
+/// Bytes of an external ID in an entry.
+const CLAIM: usize = 24;
 
 /// The head of an entry, read and found whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,18 +105,21 @@ pub(super) struct Head {
     pub columns: u32,
     /// Bytes of the ID, which stands behind the head.
     pub id: usize,
-    /// Bytes of the kept values behind the ID, without their seal.
+    /// How many external IDs stand behind the ID.
+    pub claims: usize,
+    /// Bytes of the kept values behind those, without their seal.
     pub kept: usize,
 }
 
 impl Entry<'_> {
-    /// Appends the entry. Head and ID have a seal, the kept values one of their own,
-    /// so that either can be read alone: a bit that flips on the disk must not make a
+    /// Appends the entry. Head, ID and external IDs have a seal, the kept values one of
+    /// their own, so that either can be read alone: a bit that flips on the disk must not make a
     /// patient new again.
     ///
     /// ```text
     ///  0 seal 8 | id length 4 | kept length 4 | columns 4 | fingerprint 16
-    /// 36 kind 1 | status 1 | announced 1 | 0 | id | kept | seal of kept 8, if any
+    /// 36 kind 1 | status 1 | announced 1 | external IDs 1
+    /// 40 id | external IDs: category 8, value 16 each | kept | seal of kept 8, if any
     /// ```
     pub fn write(&self, out: &mut Vec<u8>) {
         let begin = out.len();
@@ -110,8 +130,14 @@ impl Entry<'_> {
         out.extend_from_slice(&length(self.kept));
         out.extend_from_slice(&self.columns.to_le_bytes());
         out.extend_from_slice(&self.known.fingerprint.0);
-        out.extend_from_slice(&[letter(self.kind), status, self.known.announced.into(), 0]);
+        let claims = &self.claims[..self.claims.len().min(u8::MAX.into())];
+        let announced = self.known.announced.into();
+        out.extend_from_slice(&[letter(self.kind), status, announced, claims.len() as u8]);
         out.extend_from_slice(self.id);
+        for claim in claims {
+            out.extend_from_slice(&claim.category);
+            out.extend_from_slice(&claim.value);
+        }
         let seal = seal(&out[begin + SEAL..]);
         out[begin..begin + SEAL].copy_from_slice(&seal);
         if !self.kept.is_empty() {
@@ -124,11 +150,11 @@ impl Entry<'_> {
 }
 
 impl Head {
-    /// Reads the head at the beginning of `bytes`, which must hold the ID too.
+    /// Reads the head at the beginning of `bytes`, which must hold the ID and the
+    /// external IDs too.
     pub fn read(bytes: &[u8]) -> Result<Head> {
         let head = Head::shape(bytes)?;
-        let end = HEAD.saturating_add(head.id);
-        match bytes.get(..end) {
+        match bytes.get(..head.sealed()) {
             Some(whole) if seal(&whole[SEAL..]) == whole[..SEAL] => Ok(head),
             _ => Err(damaged()),
         }
@@ -153,6 +179,7 @@ impl Head {
                     announced: *bytes.get(38)? == 1,
                 },
                 columns: number(16)?,
+                claims: usize::from(*bytes.get(39)?),
                 id: number(8)? as usize,
                 kept: number(12)? as usize,
             })
@@ -160,14 +187,19 @@ impl Head {
         read().ok_or_else(damaged)
     }
 
+    /// Bytes of head, ID and external IDs: all that the first seal is of.
+    pub fn sealed(&self) -> usize {
+        HEAD + self.id + self.claims * CLAIM
+    }
+
     /// Bytes of the whole entry.
     pub fn whole(&self) -> usize {
-        HEAD + self.id + self.kept + if self.kept == 0 { 0 } else { SEAL }
+        self.sealed() + self.kept + if self.kept == 0 { 0 } else { SEAL }
     }
 
     /// Bytes of the kept values with their seal.
     pub fn sealed_kept(&self) -> usize {
-        self.whole() - HEAD - self.id
+        self.whole() - self.sealed()
     }
 }
 
@@ -178,6 +210,19 @@ pub(super) fn unsealed(bytes: &[u8]) -> Result<&[u8]> {
         _ if bytes.is_empty() => Ok(bytes),
         _ => Err(damaged()),
     }
+}
+
+/// Returns the external IDs of an entry, which `bytes` begin with.
+pub(super) fn claims(head: &Head, bytes: &[u8]) -> Vec<Claim> {
+    let claims = bytes.get(HEAD + head.id..head.sealed()).unwrap_or_default();
+    let (claims, _) = claims.as_chunks::<CLAIM>();
+    claims
+        .iter()
+        .map(|claim| Claim {
+            category: std::array::from_fn(|at| claim[at]),
+            value: std::array::from_fn(|at| claim[at + 8]),
+        })
+        .collect()
 }
 
 /// Returns the ID of the entry at the beginning of `bytes`, its head and its length.
@@ -221,6 +266,7 @@ mod tests {
                 status: Some(Status::CheckedIn),
                 announced: true,
             },
+            claims: &[Claim { category: [1; 8], value: [2; 16] }; 2],
             columns: 3,
             kept: b"kept",
         };
@@ -229,6 +275,7 @@ mod tests {
         let (head, id, whole) = first(&bytes).unwrap();
         assert_eq!((head.kind, id, head.known), (entry.kind, entry.id, entry.known));
         assert_eq!((head.columns, whole), (3, bytes.len()));
+        assert_eq!(claims(&head, &bytes), entry.claims);
         let kept = &bytes[whole - head.sealed_kept()..];
         assert_eq!(unsealed(kept).unwrap(), b"kept");
         for bit in 0..bytes.len() * 8 {

@@ -428,7 +428,7 @@ fn check_says_what_is_wrong_and_how_grave_it_is() {
     let (site, _) = quickstart();
     assert_eq!(site.run(["check"]).code, Some(0));
     for what in site.run(["check", "--json"]).json().as_array().unwrap() {
-        assert_eq!(keys(what), ["interface", "ok", "what", "wrong"]);
+        assert_eq!(keys(what), ["interface", "ok", "warns", "what", "wrong"]);
         assert_eq!(what["ok"], what["wrong"].is_null());
     }
     // The probe left nothing at the partner's end.

@@ -18,6 +18,7 @@ mod crash;
 mod delivery;
 mod doubt;
 mod events;
+mod external_ids;
 mod filters;
 mod input;
 mod judges;

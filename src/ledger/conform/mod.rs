@@ -34,6 +34,7 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.what_is_remembered_is_found_once_its_extract_ends();
     story.what_is_undone_or_abandoned_was_never_remembered();
     story.many_records_are_remembered_and_each_is_found();
+    story.an_external_id_is_whose_newest_entry_has_it();
     story.a_delivery_goes_its_way();
     story.no_delivery_moves_while_a_drop_is_open();
     story.nothing_leaves_delivered();

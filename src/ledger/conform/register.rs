@@ -1,7 +1,7 @@
 //! What every register must hold to.
 
 use super::Story;
-use crate::domain::{Counts, Fingerprint, Kind, Known, Notes, Status};
+use crate::domain::{Claim, Counts, Fingerprint, Kind, Known, Notes, Status};
 use crate::ledger::{Entry, Ledger, Numbers};
 
 /// What is known after so many changes.
@@ -14,9 +14,13 @@ fn entries(kind: Kind, columns: u32, of: &[(&str, u8, &str)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (id, change, kept) in of {
         let (id, kept) = (id.as_bytes(), kept.as_bytes());
-        Entry { kind, id, known: known(*change), columns, kept }.write(&mut out);
+        Entry { kind, id, known: known(*change), claims: &[], columns, kept }.write(&mut out);
     }
     out
+}
+
+fn claim(value: u8) -> Claim {
+    Claim { category: [7; 8], value: [value; 16] }
 }
 
 impl Story<'_> {
@@ -29,6 +33,25 @@ impl Story<'_> {
         let columns = ledger.keep_columns(&["patientid".into(), "dob".into()]).unwrap();
         ledger.remember(&entries(kind, columns, of)).unwrap();
         id
+    }
+
+    /// Begins an extract that gives patients external IDs; a drop is open.
+    fn claim(&mut self, of: &[(&str, &[u8])]) -> crate::ledger::ExtractId {
+        let extract = self.extract();
+        let id = self.ledger().begin_extract(&extract).unwrap();
+        let mut entries = Vec::new();
+        for (id, values) in of {
+            let claims: Vec<Claim> = values.iter().map(|&value| claim(value)).collect();
+            let (kind, id, known) = (Kind::Patient, id.as_bytes(), known(1));
+            Entry { kind, id, known, claims: &claims, columns: 0, kept: b"" }.write(&mut entries);
+        }
+        self.ledger().remember(&entries).unwrap();
+        id
+    }
+
+    fn owner(&mut self, kind: Kind, value: u8) -> Option<String> {
+        let owner = self.ledger().owner(kind, &claim(value)).unwrap();
+        owner.map(|id| String::from_utf8(id).unwrap())
     }
 
     fn known(&mut self, kind: Kind, id: &str) -> Option<Known> {
@@ -121,5 +144,56 @@ impl Story<'_> {
         let id = self.remember(Kind::Patient, &[(&name, 1, "")]);
         self.end(id).commit_drop(None, &[], numbers).unwrap();
         assert_eq!(self.known(Kind::Patient, &name), Some(known(1)), "a long ID");
+    }
+
+    pub(super) fn an_external_id_is_whose_newest_entry_has_it(&mut self) {
+        let numbers = self.ledger().numbers().unwrap();
+        self.ledger().begin_drop().unwrap();
+        let id = self.claim(&[("a", &[1, 2]), ("b", &[3])]);
+        assert_eq!(self.owner(Kind::Patient, 1), None, "nothing before the extract ends");
+        self.end(id);
+        assert_eq!(self.owner(Kind::Patient, 1).as_deref(), Some("a"), "in the same drop");
+        self.ledger().commit_drop(None, &[], numbers).unwrap();
+        self.reopen();
+        assert_eq!(self.owner(Kind::Patient, 2).as_deref(), Some("a"));
+        assert_eq!(self.owner(Kind::Patient, 3).as_deref(), Some("b"));
+        assert_eq!(self.owner(Kind::Appointment, 3), None, "a kind has IDs of its own");
+        assert_eq!(self.owner(Kind::Patient, 4), None);
+        assert_eq!(self.ledger().claims(Kind::Patient, b"a").unwrap(), [claim(1), claim(2)]);
+        assert_eq!(self.ledger().claims(Kind::Patient, b"nobody").unwrap(), []);
+        // What is undone or abandoned gave nobody anything, and took nothing away.
+        self.ledger().begin_drop().unwrap();
+        let id = self.claim(&[("a", &[]), ("c", &[1])]);
+        self.ledger().undo_extract(id).unwrap();
+        let id = self.claim(&[("b", &[4])]);
+        self.end(id);
+        assert_eq!(self.owner(Kind::Patient, 3), None, "b gave it up");
+        self.reopen();
+        self.ledger().abandon_drop().unwrap();
+        for (value, owner) in [(1, Some("a")), (3, Some("b")), (4, None)] {
+            assert_eq!(self.owner(Kind::Patient, value).as_deref(), owner, "{value}");
+        }
+        // One gives it up, another one takes it.
+        self.ledger().begin_drop().unwrap();
+        let id = self.claim(&[("a", &[2])]);
+        self.end(id);
+        assert_eq!(self.owner(Kind::Patient, 1), None);
+        let id = self.claim(&[("c", &[1])]);
+        self.end(id).commit_drop(None, &[], numbers).unwrap();
+        self.reopen();
+        assert_eq!(self.owner(Kind::Patient, 1).as_deref(), Some("c"));
+        assert_eq!(self.owner(Kind::Patient, 2).as_deref(), Some("a"));
+        let claims = vec![claim(9); 255];
+        let mut entry = Vec::new();
+        let (kind, id, known) = (Kind::Patient, "d".as_bytes(), known(2));
+        Entry { kind, id, known, claims: &claims, columns: 0, kept: b"kept" }.write(&mut entry);
+        self.ledger().begin_drop().unwrap();
+        let extract = self.extract();
+        let id = self.ledger().begin_extract(&extract).unwrap();
+        self.ledger().remember(&entry).unwrap();
+        self.end(id).commit_drop(None, &[], numbers).unwrap();
+        assert_eq!(self.ledger().claims(Kind::Patient, b"d").unwrap().len(), 255);
+        let kept = self.ledger().kept(Kind::Patient, b"d").unwrap().unwrap();
+        assert_eq!(kept.values, b"kept");
     }
 }

@@ -17,14 +17,14 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{Sqlite, all, row};
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, NewFile};
-use crate::domain::{Kind, Known};
-use crate::ledger::register::{HEAD, Head, Kept, Register, damaged, first, letter, unsealed};
+use crate::domain::{Claim, Kind, Known};
+use crate::ledger::register::{HEAD, Head, Kept, Register, claims, damaged, letter, unsealed};
 use crate::ledger::{LedgerError, Result};
 
 /// The counter of the log's bytes that count.
 pub(super) const BYTES: &str = "register";
 
-/// Bytes that an entry's head and ID are read with at first; nearly all fit.
+/// Bytes that an entry's head, ID and external IDs are read with at first; nearly all fit.
 const READ: usize = 128;
 /// Bytes that wait to be written.
 const BUFFER: usize = 1 << 20;
@@ -41,6 +41,23 @@ pub(super) struct Log {
     begun: u64,
     /// Where the next entry goes.
     end: u64,
+}
+
+/// An entry that was read, without what is kept.
+struct Found {
+    head: Head,
+    id: Vec<u8>,
+    claims: Vec<Claim>,
+    /// Where it begins.
+    place: u64,
+}
+
+impl Found {
+    fn read(bytes: &[u8], place: u64) -> Result<Found> {
+        let head = Head::read(bytes)?;
+        let id = bytes[HEAD..HEAD + head.id].to_vec();
+        Ok(Found { head, id, claims: claims(&head, bytes), place })
+    }
 }
 
 impl Log {
@@ -97,8 +114,13 @@ impl Log {
         let sql = "INSERT INTO register (kind, id, place) VALUES ($1, $2, $3) \
                    ON CONFLICT (kind, id) DO UPDATE SET place = excluded.place";
         let mut put = conn.prepare_cached(sql)?;
-        self.walk(self.begun, &mut |place, kind, id| {
-            put.execute((word(kind), id, row::big(place)?))?;
+        self.walk(self.begun, &mut |place, found| {
+            let place = row::big(place)?;
+            let id = std::str::from_utf8(&found.id).map_err(|_| damaged())?;
+            put.execute((word(found.head.kind), id, place))?;
+            for claim in &found.claims {
+                put.execute((claim_word(found.head.kind), hex(claim), place))?;
+            }
             Ok(())
         })?;
         row::set_counter(conn, BYTES, self.end)?;
@@ -120,17 +142,33 @@ impl Log {
 
     /// Returns what is known of a record.
     pub fn known(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Option<Known>> {
-        Ok(self.find(conn, kind, id)?.map(|(head, _)| head.known))
+        Ok(self.find(conn, kind, id)?.map(|found| found.head.known))
+    }
+
+    /// Returns the external IDs of a record.
+    pub fn claims(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Vec<Claim>> {
+        Ok(self.find(conn, kind, id)?.map_or(Vec::new(), |found| found.claims))
+    }
+
+    /// Returns whose an external ID is.
+    pub fn owner(&self, conn: &Connection, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>> {
+        let Some(place) = place(conn, claim_word(kind), &hex(claim))? else { return Ok(None) };
+        let had = self.at(place)?;
+        if had.head.kind != kind || !had.claims.contains(claim) {
+            return Err(damaged());
+        }
+        let has = self.claims(conn, kind, &had.id)?.contains(claim);
+        Ok(has.then_some(had.id))
     }
 
     /// Returns what is kept of a record.
     pub fn kept(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
-        let Some((head, place)) = self.find(conn, kind, id)? else { return Ok(None) };
+        let Some(Found { head, place, .. }) = self.find(conn, kind, id)? else { return Ok(None) };
         if head.kept == 0 {
             return Ok(None);
         }
         let mut values = vec![0; head.sealed_kept()];
-        let at = place + (HEAD + head.id) as u64;
+        let at = place + head.sealed() as u64;
         self.reader()?.read_exact_at(&mut values, at).map_err(|_| damaged())?;
         values.truncate(unsealed(&values)?.len());
         Ok(Some(Kept { columns: head.columns, values }))
@@ -146,8 +184,12 @@ impl Log {
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
             let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
-            let kind = if kind == word(Kind::Patient) { Kind::Patient } else { Kind::Appointment };
-            if let Err(err) = self.kept(conn, kind, id.as_bytes()) {
+            let looked = match kind.as_str() {
+                "P" => self.kept(conn, Kind::Patient, id.as_bytes()).map(|_| ()),
+                "A" => self.kept(conn, Kind::Appointment, id.as_bytes()).map(|_| ()),
+                _ => self.check_claim(conn, &kind, &id),
+            };
+            if let Err(err) = looked {
                 problems.push(format!("the register: {err}"));
                 break;
             }
@@ -155,33 +197,39 @@ impl Log {
         Ok(problems)
     }
 
-    fn find(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Option<(Head, u64)>> {
+    /// An external ID stands where an entry has it.
+    fn check_claim(&self, conn: &Connection, kind: &str, id: &str) -> Result<()> {
+        let found = self.at(place(conn, kind, id)?.ok_or_else(damaged)?)?;
+        let has = found.claims.iter().any(|claim| hex(claim) == id);
+        if has && claim_word(found.head.kind) == kind { Ok(()) } else { Err(damaged()) }
+    }
+
+    fn find(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Option<Found>> {
         // What is no text has no entry: a record with such an ID is refused.
         let Ok(text) = std::str::from_utf8(id) else { return Ok(None) };
-        let mut query =
-            conn.prepare_cached("SELECT place FROM register WHERE kind = $1 AND id = $2")?;
-        let place: Option<i64> =
-            query.query_row((word(kind), text), |row| row.get(0)).optional()?;
-        let Some(place) = place else { return Ok(None) };
-        let place = u64::try_from(place).map_err(|_| damaged())?;
+        let Some(place) = place(conn, word(kind), text)? else { return Ok(None) };
+        let found = self.at(place)?;
+        if found.head.kind != kind || found.id != id {
+            return Err(damaged());
+        }
+        Ok(Some(found))
+    }
+
+    /// Reads the entry that begins at a place, without what is kept.
+    fn at(&self, place: u64) -> Result<Found> {
         let mut bytes = [0; READ];
         let filled = self.read_at(&mut bytes, place)?;
         let shape = Head::shape(&bytes[..filled])?;
-        let (head, found) = if HEAD + shape.id <= filled {
-            (Head::read(&bytes[..filled])?, bytes[HEAD..HEAD + shape.id].to_vec())
-        } else {
-            let mut long = vec![0; HEAD + shape.id];
-            self.reader()?.read_exact_at(&mut long, place).map_err(|_| damaged())?;
-            (Head::read(&long)?, long.split_off(HEAD))
-        };
-        if head.kind != kind || found != id {
-            return Err(damaged());
+        if shape.sealed() <= filled {
+            return Found::read(&bytes[..filled], place);
         }
-        Ok(Some((head, place)))
+        let mut long = vec![0; shape.sealed()];
+        self.reader()?.read_exact_at(&mut long, place).map_err(|_| damaged())?;
+        Found::read(&long, place)
     }
 
-    /// Walks the entries from `at` to the end: place, kind, ID.
-    fn walk(&self, mut at: u64, see: &mut dyn FnMut(u64, Kind, &str) -> Result<()>) -> Result<()> {
+    /// Walks the entries from `at` to the end.
+    fn walk(&self, mut at: u64, see: &mut dyn FnMut(u64, Found) -> Result<()>) -> Result<()> {
         let file = File::open(&self.path).map_err(|err| failed("open", &self.path, &err))?;
         let mut reader = BufReader::with_capacity(BUFFER, file);
         reader.seek(SeekFrom::Start(at)).map_err(|_| damaged())?;
@@ -192,9 +240,8 @@ impl Log {
             let shape = Head::shape(&entry)?;
             entry.resize(shape.whole(), 0);
             reader.read_exact(&mut entry[HEAD..]).map_err(|_| damaged())?;
-            let (head, id, whole) = first(&entry)?;
-            see(at, head.kind, std::str::from_utf8(id).map_err(|_| damaged())?)?;
-            at += whole as u64;
+            see(at, Found::read(&entry, at)?)?;
+            at += shape.whole() as u64;
         }
         Ok(())
     }
@@ -258,6 +305,14 @@ impl Register for Sqlite {
         self.register.kept(&self.conn, kind, id)
     }
 
+    fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>> {
+        self.register.claims(&self.conn, kind, id)
+    }
+
+    fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>> {
+        self.register.owner(&self.conn, kind, claim)
+    }
+
     fn columns(&self) -> Result<Vec<(u32, Vec<String>)>> {
         let sql = "SELECT id, names, seal FROM register_columns ORDER BY id";
         all(&self.conn, sql, [], row::columns)
@@ -283,6 +338,31 @@ fn keep_columns(conn: &Connection, names: &[String]) -> Result<u32> {
     let id: u32 = conn.query_row(next, [], |row| row.get(0))?;
     row::insert_columns(conn, id, &names)?;
     Ok(id)
+}
+
+/// Returns the place that the index has for a record or an external ID.
+fn place(conn: &Connection, kind: &str, id: &str) -> Result<Option<u64>> {
+    let sql = "SELECT place FROM register WHERE kind = $1 AND id = $2";
+    let mut query = conn.prepare_cached(sql)?;
+    let place: Option<i64> = query.query_row((kind, id), |row| row.get(0)).optional()?;
+    place.map(|place| u64::try_from(place).map_err(|_| damaged())).transpose()
+}
+
+/// Returns what an external ID stands under in the index.
+fn hex(claim: &Claim) -> String {
+    claim.value.iter().fold(String::with_capacity(32), |mut hex, byte| {
+        for digit in [byte >> 4, byte & 0xf] {
+            hex.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+        hex
+    })
+}
+
+fn claim_word(kind: Kind) -> &'static str {
+    match letter(kind) {
+        b'P' => "p",
+        _ => "a",
+    }
 }
 
 fn word(kind: Kind) -> &'static str {

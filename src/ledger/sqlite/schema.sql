@@ -116,8 +116,12 @@ CREATE TABLE action (
 -- The register: where in `ledger.register` the entry of a record begins. The entry
 -- has its ID and seals of its own, so a wrong place is seen when it is read. The
 -- counter `register` says how many bytes of that file count.
+--
+-- External IDs of both kinds stand here too, `id` the digest of category and value in
+-- hexadecimal: there begins the entry that had it last. Whose it is says that entry; if
+-- the newest one of the same record has it no more, it is nobody's.
 CREATE TABLE register (
-    kind  TEXT NOT NULL,                -- P patient, A appointment
+    kind  TEXT NOT NULL,                -- P patient, A appointment; p, a: an external ID
     id    TEXT NOT NULL,
     place BIGINT NOT NULL,
     PRIMARY KEY (kind, id)

@@ -1,0 +1,71 @@
+//! Where records stand, by the hash of their ID.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::convert::date_time;
+use crate::domain::{ExtractKind, Layout};
+
+/// Where a record of an ID stands. Hashes can meet: whoever finds two alike reads
+/// the IDs before believing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Of the record's ID.
+    pub hash: u64,
+    /// `lastmodified` as `YYYYMMDDHHMMSS`; 0 if there is none.
+    pub when: u64,
+    /// Where the record begins in the decompressed file.
+    pub offset: u64,
+}
+
+/// Returns the first of the cells that has a value, trimmed.
+pub fn first_value<'a>(cells: &[usize], values: &'a csv::ByteRecord) -> &'a [u8] {
+    let mut values = cells.iter().map(|&cell| values.get(cell).unwrap_or_default().trim_ascii());
+    values.find(|value| !value.is_empty()).unwrap_or_default()
+}
+
+/// Returns the ID of a record.
+pub fn id_of<'a>(layout: &Layout, values: &'a csv::ByteRecord) -> &'a [u8] {
+    first_value(id_cells(layout), values)
+}
+
+pub(super) fn id_cells(layout: &Layout) -> &[usize] {
+    match layout.kind {
+        ExtractKind::Appointments => layout.cells("appointmentid"),
+        _ => layout.cells("patientid"),
+    }
+}
+
+pub(super) fn key(
+    id: &[usize],
+    when: &[usize],
+    values: &csv::ByteRecord,
+    offset: u64,
+) -> Option<Key> {
+    let (id, when) = (first_value(id, values), first_value(when, values));
+    if id.is_empty() {
+        return None;
+    }
+    Some(Key { hash: hash(id), when: date_time(when).map_or(0, stamp), offset })
+}
+
+/// Returns the hash of an ID, the same in every run of this program.
+pub fn hash(id: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn stamp((date, time): (jiff::civil::Date, Option<jiff::civil::Time>)) -> u64 {
+    let time = time.unwrap_or_default();
+    let at = date.to_datetime(time);
+    let parts = [
+        (100, i64::from(at.month())),
+        (100, i64::from(at.day())),
+        (100, i64::from(at.hour())),
+        (100, i64::from(at.minute())),
+        (100, i64::from(at.second())),
+    ];
+    let stamp =
+        parts.iter().fold(i64::from(at.year()), |stamp, (places, part)| stamp * places + part);
+    u64::try_from(stamp).unwrap_or(0)
+}
