@@ -55,7 +55,8 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
     }
 }
 
-fn exit_of(summary: &Summary) -> Exit {
+/// Returns what a run that went through ends with.
+pub fn exit_of(summary: &Summary) -> Exit {
     let waits = summary.totals.states.iter().any(|(state, count)| state.is_error() && *count > 0);
     let refused = summary.drops.iter().any(|taken| !taken.refused.is_empty());
     let mut exit = if waits || refused { Exit::WAITING } else { Exit::DONE };

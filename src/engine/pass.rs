@@ -42,6 +42,8 @@ pub struct Summary {
     pub drops: Vec<Taken>,
     /// Each batch that was on its way, and what became of it.
     pub deliveries: Vec<Delivered>,
+    /// Whether files were still being written when the inbox was looked at last.
+    pub unsettled: bool,
     /// Where all messages stand now.
     pub totals: Totals,
 }
@@ -100,6 +102,7 @@ impl Engine {
             recover(self, &ledger)?;
             let taken = intake::intake(self, &mut ledger)?;
             let found = taken.found_something();
+            summary.unsettled = !taken.unsettled.is_empty();
             if found {
                 summary.drops.push(taken);
             } else if !summary.drops.is_empty() {

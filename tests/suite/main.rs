@@ -30,3 +30,4 @@ mod tidy;
 mod validate;
 mod versions;
 mod vocabulary;
+mod watch;
