@@ -139,6 +139,26 @@ struct Place {
     output: Option<PathBuf>,
 }
 
+/// Names the folder of a conversion; its process follows.
+const SCRATCH: &str = ".hl7drop-";
+
+/// Removes what conversions left in `folder` that were killed: it holds patient data.
+/// What cannot be removed is somebody else's.
+fn sweep(folder: &Path) {
+    let left = fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(SCRATCH));
+        process.is_some_and(|process| {
+            process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists()
+        })
+    });
+    for entry in left {
+        if fs::remove_dir_all(entry.path()).is_ok() {
+            log::info!("removed {}, left by a conversion that was killed", entry.path().display());
+        }
+    }
+}
+
 impl Place {
     fn choose(output: Option<&Path>) -> Result<Place, Failure> {
         let folder = match output.and_then(Path::parent) {
@@ -146,7 +166,8 @@ impl Place {
             Some(_) => PathBuf::from("."),
             None => std::env::temp_dir(),
         };
-        let folder = folder.join(format!(".hl7drop-{}", std::process::id()));
+        sweep(&folder);
+        let folder = folder.join(format!("{SCRATCH}{}", std::process::id()));
         disk::folder(&folder)?;
         let file = folder.join("batch.hl7");
         Ok(Place { folder, file, output: output.map(Path::to_path_buf) })

@@ -81,7 +81,10 @@ fn write_summary(
         write_delivered(&typed, delivered, out)?;
     }
     if summary.drops.is_empty() && summary.deliveries.is_empty() {
-        writeln!(out, "  nothing to do")?;
+        match summary.left.strangers.is_empty() && summary.left.unsettled.is_empty() {
+            true => writeln!(out, "  nothing to do")?,
+            false => write_left(&summary.left, out)?,
+        }
     }
     let waiting: Vec<String> = summary
         .totals
@@ -139,6 +142,11 @@ fn write_taken(taken: &Taken, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  {name}: now in error/, nothing of it was sent: {what}")?;
         writeln!(out, "    what to do: {hint}")?;
     }
+    write_left(taken, out)
+}
+
+/// Tells what stays in the inbox.
+fn write_left(taken: &Taken, out: &mut dyn Write) -> io::Result<()> {
     for name in &taken.strangers {
         writeln!(out, "  {name}: left in the inbox, it matches no pattern of [extract]")?;
     }

@@ -283,14 +283,7 @@ fn tidied(mut value: &[u8]) -> &[u8] {
     while let [0..=b' ' | 0x7f, rest @ ..] | [rest @ .., 0..=b' ' | 0x7f] = value {
         value = rest;
     }
-    if is_nothing(value) || is_delete(value) { &[] } else { value }
-}
-
-/// True of a value that would be written as nothing: control characters are left out,
-/// and a required field must not end up empty.
-fn is_nothing(value: &[u8]) -> bool {
-    let Some(first) = value.first() else { return true };
-    first.is_ascii_control() && value.iter().all(|byte| byte.is_ascii_control() || *byte == b' ')
+    if is_delete(value) { &[] } else { value }
 }
 
 /// True of what would stand as `""` on the wire, where control characters are left out.

@@ -45,13 +45,14 @@ impl Taken {
     }
 }
 
-/// Takes in what has settled.
+/// Takes in what has settled. At the `first` look of a run what stays in
+/// the inbox is logged.
 ///
 /// # Errors
 /// What ends a pass.
-pub fn intake(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Taken, EngineError> {
+pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<Taken, EngineError> {
     let mut taken = Taken::default();
-    claim(engine, &mut taken)?;
+    claim(engine, first, &mut taken)?;
     let sources = sources(engine, ledger, &mut taken)?;
     if sources.is_empty() {
         return Ok(taken);
@@ -84,7 +85,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Taken, EngineE
 }
 
 /// Claims what has settled; what is left is told.
-fn claim(engine: &Engine, taken: &mut Taken) -> Result<(), EngineError> {
+fn claim(engine: &Engine, first: bool, taken: &mut Taken) -> Result<(), EngineError> {
     let scope = &engine.agreement.scope;
     let settle = Duration::from_millis(scope.pickup.settle_ms);
     let (ready, mut moving) = settled(&engine.spool.inbox, settle)?;
@@ -107,11 +108,11 @@ fn claim(engine: &Engine, taken: &mut Taken) -> Result<(), EngineError> {
         }
         engine.spool.claim(&seen, kind)?;
     }
-    for name in odd(&engine.spool.inbox)? {
+    for name in odd(&engine.spool.inbox)?.into_iter().filter(|_| first) {
         let name = clean_name(&name);
         log::warn!("inbox/{name} is a folder, a link or a pipe, no file; it is left there");
     }
-    for name in &taken.strangers {
+    for name in taken.strangers.iter().filter(|_| first) {
         log::warn!("inbox/{name} matches no pattern of this interface and is left there");
     }
     taken.unsettled = moving.into_iter().map(|seen| clean_name(&seen.name)).collect();

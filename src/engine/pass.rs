@@ -40,6 +40,8 @@ pub struct Engine {
 pub struct Summary {
     /// Each drop that was taken in.
     pub drops: Vec<Taken>,
+    /// The last look into the inbox, which took nothing.
+    pub left: Taken,
     /// Each batch that was on its way, and what became of it.
     pub deliveries: Vec<Delivered>,
     /// Whether files were still being written when the inbox was looked at last.
@@ -100,13 +102,16 @@ impl Engine {
         let mut summary = Summary::default();
         loop {
             recover(self, &ledger)?;
-            let taken = intake::intake(self, &mut ledger)?;
+            let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;
             let found = taken.found_something();
             summary.unsettled = !taken.unsettled.is_empty();
             if found {
                 summary.drops.push(taken);
-            } else if !summary.drops.is_empty() {
-                break;
+            } else {
+                summary.left = taken;
+                if !summary.drops.is_empty() {
+                    break;
+                }
             }
             let tried = deliver::deliver(self, &mut ledger)?;
             let again = |old: &Delivered| {

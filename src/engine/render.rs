@@ -298,11 +298,15 @@ impl Renderer<'_> {
         let enabled = events.iter().filter(|event| self.programs.detector.is_enabled(**event));
         let explained = |&event: &Event| {
             self.with_patient(input, &mut worker, |programs, input| {
+                if programs.detector.is_test_patient(input) {
+                    return Ok(None);
+                }
                 let program = programs.of(event).ok_or_else(no_program)?;
-                Ok((event, program.explain(input, self.references)?))
+                Ok(Some((event, program.explain(input, self.references)?)))
             })
         };
-        enabled.map(explained).collect::<Result<_, Stop>>().map_err(|stop| match stop {
+        let explained = enabled.map(explained).filter_map(Result::transpose);
+        explained.collect::<Result<_, Stop>>().map_err(|stop| match stop {
             Stop::Refused(refusal) => refusal,
             Stop::Broken(_) => no_patient(),
         })

@@ -213,12 +213,12 @@ impl MessageCheck {
     }
 
     /// Counts a message that is not looked into, but for its control ID.
-    pub(super) fn number(&mut self, msh: &[u8]) {
+    pub(super) fn number(&mut self, control_id: &[u8]) {
         self.segments += 1;
         self.messages += 1;
         self.message = self.messages;
         self.control_id.clear();
-        self.control_id.extend_from_slice(self.separators.nth(msh, 10));
+        self.control_id.extend_from_slice(control_id);
     }
 
     /// Returns how much was read.
@@ -415,7 +415,7 @@ mod tests {
         "MSH|^~\\&|ATHENANET|99999|CARESYNC|MERCY|20260520110000||SIU^S12||T|2.3.1|||NE|NE\r\
          SCH|33910|33910^ATHENANET||||SCHEDULE^x|P|PE20^Ph|15|minutes|^^^202605201000^202605201015|\
          ||||jsmith||||jsmith|||||BOOKED\r\
-         NTE|1||Bring \\T\\ forms\rPID|1|7|7^^^ATHENA^PI|7|DOE^ANN\rPV1|1|O\r\
+         NTE|1||Bring \\T\\ forms\\.br\\soon\rPID|1|7|7^^^ATHENA^PI|7|DOE^ANN\rPV1|1|O\r\
          RGS|1|A\rAIG|1|A|12^DOE|PROVIDER^Provider||||202605201000|||15|minutes\r",
     ];
 
@@ -462,12 +462,12 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(500))]
         #[test]
         fn the_quick_way_finds_what_the_full_check_finds(
             which in 0..2_usize,
             changes in proptest::collection::vec(
-                (proptest::prelude::any::<u16>(), 0..3_u8, "[|^~&0-9A-Z\\\\\r\"]|\u{e9}|\u{1}|\\\\T\\\\|\\|\\||A31|19|#"),
+                (proptest::prelude::any::<u16>(), 0..3_u8, "[|^~&0-9A-Z\\\\\r\"]|\u{e9}|\u{1}|\\\\T\\\\|\\\\\\.br\\\\|\\|\\||A31|19|#"),
                 1..4,
             ),
         ) {

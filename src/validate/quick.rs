@@ -1,7 +1,6 @@
 //! The way most of our own messages go: one look, and nothing is wrong.
 //!
-//! Reading back what was written must cost little beside writing it (`interface.md`,
-//! part 9 of the order: at most 15 %). So this knows only what a good message looks
+//! Reading back what was written must cost little beside writing it. So this knows only what a good message looks
 //! like, and learns its headers and the order of its segments from messages that the
 //! full check found good. It says yes or "I do not know"; then the full check decides,
 //! and it alone tells what is wrong. A property test holds the two together.
@@ -80,7 +79,8 @@ impl Quick {
 
     /// Learns the header of a message that the full check found good.
     pub fn learn(&mut self, header: Header) {
-        if self.headers.len() < HEADERS_MAX {
+        let is_new = self.headers.iter().all(|known| known.bytes != header.bytes);
+        if is_new && self.headers.len() < HEADERS_MAX {
             self.headers.push(header);
         }
     }
@@ -161,9 +161,9 @@ fn check(segment: &[u8], header: &Header, segments: &mut Vec<(Box<[u8]>, u64)>) 
     {
         return Some(*long);
     }
-    let event = || segment.get(4..)?.split(|byte| *byte == b'|').next();
-    if name == *b"EVN" && event()? != &*header.trigger {
-        return None;
+    if name == *b"EVN" {
+        let after = segment[4..].strip_prefix(&*header.trigger)?;
+        after.first().is_none_or(|byte| *byte == b'|').then_some(())?;
     }
     let parts = header.version.segment(name)?;
     let mut walk = Walk::new(header.version, &parts.quick, segment);
@@ -219,6 +219,7 @@ fn most_of(most: u8, byte: &u8) -> u8 {
 
 /// Returns how long a telephone number is that stands at the beginning and is
 /// `(999)999-9999`, alone or with what belongs to it: `^PRN^PH^^1^999^9999999`.
+#[inline(never)]
 fn phone(bytes: &[u8]) -> Option<usize> {
     let shape: &[u8; 13] = bytes.first_chunk()?;
     let [b'(', a, b, c, b')', d, e, f, b'-', g, h, i, j] = shape else { return None };
@@ -277,6 +278,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns true if every value is as it should be, as far as the segment goes.
+    #[inline(always)]
     fn run(&mut self) -> bool {
         let segment = self.segment;
         let Some(bytes) = segment.get(4..) else { return false };
@@ -284,15 +286,17 @@ impl<'a> Walk<'a> {
         let (rest, mut at) = (words.remainder(), 4);
         // The two ends of all bytes are found sixteen at a time.
         let (least, most) = (bytes.iter().fold(255, least_of), bytes.iter().fold(0, most_of));
-        if least < 0x20 || most >= 0x7f && bytes.contains(&0x7f) {
+        // Nothing of ours has subcomponents.
+        let sub = memchr::memchr(b'&', bytes).is_some();
+        if sub || least < 0x20 || most >= 0x7f && bytes.contains(&0x7f) {
             return false;
         }
         self.high = most >= 0x80;
         self.phone(4);
         for word in words {
             let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
-            // `\ ^ | ~` differ in two bits only, which leaves `&` to be looked for.
-            let mut found = zeros((word & every(0xdd)) ^ every(0x5c)) | zeros(word ^ every(b'&'));
+            // `\ ^ | ~` differ in two bits only.
+            let mut found = zeros((word & every(0xdd)) ^ every(0x5c));
             while found != 0 {
                 let shift = found.trailing_zeros() & 0x38;
                 if !self.separator(at + shift as usize / 8, (word >> shift) as u8) {
@@ -303,7 +307,7 @@ impl<'a> Walk<'a> {
             at += 8;
         }
         for &byte in rest {
-            if matches!(byte, b'\\' | b'^' | b'|' | b'~' | b'&') && !self.separator(at, byte) {
+            if matches!(byte, b'\\' | b'^' | b'|' | b'~') && !self.separator(at, byte) {
                 return false;
             }
             at += 1;
@@ -326,6 +330,11 @@ impl<'a> Walk<'a> {
             return !self.field.required && self.next_field(at);
         }
         if byte == b'\\' {
+            let is_formatted = self.leaves.first().is_some_and(|leaf| leaf.kind == Kind::Formatted);
+            if is_formatted && self.segment[at..].starts_with(b"\\.br\\") {
+                self.skip_to = at + 5;
+                return true;
+            }
             self.skip_to = at + 3;
             let escape = self.segment.get(at + 1..at + 3);
             return matches!(escape, Some([b'F' | b'S' | b'T' | b'R' | b'E', b'\\']));
@@ -340,13 +349,11 @@ impl<'a> Walk<'a> {
                 true
             }
             b'|' => self.end_field(at) && self.next_field(at),
-            b'~' => {
+            _ => {
                 let good = self.field.repeats && self.end_repetition(at);
                 self.begin(at + 1);
                 good
             }
-            // Nothing of ours has subcomponents.
-            _ => false,
         }
     }
 
@@ -369,6 +376,7 @@ impl<'a> Walk<'a> {
 
     /// Goes at once over a telephone number as we write it: half of a patient's
     /// separators stand in them, and seven values each.
+    #[inline(always)]
     fn phone(&mut self, at: usize) {
         if self.field.is_phone
             && let Some(length) = phone(&self.segment[at..])
@@ -385,7 +393,7 @@ impl<'a> Walk<'a> {
     #[inline(always)]
     fn end_repetition(&mut self, at: usize) -> bool {
         if at - self.repetition_at > self.field.length as usize {
-            self.count_long(self.repetition_at, at, self.field.length);
+            self.long += long(&self.segment[self.repetition_at..at], self.field.length);
         }
         self.components == 0 || self.field.required_parts & !self.components == 0
     }
@@ -402,31 +410,33 @@ impl<'a> Walk<'a> {
             self.components |= 1 << (component & 31);
         }
         if at - self.value_at > leaf.length as usize {
-            self.count_long(self.value_at, at, leaf.length);
+            self.long += long(&self.segment[self.value_at..at], leaf.length);
         }
         if leaf.is_any {
             return true;
         }
-        self.typed(&self.segment[self.value_at..at], leaf)
+        typed(self.version, &self.segment[self.value_at..at], leaf)
     }
+}
 
-    #[cold]
-    fn count_long(&mut self, from: usize, to: usize, length: u32) {
-        self.long += u64::from(is_longer(&self.segment[from..to], length));
-    }
+// The walk itself is not handed to these: it would have to leave its registers.
 
-    #[inline(never)]
-    fn typed(&self, value: &[u8], leaf: Leaf) -> bool {
-        let good = match leaf.kind {
-            Kind::Text | Kind::Formatted | Kind::Code => true,
-            Kind::Si => values::is_sequence(value),
-            Kind::Nm => values::is_number(value),
-            Kind::Dt => values::is_date(value),
-            Kind::Tm => values::is_time(value),
-            Kind::Ts => values::is_stamp(value),
-            Kind::Tn => values::is_telephone(value),
-            Kind::Unknown | Kind::Absent => false,
-        };
-        good && (leaf.table == 0 || self.version.table(leaf.table).has(value))
-    }
+#[cold]
+fn long(bytes: &[u8], length: u32) -> u64 {
+    is_longer(bytes, length).into()
+}
+
+#[inline(never)]
+fn typed(version: &Version, value: &[u8], leaf: Leaf) -> bool {
+    let good = match leaf.kind {
+        Kind::Text | Kind::Formatted | Kind::Code => true,
+        Kind::Si => values::is_sequence(value),
+        Kind::Nm => values::is_number(value),
+        Kind::Dt => values::is_date(value),
+        Kind::Tm => values::is_time(value),
+        Kind::Ts => values::is_stamp(value),
+        Kind::Tn => values::is_telephone(value),
+        Kind::Unknown | Kind::Absent => false,
+    };
+    good && (leaf.table == 0 || version.table(leaf.table).has(value))
 }

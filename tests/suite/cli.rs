@@ -467,3 +467,55 @@ fn check_goes_to_a_real_server_and_leaves_nothing_there() {
     // It looks and makes nothing: no ledger, no folder.
     assert!(!site.spool().root.exists());
 }
+
+/// What comes out of the quickstart's extracts stands beside them; `HL7DROP_BLESS=1`
+/// writes it anew.
+#[test]
+fn the_quickstart_comes_out_as_its_folder_shows() {
+    for dialect in ["api", "report"] {
+        let folder = format!("examples/quickstart/{dialect}");
+        let interface = format!("examples/quickstart/example-{dialect}.toml");
+        let mut command = program();
+        command.args(["convert", "--clock", "2026-05-20T11:00:00", "--interface", &interface]);
+        for kind in ["providers", "departments", "patients", "appointments"] {
+            command.arg(format!("{folder}/{kind}.csv"));
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "some rows are bad");
+        let shown = String::from_utf8(output.stdout).unwrap().replace('\r', "\n");
+        let expected = format!("examples/quickstart/{dialect}.hl7.txt");
+        if std::env::var_os("HL7DROP_BLESS").is_some() {
+            fs::write(&expected, shown).unwrap();
+        } else {
+            assert!(fs::read_to_string(&expected).unwrap_or_default() == shown, "{expected}");
+        }
+    }
+}
+
+#[test]
+fn a_killed_conversion_leaves_nothing_for_long() {
+    let place = tempfile::tempdir().unwrap();
+    let [old, living] = [u32::MAX, std::process::id()];
+    let [old, living] = [old, living].map(|id| place.path().join(format!(".hl7drop-{id}")));
+    for folder in [&old, &living] {
+        fs::create_dir(folder).unwrap();
+        fs::write(folder.join("batch.hl7"), "MSH").unwrap();
+    }
+    let mut command = program();
+    command.env("TMPDIR", place.path()).args(["convert", "--interface", GOLDEN]);
+    let output = ended(command.arg(format!("{QUICKSTART}/patients.csv")));
+    assert_eq!(output.code, Some(3), "{output:?}");
+    assert!(!old.exists() && living.exists(), "only what nobody works with goes");
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_lone_stranger_in_the_inbox_is_told_once() {
+    let site = Site::new();
+    site.put("notes.txt", "x");
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("notes.txt: left in the inbox, it matches no pattern"), "{said:?}");
+    assert!(!said.out.contains("nothing to do"), "{said:?}");
+    assert_eq!(said.err.matches("notes.txt").count(), 1, "{said:?}");
+}

@@ -18,6 +18,7 @@ mod crash;
 mod delivery;
 mod doubt;
 mod input;
+mod judges;
 mod ledger;
 mod properties;
 mod proxy;
