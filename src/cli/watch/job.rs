@@ -19,6 +19,7 @@ use crate::cli::exit::Exit;
 use crate::cli::run::exit_of;
 use crate::cli::setup;
 use crate::cli::{Failure, Outcome};
+use crate::domain::Counts;
 use crate::engine::{Engine, Progress, Summary};
 
 /// How often a pass says that it gets on.
@@ -180,9 +181,24 @@ pub fn pass() -> Outcome {
         let Failure { exit, text } = err.into();
         Failure { exit, text: format!("{}: {text}", engine.owner()) }
     })?;
+    tell(&summary);
     let mut out = io::stdout().lock();
     writeln!(out, "{}", serde_json::to_string(&left(&summary)).unwrap_or_default())?;
     Ok(exit_of(&summary))
+}
+
+/// Logs what became of each extract; the rest was logged where it happened.
+fn tell(summary: &Summary) {
+    for (source, account) in summary.drops.iter().flat_map(|taken| &taken.accounts) {
+        let Counts { rows, sent, filtered, error, duplicate, .. } = account.counts;
+        let text = format!(
+            "{}: {rows} rows = {sent} sent + {filtered} filtered + {error} error + \
+             {duplicate} duplicate",
+            source.name
+        );
+        // Somebody must act on the rows that wait.
+        log::log!(if error > 0 { log::Level::Warn } else { log::Level::Info }, "{text}");
+    }
 }
 
 fn left(summary: &Summary) -> Report {
