@@ -35,6 +35,6 @@ pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
     InterfaceName, Login, MappingRow, Method, OnDoubt, Pickup, Protocol, Provider, ProviderIds,
-    Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
+    Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers, is_unfinished,
 };
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

@@ -46,6 +46,8 @@ pub struct Summary {
     pub deliveries: Vec<Delivered>,
     /// Whether files were still being written when the inbox was looked at last.
     pub unsettled: bool,
+    /// Why nothing was taken in at last, and what to do.
+    pub held: Option<String>,
     /// Where all messages stand now.
     pub totals: Totals,
 }
@@ -105,6 +107,7 @@ impl Engine {
             let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;
             let found = taken.found_something();
             summary.unsettled = !taken.unsettled.is_empty();
+            summary.held.clone_from(&taken.held);
             if found {
                 summary.drops.push(taken);
             } else {

@@ -10,7 +10,7 @@ mod shelf;
 
 pub use claim::clean_name;
 pub use glance::{Glance, identity};
-pub use inbox::{Seen, looked, odd, settled};
+pub use inbox::{Seen, looked, marked, odd, settled};
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

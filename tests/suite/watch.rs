@@ -263,3 +263,45 @@ fn a_delivery_that_waits_for_a_person_goes_on_after_the_decision() {
     daemon.until("decided", || site.run(["delivery", BATCH, "--retry"]).code == Some(0));
     daemon.until("delivered", || site.partner.join(BATCH).exists());
 }
+
+/// Adds a line to `[pickup]`.
+fn pickup(site: &Site, line: &str) {
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    fs::write(site.interface_file(), text.replace("[pickup]", &format!("[pickup]\n{line}")))
+        .unwrap();
+}
+
+#[test]
+fn a_file_waits_for_its_marker_and_the_marker_goes_with_it() {
+    let site = Site::new();
+    pickup(&site, "done_marker = \".ok\"");
+    site.put("patients.csv", patients(0..2));
+    let said = site.run(["run", "--json"]);
+    assert_eq!(said.json()[0]["drops"], serde_json::json!([]), "{said:?}");
+    site.put("patients.csv.ok", "");
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(told(&site).len(), 2);
+    assert_eq!(fs::read_dir(site.spool().inbox).unwrap().count(), 0);
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_takes_nothing_in_and_delivers() {
+    let site = Site::new();
+    let away = site.root().join("away");
+    fs::rename(&site.partner, &away).unwrap();
+    site.put("patients.csv", patients(0..1));
+    assert_eq!(site.run(["run"]).code, Some(4));
+    fs::rename(&away, &site.partner).unwrap();
+    let settings = fs::read_to_string(site.interface_file()).unwrap();
+    pickup(&site, "disk_floor_mib = 1073741824");
+    site.put("patients-2.csv", patients(1..2));
+    let said = site.run(["run", "--retry"]);
+    assert_eq!(said.code, Some(5), "{said:?}");
+    assert!(said.out.contains("nothing is taken in until there is more"), "{said:?}");
+    assert_eq!(told(&site), ["Doe0^Ann"]);
+    assert!(site.spool().inbox.join("patients-2.csv").exists());
+    fs::write(site.interface_file(), settings).unwrap();
+    assert_eq!(site.run(["run"]).code, Some(0));
+    assert_eq!(told(&site).len(), 2);
+}

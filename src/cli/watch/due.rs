@@ -10,6 +10,8 @@ const UNSETTLED_LONGEST: Duration = Duration::from_secs(5);
 /// After a pass that failed; each further one doubles it.
 const FAILED_FIRST: Duration = Duration::from_secs(1);
 const FAILED_LONGEST: Duration = Duration::from_secs(15 * 60);
+/// Until a full disk is looked at again.
+const HELD: Duration = Duration::from_secs(60);
 /// What waits for a person is looked at again, and said again, so often.
 const STOPPED: Duration = Duration::from_secs(15 * 60);
 
@@ -22,6 +24,8 @@ pub struct Next {
     pub unsettled: bool,
     /// Whether a delivery waits for a person.
     pub stopped: bool,
+    /// Whether nothing was taken in, for want of room.
+    pub held: bool,
 }
 
 /// When to look at one interface.
@@ -68,6 +72,9 @@ impl Due {
         }
         if let Some(wait) = next.again_in {
             self.by(now + wait);
+        }
+        if next.held {
+            self.by(now + HELD);
         }
         if next.stopped {
             self.by(now + STOPPED);
@@ -140,6 +147,7 @@ mod tests {
         let again_in = Some(S(7));
         assert_eq!(at(Next { again_in, stopped: true, ..Next::default() }), again_in);
         assert_eq!(at(Next { stopped: true, ..Next::default() }), Some(STOPPED));
+        assert_eq!(at(Next { held: true, stopped: true, ..Next::default() }), Some(HELD));
         let mut due = Due::new(now);
         for wait in [500, 1000, 2000, 4000, 5000, 5000] {
             due.begun();

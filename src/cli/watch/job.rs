@@ -49,6 +49,8 @@ pub struct Report {
     pub unsettled: bool,
     /// Whether a delivery waits for a person.
     pub stopped: bool,
+    /// Whether nothing was taken in, for want of room.
+    pub held: bool,
 }
 
 /// How a pass ended.
@@ -206,6 +208,7 @@ fn left(summary: &Summary) -> Report {
     Report {
         again_at: failures.clone().filter_map(|failure| failure.again_at).min(),
         unsettled: summary.unsettled,
+        held: summary.held.is_some(),
         stopped: failures.into_iter().any(|failure| failure.stopped),
     }
 }

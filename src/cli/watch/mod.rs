@@ -221,7 +221,10 @@ fn ended(name: &str, watched: &mut Watched, end: End) {
                 Duration::from_secs(left.unsigned_abs())
             });
             let unsettled = report.unsettled;
-            watched.due.done(now, Next { again_in, unsettled, stopped: report.stopped });
+            watched.due.done(
+                now,
+                Next { again_in, unsettled, stopped: report.stopped, held: report.held },
+            );
             watched.look_after(now, report.stopped);
         }
         End::Failed(why) => {
