@@ -44,7 +44,9 @@ impl Check<'_> {
         let (mut files, mut forms) = (Files::new(), Forms::new());
         for (kind, name, section) in sections {
             let (place, extract) = open(name, section);
-            forms.insert(kind, self.form(place, extract.delimiter, extract.encoding));
+            let form = self.form(place, extract.delimiter, extract.encoding);
+            let snapshot = self.snapshot(kind, place, extract.snapshot);
+            forms.insert(kind, Form { snapshot, ..form });
             let Some(list) = extract.files else {
                 self.missing(place, "files", &format!("[\"{}*.csv\"]", kind.word()));
                 continue;
@@ -72,6 +74,19 @@ impl Check<'_> {
         let delimiter = self.word(place, "delimiter", delimiter, DELIMITERS).flatten();
         let encoding = self.word(place, "encoding", encoding, ENCODINGS).unwrap_or_default();
         Form { delimiter, encoding, ..Form::default() }
+    }
+
+    fn snapshot(&mut self, kind: ExtractKind, place: Place, value: Option<Spanned<bool>>) -> bool {
+        match value {
+            Some(value) if kind != ExtractKind::Appointments => {
+                let what = "`snapshot` is of [extract.appointments] only; leave it out";
+                self.problem(value.span().start, what.to_string());
+            }
+            Some(value) => return value.into_inner(),
+            None if kind == ExtractKind::Appointments => self.missing(place, "snapshot", "false"),
+            None => {}
+        }
+        false
     }
 
     /// Checks the site's own header names; whether there are such columns is known

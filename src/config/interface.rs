@@ -38,6 +38,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let (patient_ids, appointment_ids) = check.external_ids(raw.external_ids.unwrap_or_default());
     check.id_columns(&patient_ids, &appointment_ids, &mut forms);
     let deleted_patients = check.deleted_patients(raw.patients);
+    let events = check.events(raw.events, &forms);
     let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());
     let fields = check.fields(raw.fields, hl7_version);
     let codes = check.codes(raw.codes);
@@ -66,6 +67,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         patient_ids,
         appointment_ids,
         deleted_patients: deleted_patients?,
+        events: events?,
         fields,
         codes,
         mapping,

@@ -34,6 +34,7 @@ pub(super) struct File {
     pub endpoint: Option<Vec<Spanned<Endpoint>>>,
     pub external_ids: Option<ExternalIds>,
     pub patients: Option<Spanned<Patients>>,
+    pub events: Option<Spanned<Events>>,
     pub fields: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Word>>>>,
     #[serde(default)]
     pub codes: BTreeMap<Spanned<String>, Spanned<Words>>,
@@ -73,6 +74,8 @@ pub(super) struct Extract {
     pub files: Option<Spanned<Vec<Spanned<String>>>>,
     pub delimiter: Text,
     pub encoding: Text,
+    /// Of appointments only.
+    pub snapshot: Option<Spanned<bool>>,
 }
 
 /// Header names of a site and the columns they mean, or IDs and their names.
@@ -182,6 +185,15 @@ pub(super) struct ExternalId {
 #[serde(deny_unknown_fields)]
 pub(super) struct Patients {
     pub deleted: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Events {
+    pub walk_in: Text,
+    pub cancelled_unannounced: Text,
+    pub missing_rows: Text,
+    pub on_contradiction: Text,
 }
 
 #[derive(Default, Deserialize)]

@@ -35,7 +35,9 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Result<Shape<T>, Vec<Problem>> {
     let mut table = parse(text)?;
     let defaults = parse(defaults)?;
-    let mut reader = Reader { text, whole, told: BTreeSet::new(), problems: Vec::new() };
+    let mut homes = Vec::new();
+    homes_of(defaults.get_ref(), "", &mut homes);
+    let mut reader = Reader { text, whole, homes, told: BTreeSet::new(), problems: Vec::new() };
     reader.fill(table.get_mut(), defaults.get_ref(), "");
     loop {
         match T::deserialize(Deserializer::from(table.clone())) {
@@ -71,6 +73,8 @@ fn start(err: &Error) -> usize {
 struct Reader<'a> {
     text: &'a str,
     whole: &'a [&'a str],
+    /// Each key of the defaults, and its section.
+    homes: Vec<(String, String)>,
     told: BTreeSet<String>,
     problems: Vec<Problem>,
 }
@@ -118,9 +122,21 @@ impl Reader<'_> {
     /// Tells an error and removes its key from `table`; false if it has none.
     fn set_aside(&mut self, table: &mut DeTable<'_>, err: &Error) -> bool {
         let path = err.span().and_then(|span| remove(table, &span, ""));
-        let what = say(err.message(), path.as_deref().unwrap_or_default());
+        let what = say(err.message(), path.as_deref().unwrap_or_default(), &self.homes);
         self.problems.push(Problem { line: line_of(self.text, start(err)), what });
         path.map(|path| self.told.insert(path)).is_some()
+    }
+}
+
+/// Adds each key of the defaults with its section.
+fn homes_of(table: &DeTable<'_>, section: &str, homes: &mut Vec<(String, String)>) {
+    for (key, value) in table {
+        let key = key.get_ref();
+        match value.get_ref() {
+            DeValue::Table(inner) if section.is_empty() => homes_of(inner, key, homes),
+            DeValue::Table(inner) => homes_of(inner, &format!("{section}.{key}"), homes),
+            _ => homes.push((key.to_string(), section.to_string())),
+        }
     }
 }
 
@@ -134,14 +150,22 @@ fn row_of<'a, 'i>(default: &'a DeValue<'i>) -> Option<&'a DeTable<'i>> {
 }
 
 /// Says serde's message in the words of the file.
-fn say(message: &str, path: &str) -> String {
-    let key = path.rsplit('.').next().unwrap_or_default();
+fn say(message: &str, path: &str, homes: &[(String, String)]) -> String {
+    let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
     if message.starts_with("unknown field") {
         return match key {
             "password" | "passphrase" => {
                 format!("a secret does not stand in this file; write {key}_file or {key}_env")
             }
-            _ => message.to_string(),
+            // A `#` that was left before the line of a section is the usual reason.
+            _ => match homes.iter().find(|(known, home)| known == key && home != section) {
+                Some((_, home)) => {
+                    format!(
+                        "`{key}` stands in [{section}] and belongs to [{home}]; is there a # before [{home}]?"
+                    )
+                }
+                None => message.to_string(),
+            },
         };
     }
     if message == "invalid type: map, expected a sequence" {
@@ -259,7 +283,7 @@ value = 5
             [
                 "line 1: unknown field `porject`, expected one of `project`, `enable`, `extract`, \
                  `columns`, `providers`, `departments`, `wire`, `connectivity`, `endpoint`, \
-                 `external_ids`, `patients`, `fields`, `codes`, `mapping`, `appointments`, \
+                 `external_ids`, `patients`, `events`, `fields`, `codes`, `mapping`, `appointments`, \
                  `provider_id`, `batch`, `pickup`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \
@@ -281,6 +305,15 @@ value = 5
                  list of them",
             ]
         );
+    }
+
+    #[test]
+    fn a_key_of_another_section_is_sent_home() {
+        let text = "[connectivity.test]\nmethod = \"folder\"\nfolder = \"x\"\nsettle_seconds = 0\n";
+        let told = problems(text);
+        let home = "line 4: `settle_seconds` stands in [connectivity.test] and belongs to [pickup]; \
+                    is there a # before [pickup]?";
+        assert!(told.iter().any(|one| one == home), "{told:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a record tells that does not say so itself: the table of `interface.md`
 //! section 7, the record against what was told of it before.
 
-use crate::domain::{Event, Fingerprint, Known, Status};
+use crate::domain::{Event, EventRules, Fingerprint, Known, Status, WalkIn};
 
 /// Returns the events of a patient's record, in order.
 pub(super) fn of_patient(now: &Fingerprint, before: Option<&Known>) -> &'static [Event] {
@@ -15,6 +15,7 @@ pub(super) fn of_patient(now: &Fingerprint, before: Option<&Known>) -> &'static 
 
 /// Returns the events of an appointment's record, in order.
 pub(super) fn of_appointment(
+    rules: &EventRules,
     status: Status,
     now: &Fingerprint,
     before: Option<&Known>,
@@ -27,10 +28,16 @@ pub(super) fn of_appointment(
     let known = before.and_then(|known| Some((known.status?, known.fingerprint != *now)));
     let Some((was, differs)) = known.filter(|(was, _)| *was != Status::Cancelled) else {
         // New, or booked again under its old ID.
+        let last = rules.walk_in == WalkIn::Last;
         return match status {
             Status::Booked => &[Scheduled],
+            Status::CheckedIn if last => &[In],
             Status::CheckedIn => &[Scheduled, In],
+            Status::CheckedOut if last => &[Out],
             Status::CheckedOut => &[Scheduled, In, Out],
+            Status::Cancelled if rules.cancelled_unannounced && before.is_none() => {
+                &[Scheduled, Cancelled]
+            }
             Status::Cancelled | Status::Open => &[],
         };
     };
@@ -52,21 +59,58 @@ pub(super) fn of_appointment(
     }
 }
 
+/// Returns what would be right instead of an event that the record names itself and that
+/// contradicts what was told before; `None` if it does not.
+pub(super) fn contradiction(
+    rules: &EventRules,
+    event: Event,
+    before: Option<&Known>,
+) -> Option<&'static [Event]> {
+    let known = before.filter(|known| known.fingerprint != Fingerprint::NONE);
+    let new = |status| of_appointment(rules, status, &Fingerprint::NONE, None);
+    match (event, known) {
+        (Event::PatientAdded, Some(_)) => Some(&[Event::PatientUpdated]),
+        (Event::PatientUpdated, None) => Some(&[Event::PatientAdded]),
+        (Event::AppointmentScheduled, Some(known)) if known.status != Some(Status::Cancelled) => {
+            Some(&[Event::AppointmentUpdated])
+        }
+        (Event::AppointmentUpdated, None) => Some(new(Status::Booked)),
+        (Event::AppointmentCheckedIn, None) => Some(new(Status::CheckedIn)),
+        (Event::AppointmentCheckedOut, None) => Some(new(Status::CheckedOut)),
+        // Nothing else could be told of it.
+        (Event::AppointmentCancelled, None) => Some(&[Event::AppointmentCancelled]),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::MissingRows;
     use crate::domain::Status::*;
+
+    const RULES: EventRules = EventRules {
+        walk_in: WalkIn::All,
+        cancelled_unannounced: false,
+        missing_rows: MissingRows::Ignore,
+        correct: false,
+    };
 
     const OLD: Fingerprint = Fingerprint([1; 16]);
     const NEW: Fingerprint = Fingerprint([2; 16]);
 
-    fn told(status: Status, now: &Fingerprint, before: Option<(Status, bool)>) -> String {
+    fn told(
+        rules: &EventRules,
+        status: Status,
+        now: &Fingerprint,
+        before: Option<(Status, bool)>,
+    ) -> String {
         let known = before.map(|(status, announced)| Known {
             fingerprint: OLD,
             status: Some(status),
             announced,
         });
-        let events = of_appointment(status, now, known.as_ref()).iter();
+        let events = of_appointment(rules, status, now, known.as_ref()).iter();
         let words = events.map(|event| event.telling().status.to_string());
         words.collect::<Vec<_>>().join(" ")
     }
@@ -113,7 +157,50 @@ mod tests {
             (CheckedIn, NEW, was(Cancelled), "BOOKED ARRIVED"),
             (Cancelled, OLD, Some((Booked, false)), ""),
         ] {
-            assert_eq!(told(status, &now, before), expected, "{before:?} -> {status:?}");
+            assert_eq!(told(&RULES, status, &now, before), expected, "{before:?} -> {status:?}");
         }
+    }
+
+    #[test]
+    fn what_is_new_and_not_booked_is_told_as_agreed() {
+        let was = |status| Some((status, true));
+        let other = EventRules { walk_in: WalkIn::Last, cancelled_unannounced: true, ..RULES };
+        for (status, before, expected) in [
+            (Booked, None, "BOOKED"),
+            (CheckedIn, None, "ARRIVED"),
+            (CheckedOut, None, "COMPLETED"),
+            (Cancelled, None, "BOOKED CANCELLED"),
+            // Not new: nothing is left out, nothing told twice.
+            (CheckedOut, was(Booked), "ARRIVED COMPLETED"),
+            (Cancelled, was(Cancelled), ""),
+            (Cancelled, Some((Booked, false)), ""),
+        ] {
+            assert_eq!(told(&other, status, &OLD, before), expected, "{before:?} -> {status:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_its_own_word_can_contradict_what_was_told() {
+        use Event::*;
+        let known = |status| Known { fingerprint: OLD, status, announced: true };
+        let held = Known { fingerprint: Fingerprint::NONE, status: None, announced: false };
+        let of = |event, before: Option<&Known>| contradiction(&RULES, event, before);
+        assert_eq!(of(PatientAdded, None), None);
+        assert_eq!(of(PatientAdded, Some(&held)), None);
+        assert_eq!(of(PatientAdded, Some(&known(None))), Some(&[PatientUpdated][..]));
+        assert_eq!(of(PatientUpdated, Some(&known(None))), None);
+        assert_eq!(of(PatientUpdated, Some(&held)), Some(&[PatientAdded][..]));
+        for (event, unknown) in [
+            (AppointmentUpdated, &[AppointmentScheduled][..]),
+            (AppointmentCheckedIn, &[AppointmentScheduled, AppointmentCheckedIn]),
+            (AppointmentCancelled, &[AppointmentCancelled]),
+        ] {
+            assert_eq!(of(event, None), Some(unknown));
+            assert_eq!(of(event, Some(&known(Some(Booked)))), None);
+        }
+        let booked_again = known(Some(Cancelled));
+        assert_eq!(of(AppointmentScheduled, Some(&booked_again)), None);
+        let twice = known(Some(CheckedIn));
+        assert_eq!(of(AppointmentScheduled, Some(&twice)), Some(&[AppointmentUpdated][..]));
     }
 }

@@ -11,7 +11,7 @@ use super::map::Map;
 use super::outside::Gone;
 use super::program::{Blank, Column, Input, Refusal};
 use crate::domain::{
-    Code, DeletedPatients, Environment, Event, Fingerprint, Kind, Known, Scope, Status,
+    Code, DeletedPatients, Environment, Event, EventRules, Fingerprint, Kind, Known, Scope, Status,
 };
 
 /// Reads the events of the records under one header.
@@ -20,6 +20,7 @@ pub struct Detector {
     kind: Kind,
     enabled: Vec<Event>,
     production: bool,
+    rules: EventRules,
     event: Option<Column>,
     status: Column,
     statuses: Option<Lookup>,
@@ -68,6 +69,7 @@ impl Detector {
             kind,
             enabled: scope.enabled.clone(),
             production: scope.environment == Environment::Production,
+            rules: scope.events,
             event: layout.has("event").then(|| column("event")),
             status: column("appointmentstatus"),
             statuses: map.tables.lookup("status", Some(Code::E002), None, Blank::default()),
@@ -134,14 +136,32 @@ impl Detector {
     /// Returns what a record tells that says only how things are: against what was
     /// known `before`. Events that are switched off are among it.
     pub fn change(
+        &self,
         status: Option<Status>,
         now: &Fingerprint,
         before: Option<&Known>,
     ) -> &'static [Event] {
         match status {
             None => change::of_patient(now, before),
-            Some(status) => change::of_appointment(status, now, before),
+            Some(status) => change::of_appointment(&self.rules, status, now, before),
         }
+    }
+
+    /// True if events that a record names itself contradict what was known `before`; in
+    /// their place then stands what is to be told, by `on_contradiction`.
+    pub fn contradicts(
+        &self,
+        input: Input<'_>,
+        events: &mut &'static [Event],
+        before: Option<&Known>,
+    ) -> bool {
+        let gone = self.gone.as_ref().is_some_and(|gone| gone.column(input).is_some());
+        let named = if self.has_event_column() && !gone { events.first() } else { None };
+        let right = named.and_then(|event| change::contradiction(&self.rules, *event, before));
+        if let Some(right) = right.filter(|_| self.rules.correct) {
+            *events = right;
+        }
+        right.is_some()
     }
 
     /// Returns the status, also from `f - Filled` and words.

@@ -72,6 +72,10 @@ pub enum Note {
     Remark,
     /// An appointment that was cancelled is booked again under its ID.
     Rebooked,
+    /// An `event` that contradicts the register.
+    Contradicts,
+    /// A booked appointment that a full snapshot does not have.
+    Missing,
     /// Nothing told: as it was when it was told last.
     Unchanged,
     /// Nothing told: an open or blocked slot, nobody's appointment.
@@ -104,6 +108,11 @@ impl Note {
                 "warnings of the check before publishing; `hl7drop validate` shows them"
             }
             Note::Rebooked => "cancelled appointments booked again",
+            Note::Contradicts => {
+                "events that contradict what was told before: an update of somebody unknown, an \
+                 addition of somebody known"
+            }
+            Note::Missing => "booked appointments that the snapshot does not have",
             Note::Unchanged => "records unchanged since they were told last",
             Note::OpenSlot => "open slots, told to nobody",
             Note::NeverAnnounced => "appointments cancelled before they were announced",

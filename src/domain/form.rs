@@ -9,6 +9,8 @@ pub struct Form {
     pub delimiter: Option<u8>,
     /// `[extract.*]` encoding.
     pub encoding: Encoding,
+    /// `[extract.appointments]` snapshot: each extract holds all appointments there are.
+    pub snapshot: bool,
     /// `[columns.*]`: the site's own header names and the columns they mean, by their
     /// canonical names; an empty one is of no use.
     pub columns: BTreeMap<String, String>,

@@ -22,6 +22,7 @@ mod known;
 mod layout;
 mod queue;
 mod scope;
+mod telling;
 mod wire;
 
 pub use code::{Code, Owner};
@@ -37,4 +38,5 @@ pub use scope::{
     InterfaceName, Login, MappingRow, Method, OnDoubt, Pickup, Protocol, Provider, ProviderIds,
     Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers, is_unfinished,
 };
+pub use telling::{EventRules, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::event::Event;
 use super::form::Form;
+use super::telling::EventRules;
 use super::wire::Wire;
 use crate::codes::OwnWord;
 use crate::hl7::Path;
@@ -136,6 +137,8 @@ pub struct Scope {
     pub appointment_ids: Vec<ExternalId>,
     /// `[patients]` deleted.
     pub deleted_patients: DeletedPatients,
+    /// `[events]`.
+    pub events: EventRules,
     /// `[fields]`: one word of each of [`CHOICES`], as `key=word`.
     pub fields: BTreeSet<String>,
     /// `[codes.TABLE]`, by table.

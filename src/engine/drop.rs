@@ -20,6 +20,7 @@ use super::pipeline::ordered;
 use super::reference;
 use super::render::{Key, Renderer};
 use super::source::{Progress, Source};
+use super::survey::Survey;
 use super::writer::Writer;
 use crate::convert::{Bound, Explained, References, Refusal};
 use crate::disk::{self, NewFile};
@@ -121,10 +122,10 @@ struct Read {
 }
 
 /// A copy of an extract's text; removed when it is dropped.
-struct Plain {
-    path: PathBuf,
+pub(super) struct Plain {
+    pub(super) path: PathBuf,
     file: Option<NewFile>,
-    base: Option<u64>,
+    pub(super) base: Option<u64>,
 }
 
 impl Conversion<'_> {
@@ -213,13 +214,14 @@ impl Conversion<'_> {
         joined: bool,
         savepoint: &super::writer::Savepoint,
     ) -> Result<Read, EngineError> {
+        let mut survey = self.survey(source)?;
         let reading = &self.agreement.reading;
         let packed = joined && !source.is_text(reading).map_err(EngineError::Extract)?;
         let mut plain = packed.then(|| Plain::create(self.scratch)).transpose()?;
-        let mut read = self.pass(source, references, patients, joined, &[], &mut plain)?;
-        if !read.1 {
+        let mut read = self.pass(source, references, patients, joined, &survey, &mut plain)?;
+        if !survey.done {
             // In place: a list of a million keys is 24 MB, and nobody needs its order.
-            let candidates = doubles::candidates(&mut read.0.keys);
+            let candidates = doubles::candidates(&mut read.keys);
             if !candidates.is_empty() {
                 let (layout, mut blocks) =
                     source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
@@ -227,31 +229,32 @@ impl Conversion<'_> {
                 if !older.is_empty() {
                     self.journal.undo()?;
                     self.writer.rollback(savepoint)?;
-                    drop(std::mem::take(&mut read.0.keys));
-                    read = self.pass(source, references, patients, joined, &older, &mut None)?;
+                    drop(std::mem::take(&mut read.keys));
+                    survey.older = older;
+                    read = self.pass(source, references, patients, joined, &survey, &mut None)?;
                 }
             }
         }
-        self.journal.end(&read.0.account.counts, &read.0.account.notes)?;
-        Ok(Read { plain, ..read.0 })
+        self.count_missing(&survey, &mut read.account.notes)?;
+        self.journal.end(&read.account.counts, &read.account.notes)?;
+        Ok(Read { plain, ..read })
     }
 
-    /// Reads an extract once; says too whether every row of it is an event.
+    /// Reads an extract once.
     fn pass(
         &mut self,
         source: &Source,
         references: &References,
         patients: Option<&PatientIndex>,
         joined: bool,
-        older: &[u64],
+        survey: &Survey,
         plain: &mut Option<Plain>,
-    ) -> Result<(Read, bool), EngineError> {
+    ) -> Result<Read, EngineError> {
         let (layout, mut blocks) = source
             .open(&self.agreement.reading, Some(self.progress.clone()))
             .map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
         let (kind, programs, of_patients) = self.programs(&layout, patients)?;
-        let events = programs.detector.has_event_column();
         // Workers ask the register that is behind it.
         let journal: &mut dyn Journal = &mut *self.journal;
         let journal = Mutex::new(journal);
@@ -261,8 +264,9 @@ impl Conversion<'_> {
             programs: &programs,
             references,
             patients: patients.map(|index| (index, of_patients.as_slice())),
-            older,
-            keys: joined || !events && older.is_empty(),
+            older: &survey.older,
+            plan: survey.plan.as_ref(),
+            keys: joined || !survey.done && survey.older.is_empty(),
             agreed: &self.agreement.agreed,
             memory,
         };
@@ -288,7 +292,7 @@ impl Conversion<'_> {
                 }
                 let mut journal = journal.lock().map_err(|_| EngineError::Worker)?;
                 for refused in &rendered.faults {
-                    let record = counts.rows + refused.number;
+                    let record = refused.number.after(counts.rows);
                     let fault = fault(source, record, refused.line, &refused.refusal);
                     journal.fault(&fault, &refused.source)?;
                 }
@@ -311,11 +315,11 @@ impl Conversion<'_> {
             return Err(err);
         }
         let account = Account { counts, notes, unknown: layout.unknown.clone() };
-        Ok((Read { account, layout, keys, plain: None }, events))
+        Ok(Read { account, layout, keys, plain: None })
     }
 
     /// Compiles the programs of a header, and those for the headers of its patients.
-    fn programs(
+    pub(super) fn programs(
         &self,
         layout: &Layout,
         patients: Option<&PatientIndex>,
@@ -401,14 +405,14 @@ fn patient_file(
 }
 
 impl Plain {
-    fn create(scratch: &Path) -> Result<Plain, EngineError> {
+    pub(super) fn create(scratch: &Path) -> Result<Plain, EngineError> {
         let path = scratch.join(PLAIN);
         disk::remove(&path)?;
         let file = Some(disk::create(&path)?);
         Ok(Plain { path, file, base: None })
     }
 
-    fn add(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
+    pub(super) fn add(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
         self.base.get_or_insert(offset);
         match &mut self.file {
             Some(file) => Ok(file.write(bytes)?),

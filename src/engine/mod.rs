@@ -15,6 +15,7 @@ mod error;
 mod intake;
 mod memory;
 mod operator;
+mod order;
 mod pass;
 mod patients;
 mod pipeline;
@@ -24,6 +25,8 @@ mod reference;
 mod render;
 pub mod selfcheck;
 mod source;
+mod survey;
+mod turns;
 mod writer;
 
 pub use agreement::{Agreement, Programs};

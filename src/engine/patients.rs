@@ -72,6 +72,11 @@ impl PatientIndex {
         self.files.iter().map(|file| &file.layout)
     }
 
+    /// Returns its first file, when nothing is to be found any more.
+    pub fn into_first(self) -> Option<PatientFile> {
+        self.files.into_iter().next()
+    }
+
     /// Returns a finder; one serves many look-ups.
     pub fn finder(&self) -> Finder<'_> {
         let files = self.files.iter().map(|PatientFile { file, base, layout }| {
@@ -85,17 +90,28 @@ impl Finder<'_> {
     /// Returns the newest record of a patient that can be read, and which of the files
     /// it is in.
     pub fn find(&mut self, id: &[u8]) -> Option<(&ByteRecord, usize)> {
+        let (file, _) = self.locate(id)?;
+        Some((self.files[file].1.record(), file))
+    }
+
+    /// Returns the newest record of an ID that can be read, and where it begins.
+    pub fn place(&mut self, id: &[u8]) -> Option<(&ByteRecord, u64)> {
+        let (file, place) = self.locate(id)?;
+        Some((self.files[file].1.record(), place))
+    }
+
+    fn locate(&mut self, id: &[u8]) -> Option<(usize, u64)> {
         let hash = hash(id);
         let end = self.keys.partition_point(|key| key.hash <= hash);
         let newest_first = self.keys[..end].iter().rev();
-        let file = newest_first.take_while(|key| key.hash == hash).find_map(|key| {
+        newest_first.take_while(|key| key.hash == hash).find_map(|key| {
             let file = usize::try_from(key.offset >> OFFSET_BITS).ok()?;
             let (base, places) = self.files.get_mut(file)?;
-            let place = (key.offset & ((1 << OFFSET_BITS) - 1)).checked_sub(*base)?;
-            let good = places.read(place) && id_of(places.layout(), places.record()) == id;
-            good.then_some(file)
-        })?;
-        Some((self.files[file].1.record(), file))
+            let place = key.offset & ((1 << OFFSET_BITS) - 1);
+            let good = places.read(place.checked_sub(*base)?)
+                && id_of(places.layout(), places.record()) == id;
+            good.then_some((file, place))
+        })
     }
 }
 

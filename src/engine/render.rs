@@ -1,15 +1,17 @@
 //! One block of an extract into messages: what a worker does.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::agreement::Programs;
 use super::error::EngineError;
 use super::memory::Memory;
+use super::order::{Link, Plan};
 use super::patients::{Finder, PatientIndex};
-use super::selfcheck::{Checked, SelfCheck};
-use crate::convert::{Detector, Explained, Finding, Input, Output, References, Refusal, date_time};
-use crate::domain::{Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note};
+use super::selfcheck::{Checked, Number, SelfCheck};
+use crate::convert::{Explained, Finding, Input, Output, References, Refusal, date_time};
+use crate::domain::{Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note, Status};
 use crate::extract::{Block, Row, Rows};
 use crate::hl7::Path;
 use crate::validate::Agreed;
@@ -28,6 +30,8 @@ pub struct Renderer<'a> {
     pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
     /// Records that a newer one stands for, by offset, ascending.
     pub older: &'a [u64],
+    /// Records that are told elsewhere than where they stand.
+    pub plan: Option<&'a Plan>,
     /// Whether keys are wanted: to find doubles, to find patients again.
     pub keys: bool,
     /// What every message is held to.
@@ -47,6 +51,8 @@ pub struct Rendered {
     pub faults: Vec<Refused>,
     /// Where each record with an ID stands.
     pub keys: Vec<Key>,
+    /// Cancelled appointments that were moved, where somebody looks for them.
+    pub links: Vec<Link>,
     /// What the messages were found to be.
     pub checked: Checked,
     /// What the register is to know from now on: entries, one after the other.
@@ -59,8 +65,8 @@ pub struct Rendered {
 pub struct Refused {
     /// Why.
     pub refusal: Refusal,
-    /// Which record of the block, counted from 1.
-    pub number: u64,
+    /// Which record.
+    pub number: Number,
     /// Its line in the file.
     pub line: u64,
     /// Its text as it was dropped.
@@ -82,25 +88,33 @@ pub struct Key {
 impl Rendered {
     /// Makes it empty and keeps its buffers.
     pub fn clear(&mut self) {
-        let Rendered { output, counts, faults, keys, checked, entries, broken } = self;
+        let Rendered { output, counts, faults, keys, links, checked, entries, broken } = self;
         *checked = Checked::default();
         output.clear();
         *counts = Counts::default();
         faults.clear();
         keys.clear();
+        links.clear();
         entries.clear();
         *broken = None;
     }
 }
 
 /// What a worker has while it renders one block.
-struct Worker<'a> {
+pub(super) struct Worker<'a> {
     finder: Option<Finder<'a>>,
     scratch: Vec<u8>,
+    /// What is known of the record that was looked at last.
+    pub(super) known: Option<Known>,
+    /// True while that is the state which the next record of the same ID finds.
+    pub(super) chained: bool,
+    /// By the first record of a series, the next one and what it finds.
+    pub(super) states: HashMap<usize, (usize, Option<Known>)>,
+    check: SelfCheck,
 }
 
 /// What a record became.
-enum Became {
+pub(super) enum Became {
     /// So many messages.
     Messages(u64),
     /// Nothing, and why.
@@ -108,7 +122,7 @@ enum Became {
 }
 
 /// Why a record became nothing.
-enum Stop {
+pub(super) enum Stop {
     /// It is at fault.
     Refused(Refusal),
     /// The program or its machine is: the pass ends.
@@ -116,10 +130,12 @@ enum Stop {
 }
 
 /// What a record tells: the events that are switched on, and what will be known of it.
-struct Telling<'a> {
-    events: &'a [Event],
+struct Telling {
+    events: &'static [Event],
     before: Option<Known>,
     after: Option<Known>,
+    /// What was noticed about it.
+    note: Option<Note>,
 }
 
 impl Renderer<'_> {
@@ -131,7 +147,6 @@ impl Renderer<'_> {
             self.keys.then(|| (id_cells(self.layout), self.layout.cells("lastmodified")));
         let mut worker = self.worker();
         let mut rows = Rows::new(block, self.layout);
-        let mut check = SelfCheck::new(self.agreed);
         while let Some(row) = rows.next_row() {
             rendered.counts.rows += 1;
             let offset = block.offset + row.range.start as u64;
@@ -142,46 +157,66 @@ impl Renderer<'_> {
                 rendered.counts.duplicate += 1;
                 continue;
             }
-            let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
-            match self.record(&row, &mut worker, &mut rendered.output, &mut rendered.entries) {
-                Ok(Became::Nothing(why)) => {
-                    rendered.counts.filtered += 1;
-                    rendered.output.note(why);
-                }
-                Ok(Became::Messages(messages)) => {
-                    rendered.counts.sent += 1;
-                    rendered.counts.messages += messages;
-                    check.record(&rendered.output.bytes[begin..], row.number, row.line);
-                }
-                Err(Stop::Broken(err)) => {
-                    rendered.broken = Some(err);
-                    return;
-                }
-                Err(Stop::Refused(refusal)) => {
-                    rendered.output.reset(mark);
-                    rendered.counts.error += 1;
-                    rendered.faults.push(Refused {
-                        refusal,
-                        number: row.number,
-                        line: row.line,
-                        source: String::from_utf8_lossy(&block.bytes[row.range.clone()])
-                            .trim_end()
-                            .to_string(),
-                    });
-                }
+            let turn = self.plan.and_then(|plan| Some((plan, plan.turn(offset)?)));
+            let done = match turn {
+                None => self.one(block, &row, Number::InBlock(row.number), &mut worker, rendered),
+                Some((plan, turn)) => self.turn(plan, turn, block, &row, &mut worker, rendered),
+            };
+            if let Err(err) = done {
+                rendered.broken = Some(err);
+                return;
             }
         }
-        rendered.checked = check.finish();
+        rendered.checked = worker.check.finish();
+    }
+
+    /// Renders one record and accounts for it; `number` says which it is.
+    pub(super) fn one(
+        &self,
+        block: &Block,
+        row: &Row<'_>,
+        number: Number,
+        worker: &mut Worker<'_>,
+        rendered: &mut Rendered,
+    ) -> Result<(), EngineError> {
+        let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
+        match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
+            Ok(Became::Nothing(why)) => {
+                rendered.counts.filtered += 1;
+                rendered.output.note(why);
+            }
+            Ok(Became::Messages(messages)) => {
+                rendered.counts.sent += 1;
+                rendered.counts.messages += messages;
+                worker.check.record(&rendered.output.bytes[begin..], number, row.line);
+            }
+            Err(Stop::Broken(err)) => return Err(err),
+            Err(Stop::Refused(refusal)) => {
+                rendered.output.reset(mark);
+                rendered.counts.error += 1;
+                let source = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
+                let source = source.trim_end().to_string();
+                rendered.faults.push(Refused { refusal, number, line: row.line, source });
+            }
+        }
+        Ok(())
     }
 
     fn worker(&self) -> Worker<'_> {
         let appointments = self.layout.kind == ExtractKind::Appointments;
         let index = self.patients.filter(|_| appointments);
-        Worker { finder: index.map(|(index, _)| index.finder()), scratch: Vec::new() }
+        Worker {
+            finder: index.map(|(index, _)| index.finder()),
+            scratch: Vec::new(),
+            known: None,
+            chained: false,
+            states: HashMap::new(),
+            check: SelfCheck::new(self.agreed),
+        }
     }
 
     /// Appends the messages of one record, and what is to be known of it from now on.
-    fn record(
+    pub(super) fn record(
         &self,
         row: &Row<'_>,
         worker: &mut Worker<'_>,
@@ -196,7 +231,7 @@ impl Renderer<'_> {
                 self.hold(input, worker, entries);
                 return Ok(Became::Nothing(Note::TestPatient));
             }
-            _ => self.telling(found, input, &mut worker.scratch)?,
+            _ => self.telling(found, input, worker)?,
         };
         let detector = &self.programs.detector;
         let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
@@ -216,6 +251,7 @@ impl Renderer<'_> {
                 return Ok(Became::Nothing(Note::TestPatient));
             }
         }
+        telling.note.into_iter().for_each(|note| out.note(note));
         self.remember(&telling, told, input, worker, entries);
         Ok(match told {
             0 if !telling.events.is_empty() => Became::Nothing(Note::SwitchedOff),
@@ -230,25 +266,38 @@ impl Renderer<'_> {
         &self,
         found: Finding,
         input: Input<'_>,
-        scratch: &mut Vec<u8>,
-    ) -> Result<Telling<'static>, EngineError> {
+        worker: &mut Worker<'_>,
+    ) -> Result<Telling, EngineError> {
+        let detector = &self.programs.detector;
         let Some(memory) = &self.memory else {
             let events = match found {
                 Finding::Told(events, _) => events,
-                Finding::State(status) => Detector::change(status, &Fingerprint::NONE, None),
+                Finding::State(status) => detector.change(status, &Fingerprint::NONE, None),
                 _ => &[],
             };
-            return Ok(Telling { events, before: None, after: None });
+            return Ok(Telling { events, before: None, after: None, note: None });
         };
-        let fingerprint = memory.fingerprint(input, scratch);
-        let before = memory.known(input.own)?;
-        let (events, status) = match found {
+        let fingerprint = memory.fingerprint(input, &mut worker.scratch);
+        let before = if worker.chained { worker.known } else { memory.known(input.own)? };
+        worker.known = before;
+        let (mut events, status) = match found {
             Finding::Told(events, status) => (events, status),
             Finding::State(status) => {
-                (Detector::change(status, &fingerprint, before.as_ref()), status)
+                (detector.change(status, &fingerprint, before.as_ref()), status)
             }
             _ => (&[][..], None),
         };
+        let mut note = None;
+        if matches!(found, Finding::Told(..))
+            && detector.contradicts(input, &mut events, before.as_ref())
+        {
+            note = Some(Note::Contradicts);
+        } else if before.is_some_and(|known| known.status == Some(Status::Cancelled))
+            && status != Some(Status::Cancelled)
+            && !events.is_empty()
+        {
+            note = Some(Note::Rebooked);
+        }
         let announced = before.is_some_and(|known| known.announced);
         // Of what was never announced and is over, there is nothing to remember.
         let after = (before.is_some() || !events.is_empty()).then_some(Known {
@@ -256,12 +305,12 @@ impl Renderer<'_> {
             status,
             announced,
         });
-        Ok(Telling { events, before, after })
+        Ok(Telling { events, before, after, note })
     }
 
     fn remember(
         &self,
-        telling: &Telling<'_>,
+        telling: &Telling,
         told: u64,
         input: Input<'_>,
         worker: &mut Worker<'_>,
@@ -269,6 +318,7 @@ impl Renderer<'_> {
     ) {
         let Some((memory, mut after)) = self.memory.as_ref().zip(telling.after) else { return };
         after.announced |= told > 0;
+        worker.known = Some(after);
         if telling.before != Some(after) {
             memory.enter(input.own, after, &mut worker.scratch, entries);
         }
@@ -278,6 +328,7 @@ impl Renderer<'_> {
     fn hold(&self, input: Input<'_>, worker: &mut Worker<'_>, entries: &mut Vec<u8>) {
         let known = Known { fingerprint: Fingerprint::NONE, status: None, announced: false };
         if let Some(memory) = &self.memory {
+            worker.known = Some(known);
             memory.enter(input.own, known, &mut worker.scratch, entries);
         }
     }
@@ -291,7 +342,9 @@ impl Renderer<'_> {
         let input = shaped(row)?;
         let events = match self.programs.detector.find(input)? {
             Finding::Told(events, _) => events,
-            Finding::State(status) => Detector::change(status, &Fingerprint::NONE, None),
+            Finding::State(status) => {
+                self.programs.detector.change(status, &Fingerprint::NONE, None)
+            }
             Finding::Slot | Finding::TestPatient => &[],
         };
         let mut worker = self.worker();
@@ -387,14 +440,19 @@ pub fn id_of<'a>(layout: &Layout, values: &'a csv::ByteRecord) -> &'a [u8] {
     first_value(id_cells(layout), values)
 }
 
-fn id_cells(layout: &Layout) -> &[usize] {
+pub(super) fn id_cells(layout: &Layout) -> &[usize] {
     match layout.kind {
         ExtractKind::Appointments => layout.cells("appointmentid"),
         _ => layout.cells("patientid"),
     }
 }
 
-fn key(id: &[usize], when: &[usize], values: &csv::ByteRecord, offset: u64) -> Option<Key> {
+pub(super) fn key(
+    id: &[usize],
+    when: &[usize],
+    values: &csv::ByteRecord,
+    offset: u64,
+) -> Option<Key> {
     let (id, when) = (first_value(id, values), first_value(when, values));
     if id.is_empty() {
         return None;

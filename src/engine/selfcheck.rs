@@ -23,10 +23,29 @@ pub(super) struct SelfCheck {
 
 /// An error in a message.
 struct Wrong {
-    /// Which record of the block, counted from 1, and its line in the file.
-    record: u64,
+    /// Which record, and its line in the file.
+    record: Number,
     line: u64,
     finding: Finding,
+}
+
+/// Which record it is, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// Of the block that it stands in.
+    InBlock(u64),
+    /// Of the extract, where it stands in another block.
+    InFile(u64),
+}
+
+impl Number {
+    /// Returns the number in the extract; `before` is the records before the block.
+    pub fn after(self, before: u64) -> u64 {
+        match self {
+            Number::InBlock(number) => before + number,
+            Number::InFile(number) => number,
+        }
+    }
 }
 
 /// What was found in a block.
@@ -44,7 +63,7 @@ impl SelfCheck {
     }
 
     /// Checks the messages of one record.
-    pub fn record(&mut self, messages: &[u8], record: u64, line: u64) {
+    pub fn record(&mut self, messages: &[u8], record: Number, line: u64) {
         self.check.messages(messages);
         for finding in self.check.findings.take() {
             if finding.severity == Severity::Error && self.wrong.is_none() {
@@ -79,7 +98,8 @@ impl Checked {
     ) -> Result<(), EngineError> {
         notes.note_often(Note::Remark, self.warnings);
         let Some(Wrong { record, line, finding }) = &self.wrong else { return Ok(()) };
-        let at = Position { extract: source.name.clone(), record: records + record, line: *line };
+        let at =
+            Position { extract: source.name.clone(), record: record.after(records), line: *line };
         let Finding { place, rule, .. } = finding;
         let first = format!("{at}, {place}: {} {}", rule.id(), rule.text());
         Err(EngineError::NotConformant { first, more: self.errors.saturating_sub(1) })

@@ -349,6 +349,15 @@ impl Register for Memory {
         Ok(self.find(kind, id).map(|(known, _)| *known))
     }
 
+    fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Result<()> {
+        let mut all = self.records.clone();
+        all.extend(self.open.iter().flat_map(|open| open.records.clone()));
+        all.iter().filter(|((of, _), _)| *of == kind).for_each(|((_, id), (known, _))| {
+            see(id, *known);
+        });
+        Ok(())
+    }
+
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
         Ok(self.find(kind, id).and_then(|(_, kept)| kept.clone()))
     }

@@ -43,6 +43,12 @@ pub trait Register {
     /// [`LedgerError::Damaged`], never "not known".
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>>;
 
+    /// Shows each record of a kind and what is known of it, in any order.
+    ///
+    /// # Errors
+    /// As [`Register::known`].
+    fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Result<()>;
+
     /// Returns what is kept of a record; `None` too if it is known and nothing is kept.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod config;
 mod crash;
 mod delivery;
 mod doubt;
+mod events;
 mod input;
 mod judges;
 mod ledger;

@@ -359,6 +359,44 @@ fn no_test_file_is_forgotten() {
     // Cargo takes no test from here by itself: `autotests = false`.
     let others = fs::read_dir(project().join("tests")).unwrap();
     let others = others.map(|entry| entry.unwrap().path());
-    let stray: Vec<_> = others.filter(|path| path.extension().is_some()).collect();
+    let stray: Vec<_> =
+        others.filter(|path| path.extension().is_some_and(|end| end != "md")).collect();
     assert!(stray.is_empty(), "{stray:?}");
+}
+
+/// Returns what a table of rules names that is not there.
+fn unheld(rules: &str, sources: &[File], cases: &[String]) -> Vec<String> {
+    let mut missing = Vec::new();
+    for row in rules.lines().filter(|line| line.starts_with("| ")) {
+        let held = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let parts: Vec<&str> = held.split('`').collect();
+        for (at, name) in parts.iter().enumerate().filter(|(at, _)| at % 2 == 1) {
+            let is_test = name.contains('_')
+                && name.chars().all(|one| one == '_' || one.is_ascii_alphanumeric());
+            let there = match parts[at - 1].ends_with("case ") {
+                true => cases.iter().any(|case| case == name),
+                false if is_test => {
+                    sources.iter().any(|(_, text)| text.contains(&format!("fn {name}(")))
+                }
+                false => true,
+            };
+            if !there {
+                missing.push((*name).to_string());
+            }
+        }
+    }
+    missing
+}
+
+#[test]
+fn every_rule_names_tests_that_are_there() {
+    let mut sources = files("src", ".rs");
+    sources.extend(files("tests/suite", ".rs"));
+    let cases = fs::read_dir(project().join("tests/cases")).unwrap();
+    let cases: Vec<String> =
+        cases.map(|case| case.unwrap().file_name().into_string().unwrap()).collect();
+    let rules = read("tests/RULES.md");
+    assert_eq!(unheld(&rules, &sources, &cases), [""; 0]);
+    let broken = format!("{rules}| a rule | `no_such_test`, case `none`, `{}` |\n", "unheld");
+    assert_eq!(unheld(&broken, &sources, &cases), ["no_such_test", "none"]);
 }

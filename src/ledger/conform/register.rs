@@ -56,6 +56,13 @@ impl Story<'_> {
         assert_eq!(self.known(Kind::Patient, "007"), Some(known(3)), "the last of an ID counts");
         assert_eq!(self.known(Kind::Patient, "7"), Some(known(2)));
         assert_eq!(self.known(Kind::Appointment, "7"), None, "a kind has IDs of its own");
+        for (kind, there) in [(Kind::Patient, &["007", "7"][..]), (Kind::Appointment, &[])] {
+            let mut ids = Vec::new();
+            let see = &mut |id: &[u8], _| ids.push(String::from_utf8(id.to_vec()).unwrap());
+            self.ledger().each(kind, see).unwrap();
+            ids.sort();
+            assert_eq!(ids, there, "each is shown once");
+        }
         let numbers = self.ledger().numbers().unwrap();
         self.ledger().commit_drop(None, &[], numbers).unwrap();
         self.reopen();

@@ -243,6 +243,17 @@ impl Register for Sqlite {
         self.register.known(&self.conn, kind, id)
     }
 
+    fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Result<()> {
+        let mut query = self.conn.prepare("SELECT id FROM register WHERE kind = $1")?;
+        let mut rows = query.query([word(kind)])?;
+        while let Some(row) = rows.next()? {
+            let id: String = row.get(0)?;
+            let known = self.known(kind, id.as_bytes())?.ok_or_else(damaged)?;
+            see(id.as_bytes(), known);
+        }
+        Ok(())
+    }
+
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
         self.register.kept(&self.conn, kind, id)
     }

@@ -1,0 +1,113 @@
+//! Records that are told elsewhere than where they stand: a plan carried out by the
+//! workers, see [`order`](super::order).
+
+use super::error::EngineError;
+use super::order::{Link, Plan, Turn};
+use super::render::{Rendered, Renderer, Stop, Worker, id_cells, key};
+use super::selfcheck::Number;
+use crate::convert::{Detector, Output};
+use crate::domain::Layout;
+use crate::extract::{Block, Row, Rows};
+
+/// Records of one ID that are looked back at where their block does not have them. Each
+/// is rendered again for it, and more of one ID are not a practice's day.
+const LOOK_BACK: usize = 32;
+
+impl Renderer<'_> {
+    /// Renders what is told at the place of a row.
+    pub(super) fn turn(
+        &self,
+        plan: &Plan,
+        turn: &Turn,
+        block: &Block,
+        row: &Row<'_>,
+        worker: &mut Worker<'_>,
+        rendered: &mut Rendered,
+    ) -> Result<(), EngineError> {
+        let here = Number::InBlock(row.number);
+        match turn {
+            Turn::Elsewhere => Ok(()),
+            Turn::After(others) => {
+                others.iter().try_for_each(|at| self.apart(plan, *at, worker, rendered))?;
+                self.one(block, row, here, worker, rendered)
+            }
+            Turn::Series { first, at } => {
+                self.state_before(plan, *first, *at, worker)?;
+                let offset = block.offset + row.range.start as u64;
+                let done = match plan.spot(*at) {
+                    Some(spot) if spot.offset != offset => self.apart(plan, *at, worker, rendered),
+                    _ => self.one(block, row, here, worker, rendered),
+                };
+                worker.chained = false;
+                worker.states.insert(*first, (*at + 1, worker.known));
+                done
+            }
+        }
+    }
+
+    /// Renders a record that stands elsewhere.
+    fn apart(
+        &self,
+        plan: &Plan,
+        at: usize,
+        worker: &mut Worker<'_>,
+        rendered: &mut Rendered,
+    ) -> Result<(), EngineError> {
+        let spot = plan.spot(at).ok_or(EngineError::Worker)?;
+        let block = plan.read(spot)?;
+        let mut rows = Rows::new(&block, self.layout);
+        let row = rows.next_row().ok_or(EngineError::Worker)?;
+        self.one(&block, &row, Number::InFile(spot.record), worker, rendered)
+    }
+
+    /// Finds out what the record `at` of a series is held against: what the ones before
+    /// it leave, which can be nothing where they are refused.
+    fn state_before(
+        &self,
+        plan: &Plan,
+        first: usize,
+        at: usize,
+        worker: &mut Worker<'_>,
+    ) -> Result<(), EngineError> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        let state = worker.states.get(&first).filter(|(next, _)| *next <= at).copied();
+        let from = state.map_or(first.max(at.saturating_sub(LOOK_BACK)), |(next, _)| next);
+        worker.known = state.and_then(|(_, known)| known);
+        let (mut out, mut entries) = (Output::default(), Vec::new());
+        for number in from..=at {
+            let block = plan.read(plan.spot(number).ok_or(EngineError::Worker)?)?;
+            let mut rows = Rows::new(&block, self.layout);
+            let row = rows.next_row().ok_or(EngineError::Worker)?;
+            if number == from && state.is_none() {
+                worker.known = memory.known(row.values)?;
+            }
+            worker.chained = true;
+            if number == at {
+                break;
+            }
+            match self.record(&row, worker, &mut out, &mut entries) {
+                Err(Stop::Broken(err)) => return Err(err),
+                Ok(_) | Err(Stop::Refused(_)) => {}
+            }
+            out.clear();
+            entries.clear();
+        }
+        Ok(())
+    }
+
+    /// Looks at a block before it is rendered: its rows, their keys and, if they are
+    /// wanted, the links of cancelled appointments.
+    pub fn look(layout: &Layout, links: Option<&Detector>, block: &Block, rendered: &mut Rendered) {
+        let (id, when) = (id_cells(layout), layout.cells("lastmodified"));
+        let mut rows = Rows::new(block, layout);
+        while let Some(row) = rows.next_row() {
+            rendered.counts.rows += 1;
+            if row.fault.is_none() {
+                let offset = block.offset + row.range.start as u64;
+                rendered.keys.extend(key(id, when, row.values, offset));
+                let link = links.and_then(|detector| Link::of(block, &row, layout, detector));
+                rendered.links.extend(link);
+            }
+        }
+    }
+}
