@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use notify::{RecursiveMode, Watcher as _};
@@ -18,7 +19,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::complain;
 use crate::cli::setup::{self, Setup};
 use crate::config::program::Watching;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{EngineError, Silent};
 use crate::spool::{self, Glance, Lock, Spool};
 
 /// What the daemon works by.
@@ -50,7 +51,9 @@ pub struct Watched {
 /// An interface whose settings are good.
 struct Good {
     name: String,
-    engine: Engine,
+    /// For people.
+    owner: String,
+    spool: Spool,
     order: Order,
 }
 
@@ -83,15 +86,15 @@ impl Settings {
         let mut locked = Vec::new();
         for good in good {
             let known = before.as_ref().and_then(|old| old.get(&good.name));
-            let same = known.is_some_and(|old| old.spool.root == good.engine.spool.root);
-            let lock = if same { None } else { Some(lock(&good.engine)?) };
+            let same = known.is_some_and(|old| old.spool.root == good.spool.root);
+            let lock = if same { None } else { Some(lock(&good)?) };
             locked.push((good, lock));
         }
         // Nothing can go wrong from here on.
         let mut watched = BTreeMap::new();
         for (good, lock) in locked {
             let known = before.as_mut().and_then(|old| old.remove(&good.name));
-            let (spool, order) = (good.engine.spool, good.order);
+            let (spool, order) = (good.spool, good.order);
             let now = match (known, lock) {
                 (Some(mut known), None) => {
                     known.order = order;
@@ -115,16 +118,17 @@ fn read(setup: &Setup, path: &Path) -> Result<Good, Failure> {
     let order =
         Order { file: path.to_path_buf(), folder, text, spool, workers: setup.program.workers };
     let name = setup::name(path);
-    let engine = order.open(std::sync::Arc::new(crate::engine::Silent))?;
-    Ok(Good { name, engine, order })
+    // All of it is compiled to see that it can be, and let go: there may be hundreds.
+    let engine = order.open(Arc::new(Silent))?;
+    Ok(Good { name, owner: engine.owner(), spool: engine.spool, order })
 }
 
-fn lock(engine: &Engine) -> Result<Lock, Failure> {
-    engine.spool.make()?;
-    let lock = engine.spool.lock_watch()?;
+fn lock(good: &Good) -> Result<Lock, Failure> {
+    good.spool.make()?;
+    let lock = good.spool.lock_watch()?;
     lock.ok_or_else(|| {
-        let lock = engine.spool.watch_lock_file().display().to_string();
-        let busy = EngineError::Busy { interface: engine.owner(), lock };
+        let lock = good.spool.watch_lock_file().display().to_string();
+        let busy = EngineError::Busy { interface: good.owner.clone(), lock };
         Failure { exit: Exit::BUSY, text: format!("it is watched already: {busy}") }
     })
 }
