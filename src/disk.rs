@@ -262,6 +262,16 @@ pub fn make_private(path: &Path) -> Result<()> {
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed("protect", path))
 }
 
+/// Returns how many bytes are free for us on the file system of a folder.
+///
+/// # Errors
+/// [`DiskError::Failed`].
+pub fn free(folder: &Path) -> Result<u64> {
+    let found = rustix::fs::statvfs(folder);
+    let found = found.map_err(|err| failed("look at the disk of", folder)(err.into()))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Makes the names in a folder durable, whoever made them.
 ///
 /// # Errors

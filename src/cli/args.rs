@@ -28,6 +28,11 @@ pub struct Cli {
 pub enum Verb {
     /// Take in what was dropped, convert it, deliver it; until nothing is left
     Run(Run),
+    /// Do what `run` does whenever something was dropped or is due, until stopped
+    Watch(Watch),
+    /// One pass for `watch`
+    #[command(hide = true)]
+    Pass,
     /// Convert extracts to one batch file on standard output; no ledger, no folders
     Convert(Convert),
     /// Look at settings, folders, ledger and the vendor's end, and say what to do
@@ -72,6 +77,15 @@ pub struct Run {
     /// Take in extracts again that were taken in before: what they name is told again
     #[arg(long)]
     pub again: bool,
+}
+
+/// `watch`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Watch {
+    /// Interfaces; none: all of them
+    #[arg(value_name = "INTERFACE")]
+    pub interfaces: Vec<String>,
 }
 
 /// `convert`.

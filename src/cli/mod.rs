@@ -16,6 +16,7 @@ mod setup;
 mod sign;
 mod status;
 mod validate;
+mod watch;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -108,6 +109,8 @@ pub fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
     let outcome = match &cli.verb {
         Verb::Run(args) => run::run(&cli, args),
+        Verb::Watch(args) => watch::watch(&cli, args),
+        Verb::Pass => watch::job(),
         Verb::Convert(args) => convert::convert(args),
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),

@@ -55,10 +55,14 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
     }
 }
 
-fn exit_of(summary: &Summary) -> Exit {
+/// Returns what a run that went through ends with.
+pub fn exit_of(summary: &Summary) -> Exit {
     let waits = summary.totals.states.iter().any(|(state, count)| state.is_error() && *count > 0);
     let refused = summary.drops.iter().any(|taken| !taken.refused.is_empty());
     let mut exit = if waits || refused { Exit::WAITING } else { Exit::DONE };
+    if summary.held.is_some() {
+        exit = exit.graver(Exit::LOCAL);
+    }
     if summary.deliveries.iter().any(|delivered| delivered.outcome.is_err()) {
         exit = exit.graver(Exit::DELIVERY);
     }
@@ -75,6 +79,9 @@ fn write_summary(
     writeln!(out, "{}", engine.owner())?;
     for taken in &summary.drops {
         write_taken(taken, out)?;
+    }
+    if let Some(held) = &summary.held {
+        writeln!(out, "  {held}")?;
     }
     for delivered in &summary.deliveries {
         write_delivered(&typed, delivered, out)?;
@@ -216,6 +223,7 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
     json!({
         "interface": engine.agreement.scope.interface.as_str(),
         "environment": engine.agreement.scope.environment.word(),
+        "held": summary.held,
         "drops": summary.drops.iter().map(taken).collect::<Vec<_>>(),
         "deliveries": summary.deliveries.iter().map(delivered).collect::<Vec<_>>(),
         "states": super::status::states(&summary.totals),

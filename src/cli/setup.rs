@@ -56,8 +56,18 @@ pub fn program(path: &Path) -> Result<program::Program, Failure> {
 
 /// Reads and checks an interface file.
 pub fn scope(path: &Path) -> Result<Scope, Failure> {
-    let text = read(path)?;
-    interface::read(&text, &folder_of(path)).map_err(|problems| failure(path, &problems))
+    let (text, folder) = text(path)?;
+    scope_of(path, &text, &folder)
+}
+
+/// Reads an interface file; returns its text, and where its relative paths start from.
+pub fn text(path: &Path) -> Result<(String, PathBuf), Failure> {
+    Ok((read(path)?, folder_of(path)))
+}
+
+/// Checks the text of an interface file.
+pub fn scope_of(path: &Path, text: &str, folder: &Path) -> Result<Scope, Failure> {
+    interface::read(text, folder).map_err(|problems| failure(path, &problems))
 }
 
 /// Returns the name of an interface file, for people.

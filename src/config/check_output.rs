@@ -4,10 +4,13 @@ use toml::Spanned;
 
 use super::check::{Check, Place, open};
 use super::raw;
-use crate::domain::{Batching, Pickup, Wrappers};
+use crate::domain::{Batching, Pickup, Wrappers, is_unfinished};
 
 /// A day; a file that changes for longer is no extract.
 const WAIT_MAX_S: i64 = 24 * 3600;
+
+/// A pebibyte; more is a slip of the finger.
+const DISK_FLOOR_MAX_MIB: i64 = 1 << 30;
 
 const FILE_NAME_PARTS: [&str; 6] =
     ["context_id", "interface", "environment", "date", "time", "file_number"];
@@ -50,7 +53,38 @@ impl Check<'_> {
         let settle_ms = self.settle_ms(place, pickup.settle_seconds);
         let bounds = 0..=WAIT_MAX_S;
         let wait = self.number(place, "empty_wait_seconds", pickup.empty_wait_seconds, bounds);
-        Some(Pickup { settle_ms: settle_ms?, empty_wait_s: u64::try_from(wait?).ok()? })
+        let done_marker = self.done_marker(place, pickup.done_marker);
+        let bounds = 0..=DISK_FLOOR_MAX_MIB;
+        let floor = self.number(place, "disk_floor_mib", pickup.disk_floor_mib, bounds);
+        Some(Pickup {
+            settle_ms: settle_ms?,
+            empty_wait_s: u64::try_from(wait?).ok()?,
+            done_marker: done_marker?,
+            disk_floor_mib: u64::try_from(floor?).ok()?,
+        })
+    }
+
+    fn done_marker(&mut self, place: Place, value: raw::Text) -> Option<String> {
+        let Some(value) = value else {
+            self.missing(place, "done_marker", "\"\"");
+            return None;
+        };
+        let marker = value.as_ref();
+        let good = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
+        if marker.is_empty()
+            || marker.starts_with('.')
+                && (2..=20).contains(&marker.len())
+                && marker.chars().all(good)
+                && !is_unfinished(marker)
+        {
+            return Some(value.into_inner());
+        }
+        let what = format!(
+            "{marker:?} is no end of a marker's name; write one such as \".done\", or \"\" where \
+             exporters write no marker"
+        );
+        self.problem(value.span().start, what);
+        None
     }
 
     fn settle_ms(&mut self, place: Place, value: Option<Spanned<f64>>) -> Option<u64> {
@@ -132,11 +166,27 @@ mod tests {
         let with = |seconds: &str| added(&format!("[pickup]\nsettle_seconds = {seconds}"));
         assert_eq!(scope(&with("0")).pickup.settle_ms, 0);
         assert_eq!(scope(&with("0.25")).pickup.settle_ms, 250);
-        assert_eq!(scope(GOOD).pickup, Pickup { settle_ms: 2000, empty_wait_s: 300 });
+        assert_eq!(
+            scope(GOOD).pickup,
+            Pickup {
+                settle_ms: 2000,
+                empty_wait_s: 300,
+                done_marker: String::new(),
+                disk_floor_mib: 256,
+            }
+        );
         for seconds in ["-1", "NaN", "inf", "86401"] {
             let told =
                 format!("line 16: `settle_seconds` is {seconds}; write a number from 0 to 86400");
             assert_eq!(problems(&with(&seconds.to_lowercase())), [told]);
+        }
+        assert_eq!(scope(&added("[pickup]\ndone_marker = \".ok\"")).pickup.done_marker, ".ok");
+        for marker in ["done", ".", "./x", ".part", ".a b"] {
+            let told = format!(
+                "line 16: {marker:?} is no end of a marker's name; write one such as \".done\", or \
+                 \"\" where exporters write no marker"
+            );
+            assert_eq!(problems(&added(&format!("[pickup]\ndone_marker = {marker:?}"))), [told]);
         }
         let told = "line 16: `empty_wait_seconds` is -5; write a number from 0 to 86400";
         assert_eq!(problems(&added("[pickup]\nempty_wait_seconds = -5")), [told]);

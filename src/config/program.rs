@@ -1,6 +1,7 @@
 //! The program's own file, `hl7drop.toml`: where things are, not what is agreed.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -23,6 +24,19 @@ pub struct Program {
     pub interfaces: PathBuf,
     /// `[run]` workers: threads that convert; 0 is one for each core.
     pub workers: usize,
+    /// `[watch]`.
+    pub watch: Watching,
+}
+
+/// How the daemon works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watching {
+    /// How often everything is looked at, whether or not there were events.
+    pub sweep: Duration,
+    /// How many interfaces may have a pass at the same time.
+    pub passes: usize,
+    /// How long a pass may get nowhere before it is ended.
+    pub stuck: Duration,
 }
 
 #[derive(Deserialize)]
@@ -30,6 +44,7 @@ pub struct Program {
 struct File {
     folders: Option<Spanned<Folders>>,
     run: Option<Spanned<Run>>,
+    watch: Option<Spanned<Watch>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -43,6 +58,14 @@ struct Folders {
 #[serde(deny_unknown_fields)]
 struct Run {
     workers: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Watch {
+    sweep_seconds: Number,
+    passes: Number,
+    stuck_minutes: Number,
 }
 
 /// Reads and checks a program file that lies in `folder`, where its relative paths
@@ -65,10 +88,24 @@ fn assemble(check: &mut Check<'_>, raw: File) -> Option<Program> {
     let interfaces = interfaces.and_then(|path| check.path("interfaces", path));
     let (place, run) = open("run", raw.run);
     let workers = check.number(place, "workers", run.workers, 0..=WORKERS_MAX);
+    let watch = watch(check, raw.watch);
     Some(Program {
         spool: spool?,
         interfaces: interfaces?,
         workers: usize::try_from(workers?).ok()?,
+        watch: watch?,
+    })
+}
+
+fn watch(check: &mut Check<'_>, raw: Option<Spanned<Watch>>) -> Option<Watching> {
+    let (place, watch) = open("watch", raw);
+    let sweep = check.number(place, "sweep_seconds", watch.sweep_seconds, 1..=3600);
+    let passes = check.number(place, "passes", watch.passes, 1..=256);
+    let stuck = check.number(place, "stuck_minutes", watch.stuck_minutes, 1..=1440);
+    Some(Watching {
+        sweep: Duration::from_secs(u64::try_from(sweep?).ok()?),
+        passes: usize::try_from(passes?).ok()?,
+        stuck: Duration::from_secs(u64::try_from(stuck?).ok()? * 60),
     })
 }
 
@@ -87,6 +124,11 @@ mod tests {
             spool: "/etc/hl7drop/spool".into(),
             interfaces: "/etc/hl7drop/interfaces".into(),
             workers: 0,
+            watch: Watching {
+                sweep: Duration::from_secs(30),
+                passes: 8,
+                stuck: Duration::from_secs(30 * 60),
+            },
         };
         assert_eq!(program(""), Ok(defaults.clone()));
         assert_eq!(program(template::program_file()), Ok(defaults));
@@ -108,7 +150,7 @@ mod tests {
                 "line 2: unknown field `spol`, expected `spool` or `interfaces`",
                 "line 3: `interfaces` begins with `~`; write the whole path",
                 "line 5: `workers` is -1; write a number from 0 to 1024",
-                "line 6: unknown field `web`, expected `folders` or `run`",
+                "line 6: unknown field `web`, expected one of `folders`, `run`, `watch`",
             ]
         );
     }

@@ -252,6 +252,8 @@ pub(super) struct Batch {
 pub(super) struct Pickup {
     pub settle_seconds: Option<Spanned<f64>>,
     pub empty_wait_seconds: Number,
+    pub done_marker: Text,
+    pub disk_floor_mib: Number,
 }
 
 /// A text, or a yes or no as `true` or `false`.

@@ -345,12 +345,26 @@ pub enum Wrappers {
 }
 
 /// When a dropped file is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pickup {
     /// Milliseconds between the two looks that must agree; 0 takes at once.
     pub settle_ms: u64,
     /// Seconds that an empty file is left to be filled.
     pub empty_wait_s: u64,
+    /// What the name of a file's marker has behind the file's own; empty where exporters
+    /// write none, and two looks decide.
+    pub done_marker: String,
+    /// Mebibytes that must be free for anything to be taken.
+    pub disk_floor_mib: u64,
+}
+
+/// Names that exporters and copying programs use while they write.
+const UNFINISHED: &[&str] = &[".part", ".tmp", ".filepart", ".partial", ".swp", "~"];
+
+/// True of the name of a file that is being written: it will get another one.
+pub fn is_unfinished(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    UNFINISHED.iter().any(|end| name.ends_with(end))
 }
 
 /// The vendor's end in one environment.

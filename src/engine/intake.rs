@@ -19,7 +19,7 @@ use crate::disk;
 use crate::domain::{Counts, ExtractKind, Fault, Notes};
 use crate::extract::ExtractError;
 use crate::ledger::{BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers, Register};
-use crate::spool::{Seen, clean_name, odd, settled};
+use crate::spool::{Seen, clean_name, marked, odd, settled};
 
 /// What was taken in.
 #[derive(Debug, Default)]
@@ -34,6 +34,8 @@ pub struct Taken {
     pub strangers: Vec<String>,
     /// Files that are still being written.
     pub unsettled: Vec<String>,
+    /// Why nothing was taken, and what to do.
+    pub held: Option<String>,
     /// The batch file that was promised.
     pub batch: Option<BatchRow>,
 }
@@ -51,7 +53,11 @@ impl Taken {
 /// # Errors
 /// What ends a pass.
 pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<Taken, EngineError> {
-    let mut taken = Taken::default();
+    let mut taken = Taken { held: held(engine)?, ..Taken::default() };
+    if let Some(why) = &taken.held {
+        log::error!("{why}");
+        return Ok(taken);
+    }
     claim(engine, first, &mut taken)?;
     let sources = sources(engine, ledger, &mut taken)?;
     if sources.is_empty() {
@@ -88,7 +94,11 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
 fn claim(engine: &Engine, first: bool, taken: &mut Taken) -> Result<(), EngineError> {
     let scope = &engine.agreement.scope;
     let settle = Duration::from_millis(scope.pickup.settle_ms);
-    let (ready, mut moving) = settled(&engine.spool.inbox, settle)?;
+    let marker = &scope.pickup.done_marker;
+    let (ready, mut moving) = match marker.is_empty() {
+        true => settled(&engine.spool.inbox, settle)?,
+        false => marked(&engine.spool.inbox, marker)?,
+    };
     let mut found = Vec::new();
     for seen in ready {
         match kind_of(engine, &seen.name) {
@@ -107,6 +117,9 @@ fn claim(engine: &Engine, first: bool, taken: &mut Taken) -> Result<(), EngineEr
             continue;
         }
         engine.spool.claim(&seen, kind)?;
+        if !marker.is_empty() {
+            disk::remove(&engine.spool.inbox.join(seen.name + marker))?;
+        }
     }
     for name in odd(&engine.spool.inbox)?.into_iter().filter(|_| first) {
         let name = clean_name(&name);
@@ -117,6 +130,20 @@ fn claim(engine: &Engine, first: bool, taken: &mut Taken) -> Result<(), EngineEr
     }
     taken.unsettled = moving.into_iter().map(|seen| clean_name(&seen.name)).collect();
     Ok(())
+}
+
+/// Returns why nothing is taken now: a disk that is nearly full. What is on its way goes
+/// on, and makes room.
+fn held(engine: &Engine) -> Result<Option<String>, EngineError> {
+    let (root, floor) = (&engine.spool.root, engine.agreement.scope.pickup.disk_floor_mib);
+    let free = disk::free(root)? >> 20;
+    Ok((free < floor).then(|| {
+        format!(
+            "only {free} MiB are free at {}, and disk_floor_mib is {floor}: nothing is taken in \
+             until there is more",
+            root.display()
+        )
+    }))
 }
 
 fn kind_of(engine: &Engine, name: &str) -> Option<ExtractKind> {

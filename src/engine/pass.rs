@@ -44,6 +44,10 @@ pub struct Summary {
     pub left: Taken,
     /// Each batch that was on its way, and what became of it.
     pub deliveries: Vec<Delivered>,
+    /// Whether files were still being written when the inbox was looked at last.
+    pub unsettled: bool,
+    /// Why nothing was taken in at last, and what to do.
+    pub held: Option<String>,
     /// Where all messages stand now.
     pub totals: Totals,
 }
@@ -102,6 +106,8 @@ impl Engine {
             recover(self, &ledger)?;
             let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;
             let found = taken.found_something();
+            summary.unsettled = !taken.unsettled.is_empty();
+            summary.held.clone_from(&taken.held);
             if found {
                 summary.drops.push(taken);
             } else {

@@ -3,12 +3,14 @@
 //! A file is taken only after two looks agree on its size, times and identity. Only
 //! regular files count: a symlink, FIFO, device or folder is left where it is.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::disk::{self, failed};
+use crate::domain::is_unfinished;
 
 /// One look at one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +25,6 @@ pub struct Seen {
     identity: (u64, u64),
 }
 
-/// Names that exporters and copying programs use while they write.
-const UNFINISHED: &[&str] = &[".part", ".tmp", ".filepart", ".partial", ".swp", "~"];
-
 /// Looks at the inbox: its regular files, oldest first, then by name.
 ///
 /// # Errors
@@ -38,10 +37,9 @@ pub fn looked(inbox: &Path) -> disk::Result<Vec<Seen>> {
             log::warn!("inbox: a file whose name is not text is left alone; rename it");
             continue;
         };
-        let unfinished = UNFINISHED.iter().any(|end| name.to_ascii_lowercase().ends_with(end));
         // A file can be gone between the listing and the look.
         let Ok(metadata) = entry.path().symlink_metadata() else { continue };
-        if name.starts_with('.') || unfinished || !metadata.is_file() {
+        if name.starts_with('.') || is_unfinished(&name) || !metadata.is_file() {
             continue;
         }
         seen.push(Seen {
@@ -89,4 +87,44 @@ pub fn settled(inbox: &Path, settle: Duration) -> disk::Result<(Vec<Seen>, Vec<S
     std::thread::sleep(settle);
     let second = looked(inbox)?;
     Ok(second.into_iter().partition(|seen| first.contains(seen)))
+}
+
+/// Returns the files that have a marker beside them, `patients.csv.done`, and those that
+/// have none yet. A marker whose file is gone is removed: a crash after the claim left it,
+/// and it would speak for the next file of that name before that is whole.
+///
+/// # Errors
+/// [`disk::DiskError`].
+pub fn marked(inbox: &Path, marker: &str) -> disk::Result<(Vec<Seen>, Vec<Seen>)> {
+    let is_marker = |seen: &Seen| seen.name.len() > marker.len() && seen.name.ends_with(marker);
+    let (markers, files): (Vec<Seen>, Vec<Seen>) = looked(inbox)?.into_iter().partition(is_marker);
+    let mut named = HashSet::new();
+    for found in &markers {
+        let file = &found.name[..found.name.len() - marker.len()];
+        // The file came first, so it is there if it ever was, listed or not.
+        if inbox.join(file).symlink_metadata().is_err() {
+            disk::remove(&inbox.join(&found.name))?;
+        }
+        named.insert(file);
+    }
+    Ok(files.into_iter().partition(|seen| named.contains(seen.name.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_speaks_for_its_file_and_for_no_later_one() {
+        let place = tempfile::tempdir().unwrap();
+        let put = |name: &str| disk::write(&place.path().join(name), b"x").unwrap();
+        ["a.csv", "b.csv", "b.csv.done", "c.csv.done", ".done"].into_iter().for_each(put);
+        let names = |seen: Vec<Seen>| seen.into_iter().map(|seen| seen.name).collect::<Vec<_>>();
+        let (ready, waiting) = marked(place.path(), ".done").unwrap();
+        assert_eq!((names(ready), names(waiting)), (vec!["b.csv".into()], vec!["a.csv".into()]));
+        assert!(!place.path().join("c.csv.done").exists());
+        put("c.csv");
+        let (ready, _) = marked(place.path(), ".done").unwrap();
+        assert_eq!(names(ready), ["b.csv"]);
+    }
 }

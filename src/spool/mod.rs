@@ -4,11 +4,13 @@
 //! write into `inbox`, and there we only take away. Every move is one rename.
 
 mod claim;
+mod glance;
 mod inbox;
 mod shelf;
 
 pub use claim::clean_name;
-pub use inbox::{Seen, looked, odd, settled};
+pub use glance::{Glance, identity};
+pub use inbox::{Seen, looked, marked, odd, settled};
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -93,28 +95,25 @@ impl Spool {
         self.root.join("lock")
     }
 
+    /// Returns the file of the lock that a daemon holds as long as it watches.
+    pub fn watch_lock_file(&self) -> PathBuf {
+        self.root.join("watch.lock")
+    }
+
     /// Takes the lock, or returns `None` if another process has it.
     ///
     /// # Errors
     /// [`disk::DiskError`].
     pub fn lock(&self) -> disk::Result<Option<Lock>> {
-        let path = self.lock_file();
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(fs::TryLockError::Error(err)) => return Err(failed("lock", &path)(err)),
-        }
-        // Whose lock it is, for people; the lock itself is the kernel's.
-        let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-        written.map_err(failed("write", &path))?;
-        Ok(Some(Lock(file)))
+        take(self.lock_file())
+    }
+
+    /// Takes the lock of a daemon; passes of others go on beside it.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn lock_watch(&self) -> disk::Result<Option<Lock>> {
+        take(self.watch_lock_file())
     }
 
     /// Lists the regular files of a folder by name, without those that begin with a dot.
@@ -175,6 +174,26 @@ impl Spool {
         days.sort();
         Ok(days)
     }
+}
+
+/// Takes the lock of this file, if it is free.
+fn take(path: PathBuf) -> disk::Result<Option<Lock>> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Ok(None),
+        Err(fs::TryLockError::Error(err)) => return Err(failed("lock", &path)(err)),
+    }
+    // Whose lock it is, for people; the lock itself is the kernel's.
+    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    written.map_err(failed("write", &path))?;
+    Ok(Some(Lock(file)))
 }
 
 /// Returns `folder/name`, or with a number before its extension the first that is free.

@@ -572,6 +572,10 @@ impl Drop for Tiny {
 #[test]
 fn a_full_disk_loses_nothing_and_the_next_run_finishes() {
     let site = Site::new();
+    // Here the disk is to get full, not nearly full.
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let text = text.replace("[pickup]", "[pickup]\ndisk_floor_mib = 0");
+    fs::write(site.interface_file(), text).unwrap();
     let spool = site.spool().root;
     fs::remove_dir_all(&spool).unwrap();
     let Some(tiny) = Tiny::mount(&spool, "1500k") else { return };

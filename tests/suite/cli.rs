@@ -209,7 +209,7 @@ fn run_tells_machines_what_it_did() {
     assert_eq!(said.code, Some(3), "{said:?}");
     let all = said.json();
     let [one] = all.as_array().unwrap().as_slice() else { panic!("{all}") };
-    let wanted = ["deliveries", "drops", "environment", "interface", "states"];
+    let wanted = ["deliveries", "drops", "environment", "held", "interface", "states"];
     assert_eq!(keys(one), wanted);
     assert_eq!((&one["interface"], &one["environment"]), (&NAME.into(), &"test".into()));
     let drop = &one["drops"][0];

@@ -34,3 +34,4 @@ mod tidy;
 mod validate;
 mod versions;
 mod vocabulary;
+mod watch;

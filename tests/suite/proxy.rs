@@ -23,6 +23,8 @@ pub struct Proxy {
 
 struct State {
     stalled: AtomicBool,
+    /// Bytes that may still pass, by [`Way`]; the next one stalls.
+    stalls: [AtomicU64; 2],
     /// Bytes that may still pass, by [`Way`]; the next one cuts.
     left: [AtomicU64; 2],
     streams: Mutex<Vec<TcpStream>>,
@@ -35,6 +37,7 @@ impl Proxy {
         let own = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
             stalled: AtomicBool::new(false),
+            stalls: [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)],
             left: [AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)],
             streams: Mutex::new(Vec::new()),
         });
@@ -51,6 +54,22 @@ impl Proxy {
     /// Keeps the connections open and passes nothing more on.
     pub fn stall(&self) {
         self.state.stalled.store(true, Ordering::SeqCst);
+    }
+
+    /// Stalls once so many more bytes went one way.
+    pub fn stall_after(&self, bytes: u64, way: Way) {
+        self.state.stalls[way as usize].store(bytes, Ordering::SeqCst);
+    }
+
+    /// True while it passes nothing on.
+    pub fn is_stalled(&self) -> bool {
+        self.state.stalled.load(Ordering::SeqCst)
+    }
+
+    /// Passes bytes on again.
+    pub fn go_on(&self) {
+        self.state.stalls.iter().for_each(|stall| stall.store(u64::MAX, Ordering::SeqCst));
+        self.state.stalled.store(false, Ordering::SeqCst);
     }
 
     /// Ends every connection.
@@ -79,6 +98,7 @@ impl State {
     fn pass_on(&self, mut from: TcpStream, mut to: TcpStream, way: Way) {
         let mut buffer = [0; 16 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            self.count_down(count as u64, way);
             while self.stalled.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(20));
             }
@@ -98,6 +118,17 @@ impl State {
             }
         }
         let _ = to.shutdown(Shutdown::Both);
+    }
+
+    fn count_down(&self, count: u64, way: Way) {
+        let stall = &self.stalls[way as usize];
+        let may = stall.load(Ordering::SeqCst);
+        if may < u64::MAX {
+            stall.store(may.saturating_sub(count), Ordering::SeqCst);
+            if may < count {
+                self.stalled.store(true, Ordering::SeqCst);
+            }
+        }
     }
 
     fn cut(&self) {

@@ -1,0 +1,180 @@
+//! The settings a daemon works by: read once, and again on SIGHUP, never in between.
+//!
+//! A pass is given the text that was checked here, not the file: somebody may be half way
+//! through writing it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use notify::{RecursiveMode, Watcher as _};
+
+use super::due::Due;
+use super::job::Order;
+use super::wake::Watcher;
+use crate::cli::Failure;
+use crate::cli::args::Cli;
+use crate::cli::exit::Exit;
+use crate::cli::output::complain;
+use crate::cli::setup::{self, Setup};
+use crate::config::program::Watching;
+use crate::engine::{EngineError, Silent};
+use crate::spool::{self, Glance, Lock, Spool};
+
+/// What the daemon works by.
+pub struct Settings {
+    /// `[watch]` of the program's file.
+    pub program: Watching,
+    /// The interfaces, by name.
+    pub watched: BTreeMap<String, Watched>,
+}
+
+/// One interface that is watched.
+pub struct Watched {
+    /// Its folders.
+    pub spool: Spool,
+    /// When its next pass is due.
+    pub due: Due,
+    /// What a pass is told.
+    pub order: Order,
+    /// Held, so that no second daemon watches it.
+    _lock: Lock,
+    /// The inbox as it was before the last pass began.
+    before: Glance,
+    /// The ledger as a pass left it that left something for a person to decide.
+    left: Option<Glance>,
+    /// Which folder gives us events.
+    armed: Option<(u64, u64)>,
+}
+
+/// An interface whose settings are good.
+struct Good {
+    name: String,
+    /// For people.
+    owner: String,
+    spool: Spool,
+    order: Order,
+}
+
+impl Settings {
+    /// Reads and checks everything. At the start an interface with mistakes is left out
+    /// and told, since the others are not to wait for it; where there are `old` settings,
+    /// all must be good.
+    ///
+    /// # Errors
+    /// Settings with mistakes; an interface that another daemon watches.
+    pub fn read(
+        cli: &Cli,
+        names: &[String],
+        old: Option<&mut Settings>,
+    ) -> Result<Settings, Failure> {
+        let setup = setup::setup(cli, names)?;
+        let (good, bad): (Vec<_>, Vec<_>) =
+            setup.interfaces.iter().map(|path| read(&setup, path)).partition(Result::is_ok);
+        let mut bad = bad.into_iter().filter_map(Result::err);
+        let good: Vec<Good> = good.into_iter().filter_map(Result::ok).collect();
+        if (old.is_some() || good.is_empty())
+            && let Some(failure) = bad.next()
+        {
+            return Err(failure);
+        }
+        for failure in bad {
+            complain(&format!("not watched until `kill -HUP`: {}", failure.text));
+        }
+        let mut before = old.map(|old| &mut old.watched);
+        let mut locked = Vec::new();
+        for good in good {
+            let known = before.as_ref().and_then(|old| old.get(&good.name));
+            let same = known.is_some_and(|old| old.spool.root == good.spool.root);
+            let lock = if same { None } else { Some(lock(&good)?) };
+            locked.push((good, lock));
+        }
+        // Nothing can go wrong from here on.
+        let mut watched = BTreeMap::new();
+        for (good, lock) in locked {
+            let known = before.as_mut().and_then(|old| old.remove(&good.name));
+            let (spool, order) = (good.spool, good.order);
+            let now = match (known, lock) {
+                (Some(mut known), None) => {
+                    known.order = order;
+                    known.armed = None;
+                    known.due.event(Instant::now());
+                    known
+                }
+                (_, Some(lock)) => Watched::new(spool, order, lock),
+                (None, None) => continue,
+            };
+            watched.insert(good.name, now);
+        }
+        Ok(Settings { program: setup.program.watch, watched })
+    }
+}
+
+/// Reads one interface, as far as a pass would read it.
+fn read(setup: &Setup, path: &Path) -> Result<Good, Failure> {
+    let (text, folder) = setup::text(path)?;
+    let spool = setup.program.spool.clone();
+    let order =
+        Order { file: path.to_path_buf(), folder, text, spool, workers: setup.program.workers };
+    let name = setup::name(path);
+    // All of it is compiled to see that it can be, and let go: there may be hundreds.
+    let engine = order.open(Arc::new(Silent))?;
+    Ok(Good { name, owner: engine.owner(), spool: engine.spool, order })
+}
+
+fn lock(good: &Good) -> Result<Lock, Failure> {
+    good.spool.make()?;
+    let lock = good.spool.lock_watch()?;
+    lock.ok_or_else(|| {
+        let lock = good.spool.watch_lock_file().display().to_string();
+        let busy = EngineError::Busy { interface: good.owner.clone(), lock };
+        Failure { exit: Exit::BUSY, text: format!("it is watched already: {busy}") }
+    })
+}
+
+impl Watched {
+    fn new(spool: Spool, order: Order, lock: Lock) -> Watched {
+        let due = Due::new(Instant::now());
+        let before = Glance::default();
+        Watched { spool, due, order, _lock: lock, before, left: None, armed: None }
+    }
+
+    /// Asks for events of the inbox; again, where another folder took its place.
+    pub fn arm(&mut self, watcher: &mut Watcher) {
+        let identity = spool::identity(&self.spool.inbox);
+        if identity == self.armed && identity.is_some() {
+            return;
+        }
+        let _ = watcher.unwatch(&self.spool.inbox);
+        match watcher.watch(&self.spool.inbox, RecursiveMode::NonRecursive) {
+            Ok(()) => self.armed = identity,
+            Err(err) => log::warn!("no events, so only the sweep finds files: {err}"),
+        }
+    }
+
+    /// Looks whether there is something that no pass has seen.
+    pub fn look(&mut self, now: Instant) {
+        let glance = Glance::of(&self.spool.inbox);
+        // A folder that cannot be read is for a pass to complain about.
+        let changed = glance != self.before && glance != Glance::default();
+        let acted = self.left.is_some_and(|left| left != Glance::of_file(&self.spool.ledger()));
+        if changed || acted {
+            self.due.event(now);
+        }
+    }
+
+    /// A pass begins. It sees at least what lies there now.
+    pub fn begin(&mut self) {
+        self.due.begun();
+        self.before = Glance::of(&self.spool.inbox);
+        self.left = None;
+    }
+
+    /// A pass ended. What came while it ran may not have been seen by it; and where it
+    /// left something for a person, the ledger shows when that person has decided.
+    pub fn look_after(&mut self, now: Instant, stopped: bool) {
+        self.left = stopped.then(|| Glance::of_file(&self.spool.ledger()));
+        self.look(now);
+    }
+}

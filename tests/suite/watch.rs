@@ -1,0 +1,307 @@
+//! The daemon, as the real program: what it notices, and how it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::proxy::{Proxy, Way};
+use crate::sftpd::server;
+use crate::site::{NAME, Site};
+
+const BATCH: &str = "99999-000001.hl7";
+
+/// As long as a slow machine needs, and far less than a hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn patients(ids: std::ops::Range<u32>) -> String {
+    let mut text = "event,patientid,lastname,firstname,dob,sex\n".to_string();
+    for id in ids {
+        text.push_str(&format!("add,{id},Doe{id},Ann,02/14/1987,F\n"));
+    }
+    text
+}
+
+/// A daemon; killed when dropped.
+struct Daemon {
+    child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Daemon {
+    /// Starts one, and waits until it watches.
+    fn start(site: &Site) -> Daemon {
+        let daemon = Daemon::of(site.command(["watch"]));
+        daemon.until("it watches", || daemon.said("watching 1"));
+        daemon
+    }
+
+    fn of(mut command: Command) -> Daemon {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let said: Arc<Mutex<String>> = Arc::default();
+        let (errors, words) = (child.stderr.take().unwrap(), said.clone());
+        thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                *words.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Daemon { child, said }
+    }
+
+    fn said(&self, words: &str) -> bool {
+        self.said.lock().unwrap().contains(words)
+    }
+
+    /// Waits until something holds.
+    fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < PATIENCE, "{what}: {}", self.said.lock().unwrap());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let mut kill = Command::new("kill");
+        assert!(kill.arg(signal).arg(self.child.id().to_string()).status().unwrap().success());
+    }
+
+    /// Sends SIGTERM; returns what it ended with and how long that took.
+    fn stop(mut self) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        self.signal("-TERM");
+        (self.child.wait().unwrap(), start.elapsed())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A site whose every inbox is looked at once a second.
+fn swept(site: Site, more: &str) -> Site {
+    let text = format!("[run]\nworkers = 2\n[watch]\nsweep_seconds = 1\n{more}");
+    fs::write(site.root().join("hl7drop.toml"), text).unwrap();
+    site
+}
+
+/// Returns the patients that the vendor has, in the order of the files.
+fn told(site: &Site) -> Vec<String> {
+    let mut files: Vec<_> =
+        fs::read_dir(&site.partner).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|end| end == "hl7"));
+    files.sort();
+    let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());
+    let names = texts.flat_map(|text| {
+        let lines: Vec<String> = text.split('\r').map(str::to_string).collect();
+        lines
+    });
+    let names = names.filter(|line| line.starts_with("PID|"));
+    names.map(|line| line.split('|').nth(5).unwrap().to_string()).collect()
+}
+
+#[test]
+fn a_dropped_file_is_delivered_and_a_signal_ends_it() {
+    // So long a sweep that only an event can bring it.
+    let site = Site::new();
+    let text = "[watch]\nsweep_seconds = 3600\n";
+    fs::write(site.root().join("hl7drop.toml"), text).unwrap();
+    let daemon = Daemon::start(&site);
+    let ledger = site.spool().ledger();
+    daemon.until("the first pass", || ledger.exists());
+    site.put("patients.csv.part", patients(0..3));
+    let inbox = site.spool().inbox;
+    fs::rename(inbox.join("patients.csv.part"), inbox.join("patients.csv")).unwrap();
+    daemon.until("delivered", || site.partner.join(BATCH).exists());
+    let sent = || site.run(["status", "--json"]).json()[0]["states"]["PROCESSED"] == 3;
+    daemon.until("told", sent);
+    assert_eq!(site.run(["run"]).code, Some(0), "people may run a pass beside it");
+    let (status, took) = daemon.stop();
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn without_events_the_sweep_finds_what_was_dropped() {
+    let site = swept(Site::new(), "");
+    let daemon = Daemon::start(&site);
+    daemon.until("the first pass", || site.spool().ledger().exists());
+    // An inbox that is made anew under the same name gives no events any more.
+    let inbox = site.spool().inbox;
+    fs::rename(&inbox, site.root().join("old")).unwrap();
+    fs::create_dir(&inbox).unwrap();
+    site.put("patients.csv", patients(0..1));
+    daemon.until("delivered", || site.partner.join(BATCH).exists());
+}
+
+#[test]
+fn a_second_daemon_says_that_the_first_one_is_there() {
+    let site = Site::new();
+    let _daemon = Daemon::start(&site);
+    let said = site.run(["watch"]);
+    assert_eq!(said.code, Some(10), "{said:?}");
+    assert!(said.err.contains("it is watched already"), "{said:?}");
+    assert!(said.err.contains("clinic/test"), "{said:?}");
+}
+
+#[test]
+fn broken_settings_change_nothing_and_good_ones_do() {
+    let site = Site::new();
+    let daemon = Daemon::start(&site);
+    let good = fs::read_to_string(site.interface_file()).unwrap();
+    fs::write(site.interface_file(), "[project").unwrap();
+    daemon.signal("-HUP");
+    daemon.until("refused", || daemon.said("the settings stay as they were"));
+    assert!(daemon.said("one mistake in the settings"));
+    site.put("patients.csv", patients(0..1));
+    daemon.until("delivered", || site.partner.join(BATCH).exists());
+
+    let renamed = "[batch]\nfile_name = \"new-{file_number}.hl7\"\n[connectivity.test]";
+    fs::write(site.interface_file(), good.replace("[connectivity.test]", renamed)).unwrap();
+    daemon.signal("-HUP");
+    daemon.until("read again", || daemon.said("settings read again; watching 1"));
+    // A pass under way ends with the settings that it began with.
+    daemon.until("idle", || site.spool().lock().unwrap().is_some());
+    site.put("patients-2.csv", patients(1..2));
+    daemon.until("delivered", || site.partner.join("new-000002.hl7").exists());
+    assert_eq!(daemon.stop().0.code(), Some(0));
+}
+
+#[test]
+fn a_signal_ends_it_in_the_middle_of_an_upload_that_stalls() {
+    let mut site = swept(Site::over_sftp(server()), "");
+    let proxy = Proxy::to(server().port);
+    let settings = fs::read_to_string(site.interface_file()).unwrap();
+    let (old, new) = (format!("port = {}", server().port), format!("port = {}", proxy.port));
+    let known = fs::read_to_string(&server().known_hosts).unwrap();
+    let known_hosts = site.root().join("known_hosts");
+    let pinned = known.replace(&server().port.to_string(), &proxy.port.to_string());
+    fs::write(&known_hosts, pinned).unwrap();
+    let pins = format!("{:?}", server().known_hosts);
+    let settings = settings.replace(&old, &new).replace(&pins, &format!("{known_hosts:?}"));
+    fs::write(site.interface_file(), settings).unwrap();
+    // An uploaded megabyte is past the login and within the file.
+    proxy.stall_after(1 << 20, Way::ToServer);
+    let daemon = Daemon::start(&site);
+    site.put("patients.csv", patients(0..20_000));
+    daemon.until("the upload stalls", || proxy.is_stalled());
+    let (status, took) = daemon.stop();
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(told(&site).len(), 0, "nothing is half published");
+
+    proxy.cut();
+    proxy.go_on();
+    site = swept(site, "");
+    let daemon = Daemon::start(&site);
+    daemon.until("delivered", || site.partner.join(BATCH).exists());
+    assert_eq!(told(&site).len(), 20_000);
+    assert_eq!(daemon.stop().0.code(), Some(0));
+}
+
+#[test]
+fn a_daemon_that_is_killed_loses_nothing_and_doubles_nothing() {
+    let site = swept(Site::new(), "");
+    let mut expected = Vec::new();
+    for round in 0..6 {
+        let ids = round * 300..round * 300 + 300;
+        expected.extend(ids.clone().map(|id| format!("Doe{id}^Ann")));
+        let mut daemon = Daemon::start(&site);
+        site.put(&format!("patients-{round}.csv"), patients(ids));
+        // At another moment of the pass each time.
+        thread::sleep(Duration::from_millis(u64::from(round) * 60));
+        daemon.child.kill().unwrap();
+    }
+    let daemon = Daemon::start(&site);
+    daemon.until("all are there", || told(&site).len() >= expected.len());
+    assert_eq!(daemon.stop().0.code(), Some(0));
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("nothing to do"), "{said:?}");
+    let mut told = told(&site);
+    told.sort();
+    expected.sort();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_pass_that_breaks_down_touches_no_other_interface() {
+    let site = swept(Site::new(), "");
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let other = text.replace(NAME, "other").replace("../partner", "../others");
+    fs::create_dir(site.root().join("others")).unwrap();
+    fs::write(site.root().join("interfaces/other.toml"), other).unwrap();
+    let ledger = site.spool().ledger();
+    fs::create_dir_all(ledger.parent().unwrap()).unwrap();
+    fs::write(&ledger, "this is no ledger").unwrap();
+    let daemon = Daemon::of(site.command(["watch"]));
+    daemon.until("told", || daemon.said("clinic: a pass ended: exit 5: this machine's disk or"));
+    let inbox = site.root().join("spool/other/test/inbox");
+    fs::write(inbox.join("patients.csv"), patients(0..1)).unwrap();
+    let delivered = site.root().join("others").join(BATCH);
+    daemon.until("the other one goes on", || delivered.exists());
+    fs::remove_file(&ledger).unwrap();
+    site.put("patients.csv", patients(0..1));
+    daemon.until("it is tried again", || site.partner.join(BATCH).exists());
+}
+
+#[test]
+fn a_delivery_that_waits_for_a_person_goes_on_after_the_decision() {
+    let site = swept(Site::new(), "");
+    let away = site.root().join("away");
+    fs::rename(&site.partner, &away).unwrap();
+    let daemon = Daemon::start(&site);
+    site.put("patients.csv", patients(0..1));
+    daemon.until("it waits", || daemon.said("there is no folder"));
+    fs::rename(&away, &site.partner).unwrap();
+    // The daemon may be at work on it just now.
+    daemon.until("decided", || site.run(["delivery", BATCH, "--retry"]).code == Some(0));
+    daemon.until("delivered", || site.partner.join(BATCH).exists());
+}
+
+/// Adds a line to `[pickup]`.
+fn pickup(site: &Site, line: &str) {
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    fs::write(site.interface_file(), text.replace("[pickup]", &format!("[pickup]\n{line}")))
+        .unwrap();
+}
+
+#[test]
+fn a_file_waits_for_its_marker_and_the_marker_goes_with_it() {
+    let site = Site::new();
+    pickup(&site, "done_marker = \".ok\"");
+    site.put("patients.csv", patients(0..2));
+    let said = site.run(["run", "--json"]);
+    assert_eq!(said.json()[0]["drops"], serde_json::json!([]), "{said:?}");
+    site.put("patients.csv.ok", "");
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(told(&site).len(), 2);
+    assert_eq!(fs::read_dir(site.spool().inbox).unwrap().count(), 0);
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_takes_nothing_in_and_delivers() {
+    let site = Site::new();
+    let away = site.root().join("away");
+    fs::rename(&site.partner, &away).unwrap();
+    site.put("patients.csv", patients(0..1));
+    assert_eq!(site.run(["run"]).code, Some(4));
+    fs::rename(&away, &site.partner).unwrap();
+    let settings = fs::read_to_string(site.interface_file()).unwrap();
+    pickup(&site, "disk_floor_mib = 1073741824");
+    site.put("patients-2.csv", patients(1..2));
+    let said = site.run(["run", "--retry"]);
+    assert_eq!(said.code, Some(5), "{said:?}");
+    assert!(said.out.contains("nothing is taken in until there is more"), "{said:?}");
+    assert_eq!(told(&site), ["Doe0^Ann"]);
+    assert!(site.spool().inbox.join("patients-2.csv").exists());
+    fs::write(site.interface_file(), settings).unwrap();
+    assert_eq!(site.run(["run"]).code, Some(0));
+    assert_eq!(told(&site).len(), 2);
+}
