@@ -74,7 +74,7 @@ pub struct Run {
     /// Try deliveries again that stopped for a person: the cause is mended
     #[arg(long)]
     pub retry: bool,
-    /// Take in extracts again that were taken in before: what they name is told again
+    /// Take in extracts with events again that were taken in before: tell the events again
     #[arg(long)]
     pub again: bool,
 }

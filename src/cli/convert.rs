@@ -65,7 +65,11 @@ fn source(agreement: &Agreement, path: &Path) -> Result<Source, Failure> {
     let kind = kinds.iter().find(|(_, patterns)| patterns.iter().any(|one| one.matches(&name)));
     let (kind, _) = kind.ok_or_else(|| {
         let text = format!("{}: what it holds cannot be told from its name", path.display());
-        Failure::usage(text + "; give it a name that matches a pattern of [extract]")
+        let known = kinds.iter().flat_map(|(kind, patterns)| {
+            patterns.iter().map(move |one| format!("{one} ({})", kind.word()))
+        });
+        let known = known.collect::<Vec<_>>().join(", ");
+        Failure::usage(text + "; give it a name that matches a pattern of [extract]: " + &known)
     })?;
     Source::unpromised(path, &name, *kind)
         .map_err(|err| Failure::usage(format!("cannot read {}: {err}", path.display())))

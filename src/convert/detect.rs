@@ -37,6 +37,8 @@ pub enum Finding {
     Told(&'static [Event], Option<Status>),
     /// It says how things are: see [`Detector::change`].
     State(Option<Status>),
+    /// A patient who was deleted or merged, and is told as an update.
+    Gone,
     /// An open slot, or an appointment of nobody.
     Slot,
     /// A test patient, in production.
@@ -111,7 +113,7 @@ impl Detector {
             return Ok(Finding::TestPatient);
         }
         if self.gone.as_ref().is_some_and(|gone| gone.column(input).is_some()) {
-            return Ok(Finding::Told(&[Event::PatientUpdated], None));
+            return Ok(Finding::Gone);
         }
         let status = self.status(input)?;
         if self.kind == Kind::Appointment
@@ -149,14 +151,8 @@ impl Detector {
 
     /// True if events that a record names itself contradict what was known `before`; in
     /// their place then stands what is to be told, by `on_contradiction`.
-    pub fn contradicts(
-        &self,
-        input: Input<'_>,
-        events: &mut &'static [Event],
-        before: Option<&Known>,
-    ) -> bool {
-        let gone = self.gone.as_ref().is_some_and(|gone| gone.column(input).is_some());
-        let named = if self.has_event_column() && !gone { events.first() } else { None };
+    pub fn contradicts(&self, events: &mut &'static [Event], before: Option<&Known>) -> bool {
+        let named = if self.has_event_column() { events.first() } else { None };
         let right = named.and_then(|event| change::contradiction(&self.rules, *event, before));
         if let Some(right) = right.filter(|_| self.rules.correct) {
             *events = right;

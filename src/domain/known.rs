@@ -79,4 +79,6 @@ pub struct Known {
     pub status: Option<Status>,
     /// True if the vendor was told anything of it: a switched-off event tells nothing.
     pub announced: bool,
+    /// The list of columns that its values are kept under; 0 if none are.
+    pub columns: u32,
 }

@@ -75,7 +75,9 @@ pub enum EngineError {
         file: String,
     },
     /// Nothing of that name waits for a decision.
-    #[error("{what}: nothing of it waits; `hl7drop delivery` and `hl7drop queue` list what does")]
+    #[error(
+        "{what}: nothing there waits for a decision; `hl7drop delivery` lists batches, `hl7drop queue` records"
+    )]
     NothingWaits {
         /// What was named.
         what: String,

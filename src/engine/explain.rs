@@ -19,6 +19,7 @@ impl Renderer<'_> {
             Finding::Slot => return Ok(Explanation::Nothing(Note::OpenSlot)),
             Finding::TestPatient => return Ok(Explanation::Nothing(Note::TestPatient)),
             Finding::Told(events, _) => events,
+            Finding::Gone => &[Event::PatientUpdated],
             Finding::State(status) => detector.change(status, &Fingerprint::NONE, None),
         };
         if let Some(why) = self.sieve.keeps_out(input) {

@@ -39,7 +39,12 @@ impl Renderer<'_> {
             OnLeave::Update => (told, status),
         };
         let status = status.or(before.status);
-        let after = Some(Known { fingerprint: Fingerprint::NONE, status, announced: true });
+        let after = Some(Known {
+            fingerprint: Fingerprint::NONE,
+            status,
+            announced: true,
+            columns: memory.columns(),
+        });
         Ok(Some(Telling { events, before: Some(before), after, note: None }))
     }
 
@@ -57,7 +62,12 @@ impl Renderer<'_> {
         let before = worker.before(memory, input)?;
         // Whom the vendor has been told of is no new patient on coming back.
         let announced = before.is_some_and(|known| known.announced);
-        let known = Known { fingerprint: Fingerprint::NONE, status: None, announced };
+        let known = Known {
+            fingerprint: Fingerprint::NONE,
+            status: None,
+            announced,
+            columns: memory.columns(),
+        };
         worker.known = Some(known);
         // Most of them are as they were in the last drop.
         let same = before == Some(known) && !worker.chained;

@@ -188,9 +188,9 @@ fn sources(
     Ok(sources)
 }
 
-/// True of an extract that can tell nothing, since its bytes were taken in before. One
-/// that says only how things are may say it once more when they were otherwise since:
-/// an appointment checked in and, by mistake, not; then the register decides.
+/// True of an extract whose events were taken in before. One that says only how things
+/// are may say it again: they were otherwise since, or what was in the way of its bad
+/// rows was mended elsewhere; the register decides.
 fn is_duplicate(
     engine: &Engine,
     ledger: &dyn Ledger,
@@ -200,12 +200,6 @@ fn is_duplicate(
     let asked = engine.again || !source.kind.makes_messages();
     if asked || ledger.extract(&source.digest()?)?.is_none() {
         return Ok(false);
-    }
-    let last = ledger.last_extract(source.kind)?;
-    let digest = source.digest()?;
-    let was_last = last.is_some_and(|last| last.extract.digest == digest);
-    if was_last {
-        return Ok(true);
     }
     let opened = source.open(&engine.agreement.reading, None);
     // What cannot be read was not taken in, so it is not this one's bytes that count.

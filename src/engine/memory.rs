@@ -128,6 +128,11 @@ impl<'a> Memory<'a> {
         Entry { kind: self.kind, id, known, claims, columns, kept: scratch }.write(out);
     }
 
+    /// Returns the list of columns that values are kept under; 0 if none are.
+    pub fn columns(&self) -> u32 {
+        self.keeper.as_ref().map_or(0, |(number, _)| *number)
+    }
+
     fn keep(&self, record: &ByteRecord, out: &mut Vec<u8>) -> u32 {
         self.keeper.as_ref().map_or(0, |(number, keeper)| {
             keeper.keep(record, out);

@@ -301,7 +301,7 @@ impl Renderer<'_> {
         }
         telling.note.into_iter().for_each(|note| out.note(note));
         let settled = self.settle(&telling, input, worker, out)?;
-        self.remember(&telling, told, settled.as_ref(), input, worker, entries);
+        self.remember(&telling, told, settled.as_ref(), input, worker, entries)?;
         if outside.is_some() && told > 0 {
             out.note(Note::LeftFilter);
         }
@@ -324,14 +324,21 @@ impl Renderer<'_> {
         let Some(memory) = &self.memory else {
             let events = match found {
                 Finding::Told(events, _) => events,
+                Finding::Gone => &[Event::PatientUpdated],
                 Finding::State(status) => detector.change(status, &Fingerprint::NONE, None),
                 _ => &[],
             };
             return Ok(Telling { events, before: None, after: None, note: None });
         };
-        let fingerprint = memory.fingerprint(input, &mut worker.scratch);
+        let mut fingerprint = memory.fingerprint(input, &mut worker.scratch);
         let before = worker.before(memory, input)?;
         let (mut events, status) = match found {
+            // Told once; and that somebody is back is told too.
+            Finding::Gone => {
+                fingerprint.0[0] ^= 0xff;
+                let told = before.is_some_and(|known| known.fingerprint == fingerprint);
+                (if told { &[][..] } else { &[Event::PatientUpdated] }, None)
+            }
             Finding::Told(events, status) => (events, status),
             Finding::State(status) => {
                 (detector.change(status, &fingerprint, before.as_ref()), status)
@@ -339,8 +346,7 @@ impl Renderer<'_> {
             _ => (&[][..], None),
         };
         let mut note = None;
-        if matches!(found, Finding::Told(..))
-            && detector.contradicts(input, &mut events, before.as_ref())
+        if matches!(found, Finding::Told(..)) && detector.contradicts(&mut events, before.as_ref())
         {
             note = Some(Note::Contradicts);
         } else if before.is_some_and(|known| known.status == Some(Status::Cancelled))
@@ -355,6 +361,7 @@ impl Renderer<'_> {
             fingerprint,
             status,
             announced,
+            columns: memory.columns(),
         });
         Ok(Telling { events, before, after, note })
     }
@@ -386,15 +393,24 @@ impl Renderer<'_> {
         input: Input<'_>,
         worker: &mut Worker<'_>,
         entries: &mut Vec<u8>,
-    ) {
-        let Some((memory, mut after)) = self.memory.as_ref().zip(telling.after) else { return };
+    ) -> Result<(), EngineError> {
+        let Some((memory, mut after)) = self.memory.as_ref().zip(telling.after) else {
+            return Ok(());
+        };
         after.announced |= told > 0;
+        let mut stale = false;
+        // What is switched off was not told: once it is on, it is still news.
+        if let (0, false, Some(before)) = (told, telling.events.is_empty(), telling.before) {
+            (after.fingerprint, after.status) = (before.fingerprint, before.status);
+            stale = memory.columns() > 0 && !memory.is_kept(input.own, &mut worker.scratch)?;
+        }
         worker.known = Some(after);
         let renewed = settled.is_some_and(|settled| settled.renewed);
-        if telling.before != Some(after) || renewed {
+        if telling.before != Some(after) || renewed || stale {
             let claims = settled.map_or(&[][..], |settled| &settled.claims);
             memory.enter(input.own, after, claims, &mut worker.scratch, entries);
         }
+        Ok(())
     }
 
     /// Finds the patient of an appointment: in the drop, in the register, or in its own

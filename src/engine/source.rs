@@ -1,6 +1,6 @@
 //! A file to be read: opened with care, its bytes counted as they pass.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub struct Source {
     digest: Option<Digest>,
     /// Its size.
     pub bytes: u64,
-    /// Its number in the file system.
+    /// Which file it is, and since when it stands where it stands.
     pub inode: u64,
     /// What its records are, where no header says it and they had to be read for it.
     learned: Arc<OnceLock<Layout>>,
@@ -75,7 +75,7 @@ impl Source {
     /// Those of reading it.
     pub fn of(path: &Path, name: &str, kind: ExtractKind, follow: bool) -> io::Result<Source> {
         let mut file = open_regular(path, follow)?;
-        let inode = file.metadata()?.ino();
+        let inode = mark(&file.metadata()?);
         let (digest, bytes) = Digest::of_reader(&mut file)?;
         let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
         Ok(Source { path, name, kind, digest: Some(digest), bytes, inode, learned })
@@ -88,7 +88,7 @@ impl Source {
     /// Those of opening it.
     pub fn unpromised(path: &Path, name: &str, kind: ExtractKind) -> io::Result<Source> {
         let found = open_regular(path, true)?.metadata()?;
-        let (bytes, inode) = (found.len(), found.ino());
+        let (bytes, inode) = (found.len(), mark(&found));
         let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
         Ok(Source { path, name, kind, digest: None, bytes, inode, learned })
     }
@@ -143,6 +143,15 @@ impl Source {
         let counted = Counted { file, progress };
         Text::of(BufReader::with_capacity(1 << 18, counted), reading.form(self.kind).encoding)
     }
+}
+
+/// Returns what tells a file from another with the same bytes, and from itself once it
+/// was moved: one that comes back out of `archive/` is dropped anew.
+fn mark(found: &Metadata) -> u64 {
+    let parts = [found.ino().cast_signed(), found.ctime(), found.ctime_nsec()];
+    let bytes = parts.map(i64::to_le_bytes).concat();
+    let [a, b, c, d, e, f, g, h, ..] = Digest::of(&bytes).bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 struct Counted {

@@ -13,7 +13,7 @@ use super::{
     Ledger, NewExtract, Numbers, Receipt, Result, Sign, Stage, Temp, Totals,
 };
 use crate::digest::Digest;
-use crate::domain::{Claim, Counts, ExtractKind, Fault, Kind, Known, Notes, QueueState};
+use crate::domain::{Claim, Counts, Fault, Kind, Known, Notes, QueueState};
 
 /// A ledger in memory. Unlike the durable one it grows with every fault.
 #[derive(Default)]
@@ -101,10 +101,6 @@ impl Ledger for Memory {
     fn took(&self, digest: &Digest, inode: u64) -> Result<bool> {
         let mut extracts = self.extracts.iter().map(|row| &row.extract);
         Ok(extracts.any(|one| one.digest == *digest && one.inode == inode))
-    }
-
-    fn last_extract(&self, kind: ExtractKind) -> Result<Option<ExtractRow>> {
-        Ok(self.extracts.iter().rfind(|row| row.extract.kind == kind).cloned())
     }
 
     fn begin_drop(&mut self) -> Result<()> {

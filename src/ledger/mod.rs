@@ -35,7 +35,7 @@ pub use rows::{
 pub use sqlite::Sqlite;
 
 use crate::digest::Digest;
-use crate::domain::{Counts, ExtractKind, Fault, Notes};
+use crate::domain::{Counts, Fault, Notes};
 
 /// The result of a ledger operation.
 pub type Result<T> = std::result::Result<T, LedgerError>;
@@ -50,9 +50,6 @@ pub trait Ledger: Register + Send {
 
     /// True if this very file was committed as an extract: these bytes, in this file.
     fn took(&self, digest: &Digest, inode: u64) -> Result<bool>;
-
-    /// Returns the newest extract of a kind.
-    fn last_extract(&self, kind: ExtractKind) -> Result<Option<ExtractRow>>;
 
     /// Opens the transaction of one drop. Nothing of it is seen or kept before
     /// [`Ledger::commit_drop`]; one that is open is abandoned first. Until it is

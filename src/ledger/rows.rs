@@ -37,8 +37,8 @@ pub struct NewExtract {
     pub kind: ExtractKind,
     /// Size as dropped.
     pub bytes: u64,
-    /// The number of the file in its file system: the same bytes may be dropped again,
-    /// and are another file then.
+    /// Which file it was, and since when it stood there: the same bytes, and the same
+    /// file, may be dropped again.
     pub inode: u64,
     /// The header line, so that a queued record can be read again.
     pub header: String,

@@ -249,15 +249,24 @@ fn a_header_alone_is_a_drop_without_rows() {
 #[test]
 fn the_same_bytes_again_are_archived_and_not_sent() {
     let site = Site::new();
+    let events = good().replace("patientid", "event,patientid").replace("\n1,", "\nadd,1,");
+    let events = events.replace("\n2,", "\nadd,2,");
     for name in ["patients.csv", "patients-again.csv"] {
-        site.put(name, good());
+        site.put(name, &events);
         assert_eq!(site.run(["run"]).code, Some(0));
     }
-    site.put("patients.csv", good());
+    site.put("patients.csv", &events);
     let said = site.run(["run"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.contains("the same bytes were taken in before"), "{said:?}");
     assert_eq!((delivered(&site), count(&site.spool().archive)), (2, 3));
+    // Without events they say how things are, which is no news.
+    for _ in 0..2 {
+        site.put("patients.csv", good());
+        let said = site.run(["run"]);
+        assert!(said.out.contains("2 rows = 0 sent + 2 filtered"), "{said:?}");
+    }
+    assert_eq!((delivered(&site), count(&site.spool().archive)), (2, 5));
 }
 
 #[test]

@@ -188,7 +188,7 @@ fn what_the_vendor_has_is_marked_with_the_very_command_that_was_told() {
     assert_eq!(files(&site.partner), ["99999-000002.hl7"]);
     let said = site.run(&words);
     assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.err.contains("nothing of it waits"), "{said:?}");
+    assert!(said.err.contains("nothing there waits for a decision"), "{said:?}");
     assert_eq!(site.run(["check"]).code, Some(0));
 }
 
@@ -281,7 +281,7 @@ fn a_batch_of_two_interfaces_needs_its_interface() {
     let said = site.run(["delivery", BATCH, "--retry", "--interface", "annex"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     for (args, wanted) in [
-        (&["delivery", "nothing.hl7", "--retry"][..], "nothing of it waits"),
+        (&["delivery", "nothing.hl7", "--retry"][..], "nothing there waits for a decision"),
         (&["delivery", BATCH, "--retry", "--resend"], "cannot be used with"),
         (&["delivery", "--retry"], "<BATCH>"),
     ] {
@@ -302,7 +302,7 @@ fn records_that_need_no_mending_are_closed_and_count_as_deleted() {
     let all = site.run(["queue", "--json"]).json();
     let id = all[0]["id"].to_string();
     for (args, wanted) in [
-        (&["queue", "--close", "999", "--why", "x"][..], "nothing of it waits"),
+        (&["queue", "--close", "999", "--why", "x"][..], "nothing there waits for a decision"),
         (&["queue", "--close", &id], "say why with --why"),
         (&["queue", "--why", "x"], "required arguments"),
         (&["queue", "--close-all", "Z999", "--why", "x"], "there is no code"),

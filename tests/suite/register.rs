@@ -265,3 +265,102 @@ fn reference_tables_stay_in_force_until_there_is_another_row() {
     assert_eq!(said.code, Some(5), "{said:?}");
     assert!(said.err.contains("reference/providers"), "{said:?}");
 }
+
+#[test]
+fn a_file_that_comes_back_out_of_the_archive_is_dropped_anew() {
+    let site = site();
+    let named = format!("event,{PATIENTS}add,1,Doe,Ann,02/14/1987,F,,\n");
+    assert_eq!(told(&site, &[("patients-1.csv", &named)]), ["A28 1"]);
+    let day = fs::read_dir(&site.spool().archive).unwrap().next().unwrap().unwrap().path();
+    let back = || fs::rename(day.join("patients-1.csv"), site.spool().inbox.join("patients-1.csv"));
+    back().unwrap();
+    let said = site.run(["run"]);
+    assert!(said.out.contains("the same bytes were taken in before"), "{said:?}");
+    back().unwrap();
+    let said = site.run(["run", "--again"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("patients-1.csv: 1 row = 1 sent"), "{said:?}");
+}
+
+#[test]
+fn what_was_in_the_way_may_be_mended_elsewhere() {
+    let site = Site::new();
+    let people = patients(&["7,Doe,Ann,02/14/1987,F,,"]);
+    let booked = appointments(&[appointment("50", "7", "f", "a")]);
+    for (name, text) in [
+        ("providers-1.csv", "providerid,npi,lastname\n28,1000000012,Hale\n"),
+        ("departments.csv", "departmentid,name\n12,MAIN\n"),
+        ("patients.csv", &people),
+        ("appointments.csv", &booked),
+    ] {
+        site.put(name, text);
+    }
+    assert_eq!(site.run(["run"]).code, Some(3), "provider 27 is nobody");
+    site.put("providers-2.csv", "providerid,npi,lastname\n27,1234567893,Seuss\n");
+    site.put("appointments.csv", &booked);
+    let said = site.run(["run"]);
+    assert!(said.out.contains("appointments.csv: 1 row = 1 sent"), "{said:?}");
+    assert!(segment(&site, "MSH").contains("SIU^S12"));
+}
+
+#[test]
+fn what_was_switched_off_is_told_once_it_is_on() {
+    let site = site();
+    let file = site.interface_file();
+    let text = fs::read_to_string(&file).unwrap();
+    let with_updates = |on: bool| {
+        let others = ["patient_added", "appointment_scheduled", "appointment_updated"]
+            .into_iter()
+            .chain(["appointment_cancelled", "appointment_checked_in", "appointment_checked_out"])
+            .map(|event| format!("{event} = true\n"));
+        let switches = others.collect::<String>();
+        fs::write(&file, format!("{text}[enable]\npatient_updated = {on}\n{switches}")).unwrap();
+    };
+    let city = |city: &str| patients(&[&format!("7,Doe,Ann,02/14/1987,F,{city},")]);
+    with_updates(false);
+    assert_eq!(told(&site, &[("patients-1.csv", &city("Boston"))]), ["A28 7"]);
+    assert_eq!(told(&site, &[("patients-2.csv", &city("Quincy"))]), [""; 0]);
+    // Appointments know it all the same.
+    let booked = appointments(&[appointment("50", "7", "f", "a")]);
+    assert_eq!(told(&site, &[("appointments.csv", &booked)]), ["S12 50 BOOKED"]);
+    assert!(segment(&site, "PID").contains("^^Quincy"));
+    with_updates(true);
+    let again = format!("{}\n", city("Quincy"));
+    assert_eq!(told(&site, &[("patients-3.csv", &again)]), ["A31 7"]);
+}
+
+#[test]
+fn what_a_new_mapping_needs_of_a_patient_is_kept_with_the_next_extract() {
+    let site = site();
+    let people = |end: &str| {
+        format!(
+            "patientid,lastname,firstname,dob,sex,contactname\n7,Doe,Ann,02/14/1987,F,\"Roe, Bob\"\n{end}"
+        )
+    };
+    assert_eq!(told(&site, &[("patients-1.csv", &people(""))]), ["A28 7"]);
+    let file = site.interface_file();
+    let text = fs::read_to_string(&file).unwrap();
+    let mapping = "[[mapping]]\nfield = \"PID-6\"\nvalue = \"{contactname:name}\"\n";
+    fs::write(&file, format!("{text}{mapping}")).unwrap();
+    assert_eq!(told(&site, &[("patients-2.csv", &people("\n"))]), [""; 0]);
+    let booked = appointments(&[appointment("50", "7", "f", "a")]);
+    assert_eq!(told(&site, &[("appointments.csv", &booked)]), ["S12 50 BOOKED"]);
+    assert!(segment(&site, "PID").contains("|Doe^Ann|Roe^Bob|"), "{}", segment(&site, "PID"));
+}
+
+#[test]
+fn a_deleted_patient_is_told_once_as_an_update() {
+    let site = site();
+    let file = site.interface_file();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}[patients]\ndeleted = \"A31\"\n")).unwrap();
+    let people = |status: &str, end: &str| {
+        format!(
+            "patientid,lastname,firstname,dob,sex,status\n7,Doe,Ann,02/14/1987,F,{status}\n{end}"
+        )
+    };
+    assert_eq!(told(&site, &[("patients-1.csv", &people("active", ""))]), ["A28 7"]);
+    assert_eq!(told(&site, &[("patients-2.csv", &people("deleted", ""))]), ["A31 7"]);
+    assert_eq!(told(&site, &[("patients-3.csv", &people("deleted", "\n"))]), [""; 0]);
+    assert_eq!(told(&site, &[("patients-4.csv", &people("active", "\n"))]), ["A31 7"]);
+}

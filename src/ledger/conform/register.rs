@@ -7,7 +7,7 @@ use crate::ledger::{Entry, Ledger, Numbers};
 /// What is known after so many changes.
 fn known(change: u8) -> Known {
     let status = [None, Some(Status::Booked), Some(Status::Cancelled)][usize::from(change) % 3];
-    Known { fingerprint: Fingerprint([change; 16]), status, announced: change > 1 }
+    Known { fingerprint: Fingerprint([change; 16]), status, announced: change > 1, columns: 0 }
 }
 
 fn entries(kind: Kind, columns: u32, of: &[(&str, u8, &str)]) -> Vec<u8> {
@@ -55,7 +55,8 @@ impl Story<'_> {
     }
 
     fn known(&mut self, kind: Kind, id: &str) -> Option<Known> {
-        self.ledger().known(kind, id.as_bytes()).unwrap()
+        let known = self.ledger().known(kind, id.as_bytes()).unwrap();
+        known.map(|known| Known { columns: 0, ..known })
     }
 
     fn kept(&mut self, id: &str) -> Option<String> {

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
-use crate::domain::{Counts, ExtractKind, Fault, Notes, QueueState};
+use crate::domain::{Counts, Fault, Notes, QueueState};
 use register::Log;
 use row::{BATCH, DELIVERY, EXTRACT, FAULT};
 
@@ -159,12 +159,6 @@ impl Ledger for Sqlite {
 
     fn took(&self, digest: &Digest, inode: u64) -> Result<bool> {
         Ok(took(&self.conn, digest, inode)?.is_some())
-    }
-
-    fn last_extract(&self, kind: ExtractKind) -> Result<Option<ExtractRow>> {
-        let sql =
-            format!("SELECT {EXTRACT} FROM extract e WHERE e.kind = $1 ORDER BY e.id DESC LIMIT 1");
-        one(&self.conn, &sql, [kind.word()], row::extract)
     }
 
     fn begin_drop(&mut self) -> Result<()> {
@@ -494,7 +488,7 @@ fn at_most(limit: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Code, Position};
+    use crate::domain::{Code, ExtractKind, Position};
     use crate::ledger::LedgerError;
 
     fn open(place: &tempfile::TempDir) -> Sqlite {

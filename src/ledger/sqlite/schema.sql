@@ -70,7 +70,7 @@ CREATE TABLE extract (
     name      TEXT NOT NULL,
     kind      TEXT NOT NULL,            -- ExtractKind::word
     bytes     BIGINT NOT NULL,
-    inode     BIGINT NOT NULL,          -- whose bytes: one file is taken once
+    inode     BIGINT NOT NULL,          -- which file, moved when: one is taken once
     header    TEXT NOT NULL,            -- to read a queued record again
     records   BIGINT NOT NULL,          -- = sent + filtered + error + duplicate
     sent      BIGINT NOT NULL,
