@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::site::{Output, Site};
+use crate::site::{Output, Site, words};
 
 const PATIENTS: &str = "patientid,lastname,firstname,dob,sex,city,lastmodified\n";
 const APPOINTMENTS: &str = "appointmentid,patientid,departmentid,providerid,date,starttime,\
@@ -45,18 +45,7 @@ fn run(site: &Site, name: &str, bytes: impl AsRef<[u8]>) -> (Vec<String>, Output
     let said = site.run(["run"]);
     let new = files().find(|file| !before.contains(file));
     let text = new.map_or(String::new(), |file| fs::read_to_string(file).unwrap());
-    let mut words: Vec<String> = Vec::new();
-    let mut trigger = String::new();
-    for line in text.split('\r') {
-        let field = |at: usize| line.split('|').nth(at).unwrap_or_default();
-        let first = |at: usize| field(at).split('^').next().unwrap_or_default();
-        match field(0) {
-            "MSH" => trigger = field(8).split('^').nth(1).unwrap().to_string(),
-            "PID" if trigger.starts_with('A') => words.push(format!("{trigger} {}", first(3))),
-            "SCH" => words.push(format!("{trigger} {} {}", first(2), field(25))),
-            _ => {}
-        }
-    }
+    let words = words(&text);
     assert!(!words.iter().any(|word| word.starts_with("S13")), "S13 is never sent: {words:?}");
     (words, said)
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::site::{Output, Site};
+use crate::site::{Output, Site, words};
 
 const DEPARTMENTS: &str = "departmentid,name\n12,RIVERBEND MAIN\n14,RIVERBEND WEST\n";
 const PROVIDERS: &str = "providerid,npi,lastname,firstname,entitytype\n\
@@ -65,18 +65,7 @@ fn told(site: &Site, drop: &[(&str, &str)]) -> Vec<String> {
         return Vec::new();
     }
     let text = fs::read_to_string(files.last().unwrap()).unwrap();
-    let (mut words, mut trigger) = (Vec::new(), String::new());
-    for line in text.split('\r') {
-        let field = |at: usize| line.split('|').nth(at).unwrap_or_default();
-        let first = |at: usize| field(at).split('^').next().unwrap_or_default();
-        match field(0) {
-            "MSH" => trigger = field(8).split('^').nth(1).unwrap().to_string(),
-            "PID" if trigger.starts_with('A') => words.push(format!("{trigger} {}", first(3))),
-            "SCH" => words.push(format!("{trigger} {} {}", first(2), field(25))),
-            _ => {}
-        }
-    }
-    words
+    words(&text)
 }
 
 /// Returns the notes of the extract that was taken in last.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-use crate::site::Site;
+use crate::site::{Site, words};
 
 const PATIENTS: &str = "patientid,lastname,firstname,dob,sex,city,lastmodified\n";
 const APPOINTMENTS: &str = "appointmentid,patientid,departmentid,providerid,date,starttime,\
@@ -44,19 +44,7 @@ fn told(site: &Site, drop: &[(&str, &str)]) -> Vec<String> {
     let new: Vec<_> = files.filter(|file| !before.contains(file)).collect();
     assert!(new.len() < 2, "one drop is one batch file");
     let text = new.first().map_or(String::new(), |file| fs::read_to_string(file).unwrap());
-    let mut words: Vec<String> = Vec::new();
-    let mut trigger = String::new();
-    for line in text.split('\r') {
-        let field = |at: usize| line.split('|').nth(at).unwrap_or_default();
-        let first = |at: usize| field(at).split('^').next().unwrap_or_default();
-        match field(0) {
-            "MSH" => trigger = field(8).split('^').nth(1).unwrap().to_string(),
-            "PID" if trigger.starts_with('A') => words.push(format!("{trigger} {}", first(3))),
-            "SCH" => words.push(format!("{trigger} {} {}", first(2), field(25))),
-            _ => {}
-        }
-    }
-    words
+    words(&text)
 }
 
 /// Returns a segment of the newest batch file.

@@ -132,6 +132,22 @@ pub fn ended(command: &mut Command) -> Output {
     Output { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
 }
 
+/// Returns what a batch file tells, a word for each message: `A28 7`, `S14 33910 ARRIVED`.
+pub fn words(batch: &str) -> Vec<String> {
+    let (mut words, mut trigger) = (Vec::new(), String::new());
+    for line in batch.split('\r') {
+        let field = |at: usize| line.split('|').nth(at).unwrap_or_default();
+        let first = |at: usize| field(at).split('^').next().unwrap_or_default();
+        match field(0) {
+            "MSH" => trigger = field(8).split('^').nth(1).unwrap().to_string(),
+            "PID" if trigger.starts_with('A') => words.push(format!("{trigger} {}", first(3))),
+            "SCH" => words.push(format!("{trigger} {} {}", first(2), field(25))),
+            _ => {}
+        }
+    }
+    words
+}
+
 #[test]
 fn a_site_runs_and_its_partner_gets_the_file() {
     let site = Site::new();
