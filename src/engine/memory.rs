@@ -12,7 +12,7 @@ use super::error::EngineError;
 use super::key::id_of;
 use crate::convert::{Bound, Fingerprinter, Input, Keeper};
 use crate::domain::{Cell, Claim, ExtractKind, Fingerprint, Kind, Known, Layout};
-use crate::ledger::{Entry, Kept, LedgerError};
+use crate::ledger::{Entry, Kept, LedgerError, Register};
 
 /// The register, for the records under one header.
 pub struct Memory<'a> {
@@ -108,9 +108,9 @@ impl<'a> Memory<'a> {
     /// Those of the store.
     pub fn is_kept(&self, record: &ByteRecord, scratch: &mut Vec<u8>) -> Result<bool, EngineError> {
         scratch.clear();
-        let columns = self.keep(record, scratch);
+        self.keep(record, scratch);
         let kept = self.register.kept(self.kind, id_of(self.layout, record))?;
-        Ok(kept.is_some_and(|kept| kept.columns == columns && kept.values == *scratch))
+        Ok(kept.is_some_and(|kept| kept.columns == self.columns() && kept.values == *scratch))
     }
 
     /// Appends the entry of a record to `out`; `scratch` is a buffer to use again.
@@ -123,9 +123,9 @@ impl<'a> Memory<'a> {
         out: &mut Vec<u8>,
     ) {
         scratch.clear();
-        let columns = self.keep(record, scratch);
+        self.keep(record, scratch);
         let id = id_of(self.layout, record);
-        Entry { kind: self.kind, id, known, claims, columns, kept: scratch }.write(out);
+        Entry { kind: self.kind, id, known, claims, kept: scratch }.write(out);
     }
 
     /// Returns the list of columns that values are kept under; 0 if none are.
@@ -133,11 +133,10 @@ impl<'a> Memory<'a> {
         self.keeper.as_ref().map_or(0, |(number, _)| *number)
     }
 
-    fn keep(&self, record: &ByteRecord, out: &mut Vec<u8>) -> u32 {
-        self.keeper.as_ref().map_or(0, |(number, keeper)| {
+    fn keep(&self, record: &ByteRecord, out: &mut Vec<u8>) {
+        if let Some((_, keeper)) = &self.keeper {
             keeper.keep(record, out);
-            *number
-        })
+        }
     }
 }
 
@@ -152,22 +151,27 @@ trait Asked: Sync {
 
 impl Asked for Mutex<&mut dyn Journal> {
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>, EngineError> {
-        let mut journal = self.lock().map_err(|_| EngineError::Worker)?;
-        Ok(journal.register().map_or(Ok(None), |register| register.known(kind, id))?)
+        ask(self, |register| register.known(kind, id))
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>, EngineError> {
-        let mut journal = self.lock().map_err(|_| EngineError::Worker)?;
-        Ok(journal.register().map_or(Ok(None), |register| register.kept(kind, id))?)
+        ask(self, |register| register.kept(kind, id))
     }
 
     fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>, EngineError> {
-        let mut journal = self.lock().map_err(|_| EngineError::Worker)?;
-        Ok(journal.register().map_or(Ok(Vec::new()), |register| register.claims(kind, id))?)
+        ask(self, |register| register.claims(kind, id))
     }
 
     fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>, EngineError> {
-        let mut journal = self.lock().map_err(|_| EngineError::Worker)?;
-        Ok(journal.register().map_or(Ok(None), |register| register.owner(kind, claim))?)
+        ask(self, |register| register.owner(kind, claim))
     }
+}
+
+/// Asks the register behind a journal; where there is none, nothing is known.
+fn ask<T: Default>(
+    journal: &Mutex<&mut dyn Journal>,
+    question: impl FnOnce(&mut dyn Register) -> Result<T, LedgerError>,
+) -> Result<T, EngineError> {
+    let mut journal = journal.lock().map_err(|_| EngineError::Worker)?;
+    Ok(journal.register().map_or_else(|| Ok(T::default()), question)?)
 }

@@ -331,7 +331,7 @@ impl Open {
         while !rest.is_empty() {
             let (head, id, whole) = first(rest)?;
             let values = unsealed(&rest[whole - head.sealed_kept()..whole])?.to_vec();
-            let kept = (head.kept > 0).then_some(Kept { columns: head.columns, values });
+            let kept = (head.kept > 0).then_some(Kept { columns: head.known.columns, values });
             let claims = claims(&head, rest);
             let remembered = Remembered { known: head.known, claims, kept };
             self.records.insert((head.kind, id.to_vec()), remembered);

@@ -16,9 +16,7 @@ pub struct Entry<'a> {
     pub known: Known,
     /// Its external IDs, at most 255 of them.
     pub claims: &'a [Claim],
-    /// The columns of `kept`: [`Register::keep_columns`]; 0 if nothing is kept.
-    pub columns: u32,
-    /// Values of it that later records need; patient data.
+    /// Values of it that later records need, under the columns of `known`; patient data.
     pub kept: &'a [u8],
 }
 
@@ -102,7 +100,6 @@ const CLAIM: usize = 24;
 pub(super) struct Head {
     pub kind: Kind,
     pub known: Known,
-    pub columns: u32,
     /// Bytes of the ID, which stands behind the head.
     pub id: usize,
     /// How many external IDs stand behind the ID.
@@ -128,7 +125,7 @@ impl Entry<'_> {
         out.extend_from_slice(&[0; SEAL]);
         out.extend_from_slice(&length(self.id));
         out.extend_from_slice(&length(self.kept));
-        out.extend_from_slice(&self.columns.to_le_bytes());
+        out.extend_from_slice(&self.known.columns.to_le_bytes());
         out.extend_from_slice(&self.known.fingerprint.0);
         let claims = &self.claims[..self.claims.len().min(u8::MAX.into())];
         let announced = self.known.announced.into();
@@ -179,7 +176,6 @@ impl Head {
                     announced: *bytes.get(38)? == 1,
                     columns: number(16)?,
                 },
-                columns: number(16)?,
                 claims: usize::from(*bytes.get(39)?),
                 id: number(8)? as usize,
                 kept: number(12)? as usize,
@@ -269,14 +265,13 @@ mod tests {
                 columns: 3,
             },
             claims: &[Claim { category: [1; 8], value: [2; 16] }; 2],
-            columns: 3,
             kept: b"kept",
         };
         let mut bytes = Vec::new();
         entry.write(&mut bytes);
         let (head, id, whole) = first(&bytes).unwrap();
         assert_eq!((head.kind, id, head.known), (entry.kind, entry.id, entry.known));
-        assert_eq!((head.columns, whole), (3, bytes.len()));
+        assert_eq!((head.known.columns, whole), (3, bytes.len()));
         assert_eq!(claims(&head, &bytes), entry.claims);
         let kept = &bytes[whole - head.sealed_kept()..];
         assert_eq!(unsealed(kept).unwrap(), b"kept");

@@ -14,7 +14,8 @@ fn entries(kind: Kind, columns: u32, of: &[(&str, u8, &str)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (id, change, kept) in of {
         let (id, kept) = (id.as_bytes(), kept.as_bytes());
-        Entry { kind, id, known: known(*change), claims: &[], columns, kept }.write(&mut out);
+        Entry { kind, id, known: Known { columns, ..known(*change) }, claims: &[], kept }
+            .write(&mut out);
     }
     out
 }
@@ -43,7 +44,7 @@ impl Story<'_> {
         for (id, values) in of {
             let claims: Vec<Claim> = values.iter().map(|&value| claim(value)).collect();
             let (kind, id, known) = (Kind::Patient, id.as_bytes(), known(1));
-            Entry { kind, id, known, claims: &claims, columns: 0, kept: b"" }.write(&mut entries);
+            Entry { kind, id, known, claims: &claims, kept: b"" }.write(&mut entries);
         }
         self.ledger().remember(&entries).unwrap();
         id
@@ -187,7 +188,7 @@ impl Story<'_> {
         let claims = vec![claim(9); 255];
         let mut entry = Vec::new();
         let (kind, id, known) = (Kind::Patient, "d".as_bytes(), known(2));
-        Entry { kind, id, known, claims: &claims, columns: 0, kept: b"kept" }.write(&mut entry);
+        Entry { kind, id, known, claims: &claims, kept: b"kept" }.write(&mut entry);
         self.ledger().begin_drop().unwrap();
         let extract = self.extract();
         let id = self.ledger().begin_extract(&extract).unwrap();

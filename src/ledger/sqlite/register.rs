@@ -171,7 +171,7 @@ impl Log {
         let at = place + head.sealed() as u64;
         self.reader()?.read_exact_at(&mut values, at).map_err(|_| damaged())?;
         values.truncate(unsealed(&values)?.len());
-        Ok(Some(Kept { columns: head.columns, values }))
+        Ok(Some(Kept { columns: head.known.columns, values }))
     }
 
     /// Returns how many entries there are, each read and found whole.
