@@ -13,6 +13,7 @@
 //!
 //! Nothing here reads or writes anything.
 
+mod answer;
 mod code;
 mod counts;
 mod event;
@@ -26,6 +27,7 @@ mod scope;
 mod telling;
 mod wire;
 
+pub use answer::{Answer, AnswerRow, Answers, Question, Spot, Value};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
