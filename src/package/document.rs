@@ -136,11 +136,21 @@ impl Field {
     }
 }
 
+/// A table that is being read.
+#[derive(Default)]
+struct OpenTable {
+    table: Table,
+    row: Option<Vec<Cell>>,
+    cell: Option<Cell>,
+    /// The column of the grid that the next cell begins at.
+    column: usize,
+}
+
 #[derive(Default)]
 struct Walker {
     document: Document,
-    /// The tables that are open, the innermost last, with the column of the next cell.
-    open: Vec<(Table, Option<Vec<Cell>>, Option<Cell>, usize)>,
+    /// The tables that are open, the innermost last.
+    open: Vec<OpenTable>,
     lead: Vec<String>,
     paragraph: String,
     /// Legacy fields that are open.
@@ -224,28 +234,29 @@ impl Walker {
             "ins" | "moveTo" => self.document.tracked = true,
             "tbl" => {
                 let lead = std::mem::take(&mut self.lead);
-                self.open.push((Table { lead, rows: Vec::new() }, None, None, 0));
+                let table = Table { lead, rows: Vec::new() };
+                self.open.push(OpenTable { table, ..OpenTable::default() });
             }
             "tr" => {
-                if let Some((_, row, _, column)) = self.open.last_mut() {
-                    (*row, *column) = (Some(Vec::new()), 0);
+                if let Some(open) = self.open.last_mut() {
+                    (open.row, open.column) = (Some(Vec::new()), 0);
                 }
             }
             "tc" => {
-                if let Some((_, _, cell, column)) = self.open.last_mut() {
-                    *cell = Some(Cell { column: *column, ..Cell::default() });
-                    *column += 1;
+                if let Some(open) = self.open.last_mut() {
+                    open.cell = Some(Cell { column: open.column, ..Cell::default() });
+                    open.column += 1;
                 }
             }
             "gridSpan" => {
                 let span = number(tag, "val")?.clamp(1, 64);
-                if let Some((_, _, _, column)) = self.open.last_mut() {
-                    *column += span - 1;
+                if let Some(open) = self.open.last_mut() {
+                    open.column += span - 1;
                 }
             }
             "vMerge" => {
                 let goes_on = attribute(tag, "val")?.as_deref() != Some("restart");
-                if let Some((_, _, Some(cell), _)) = self.open.last_mut() {
+                if let Some(cell) = self.open.last_mut().and_then(|open| open.cell.as_mut()) {
                     cell.merged = goes_on;
                 }
             }
@@ -314,12 +325,12 @@ impl Walker {
         match name.as_str() {
             "p" => self.end_paragraph(),
             "tc" => {
-                if let Some((_, Some(row), cell, _)) = self.open.last_mut() {
+                if let Some(OpenTable { row: Some(row), cell, .. }) = self.open.last_mut() {
                     row.extend(cell.take());
                 }
             }
             "tr" => {
-                if let Some((table, row, _, _)) = self.open.last_mut() {
+                if let Some(OpenTable { table, row, .. }) = self.open.last_mut() {
                     let row = row.take().unwrap_or_default();
                     if !row.is_empty() {
                         let row = merged(row, table.rows.last());
@@ -328,8 +339,8 @@ impl Walker {
                 }
             }
             "tbl" => {
-                if let Some((table, ..)) = self.open.pop() {
-                    self.document.tables.push(table);
+                if let Some(open) = self.open.pop() {
+                    self.document.tables.push(open.table);
                 }
             }
             "sdt" => drop(self.controls.pop()),
@@ -374,7 +385,7 @@ impl Walker {
 
     fn put(&mut self, piece: Piece) {
         match self.open.last_mut() {
-            Some((_, _, Some(cell), _)) => cell.pieces.push(piece),
+            Some(OpenTable { cell: Some(cell), .. }) => cell.pieces.push(piece),
             Some(_) => {}
             None => match piece {
                 Piece::Text(text) => self.paragraph.push_str(&text),

@@ -198,9 +198,11 @@ pub fn hl7_field(text: &str) -> Option<String> {
     }
 }
 
+/// Where a filter is written by hand.
+const BY_HAND: &str = "write it as [[filter.patients]] or [[filter.appointments]]";
+
 /// Reads table 6: rows that say what they filter, by what, and the names.
 pub fn filters(table: &Table, name: &str, answers: &mut Answers) {
-    let mut found: Vec<(&'static str, &'static str, Vec<String>, Spot)> = Vec::new();
     let mut head = String::new();
     for (at, row) in table.rows.iter().enumerate() {
         let spot = Spot::row(name, at + 1);
@@ -213,82 +215,55 @@ pub fn filters(table: &Table, name: &str, answers: &mut Answers) {
             continue;
         }
         let lines: Vec<String> = last.lines().into_iter().filter(|line| !is_nobody(line)).collect();
-        let boxes: Vec<(bool, String)> = before.iter().flat_map(Cell::ticks).collect();
-        let off = !boxes.is_empty() && boxes.iter().all(|(on, _)| !on);
-        match (off, lines.is_empty()) {
-            (_, true) if off || boxes.is_empty() => continue,
-            (true, false) => {
+        let boxes: Vec<bool> = before.iter().flat_map(Cell::ticks).map(|(on, _)| on).collect();
+        let (off, on) = (!boxes.is_empty() && !boxes.contains(&true), boxes.contains(&true));
+        match lines.is_empty() {
+            true if on => answers.ask(spot, "a filter is ticked and names nobody", BY_HAND),
+            true => {}
+            false if off => {
                 let what = "there are names beside a box that is not ticked; they were left out";
-                answers.ask(
-                    spot,
-                    what,
-                    "write them as [[filter.patients]] or [[filter.appointments]] if they count",
-                );
-                continue;
+                answers.ask(spot, what, BY_HAND);
             }
-            (_, true) => {
-                let what = "a filter is ticked and names nobody";
-                answers.ask(
-                    spot,
-                    what,
-                    "set names in [[filter.patients]] or [[filter.appointments]]",
-                );
-                continue;
-            }
-            _ => {}
-        }
-        let says = |words: &[&str]| {
-            has(&label, words)
-                || has(&head, words)
-                    && !has(
-                        &label,
-                        &[
-                            "patient",
-                            "patients",
-                            "appointment",
-                            "appointments",
-                            "appt",
-                            "provider",
-                            "providers",
-                            "department",
-                            "departments",
-                        ],
-                    )
-        };
-        let appointments = says(&["appointment", "appointments", "appt", "appts", "siu"]);
-        let patients = says(&["patient", "patients", "adt"]);
-        let (provider, department) = (
-            says(&["provider", "providers"]),
-            says(&["department", "departments", "location", "locations"]),
-        );
-        let by = match (provider, department) {
-            (true, false) => "provider",
-            (false, true) => "department",
-            _ => {
-                let what = "whether its names are providers or departments cannot be told";
-                answers.ask(
-                    spot,
-                    what,
-                    "write them as [[filter.patients]] or [[filter.appointments]]",
-                );
-                continue;
-            }
-        };
-        if !appointments && !patients {
-            let what = "whether it is for patients or appointments cannot be told";
-            answers.ask(spot, what, "write it as [[filter.patients]] or [[filter.appointments]]");
-            continue;
-        }
-        let names = names(&lines, by, &spot, answers);
-        for (of, section) in [(patients, "filter.patients"), (appointments, "filter.appointments")]
-        {
-            if of {
-                found.push((section, by, names.clone(), spot.clone()));
-            }
+            false => match meant(&label, &head) {
+                Ok((sections, by)) => {
+                    let names = names(&lines, by, &spot, answers);
+                    for section in sections {
+                        add_filter(section, by, names.clone(), spot.clone(), answers);
+                    }
+                }
+                Err(what) => answers.ask(spot, what, BY_HAND),
+            },
         }
     }
-    for (section, by, names, spot) in found {
-        add_filter(section, by, names, spot, answers);
+}
+
+/// The words of table 6, and what they stand for.
+const OF: [(&[&str], &str); 2] = [
+    (&["patient", "patients", "adt"], "filter.patients"),
+    (&["appointment", "appointments", "appt", "appts", "siu"], "filter.appointments"),
+];
+const BY: [(&[&str], &str); 2] = [
+    (&["provider", "providers"], "provider"),
+    (&["department", "departments", "location", "locations"], "department"),
+];
+
+/// Returns what a row filters and by what: as its own label says, or else the head's.
+fn meant(label: &str, head: &str) -> Result<(Vec<&'static str>, &'static str), &'static str> {
+    let said = |words: [(&[&str], &'static str); 2]| -> Vec<&'static str> {
+        let of = |text: &str| {
+            let found = words.iter().filter(|(words, _)| has(text, words));
+            found.map(|(_, what)| *what).collect::<Vec<_>>()
+        };
+        let own = of(label);
+        if own.is_empty() { of(head) } else { own }
+    };
+    let sections = said(OF);
+    match said(BY).as_slice() {
+        _ if sections.is_empty() => {
+            Err("whether it is for patients or appointments cannot be told")
+        }
+        [by] => Ok((sections, by)),
+        _ => Err("whether its names are providers or departments cannot be told"),
     }
 }
 

@@ -202,95 +202,65 @@ fn cells_that_go_on_from_above_and_tables_within_tables_are_read() {
     assert!(output.err.contains("\"Lakeside Main, North\" may be one name or 2"), "{}", output.err);
 }
 
-/// Documents that are none, or not this one, or made to harm; and what is said of each.
-fn bad_documents() -> Vec<(&'static str, Vec<u8>, &'static str)> {
-    let good = word::package(Form::Legacy);
-    let whole = word::docx(&good);
-    let types = word::types(word::MAIN);
-    let with = |name: &str, bytes: &[u8]| {
-        word::archive(&[("[Content_Types].xml", types.as_bytes()), (name, bytes)])
-    };
-    let part = word::main_part(&good);
-    let dtd = part.replace(
-        "<w:document",
-        "<!DOCTYPE x [<!ENTITY a SYSTEM \"file:///etc/passwd\">]><w:document",
-    );
-    let deep = "<w:p>".repeat(100_000);
-    let attributes: String = (0..200_000).map(|at| format!(" a{at}=\"\"")).collect();
+/// A document, and what is said of it.
+type Bad = (&'static str, Vec<u8>, &'static str);
+
+/// A document of this list of parts and one part more.
+fn parted(main: &str, name: &str, bytes: &[u8]) -> Vec<u8> {
+    word::archive(&[("[Content_Types].xml", word::types(main).as_bytes()), (name, bytes)])
+}
+
+/// Files that are no Word document, or not this one.
+fn other_documents() -> Vec<Bad> {
+    let whole = word::docx(&word::package(Form::Legacy));
+    let sheet = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml";
+    let macros = "application/vnd.ms-word.document.macroEnabled.main+xml";
+    let letter = word::docx(&word::paragraph(&word::run("Dear Ann")));
+    let half = word::docx(&word::project(Form::Legacy));
     vec![
         ("empty", Vec::new(), "this is an empty file"),
-        ("old Word", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest".to_vec(), "an old Word file (.doc)"),
+        ("old Word", b"\xd0\xcf\x11\xe0\xa1\xb1rest".to_vec(), "an old Word file (.doc)"),
         ("PDF", b"%PDF-1.7 and so on".to_vec(), "this is a PDF file"),
         ("RTF", b"{\\rtf1 and so on}".to_vec(), "this is an RTF file"),
         ("CSV", b"patientid,lastname\n1,Doe\n".to_vec(), "this is some other file"),
         ("another archive", word::archive(&[("a.txt", b"a")]), "this is a ZIP archive"),
         ("cut off", whole[..whole.len() / 2].to_vec(), "the document is damaged"),
-        (
-            "no main part",
-            word::archive(&[("[Content_Types].xml", types.as_bytes())]),
-            "no part word/document.xml",
-        ),
-        (
-            "a workbook",
-            word::archive(&[(
-                "[Content_Types].xml",
-                word::types(
-                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml",
-                )
-                .as_bytes(),
-            )]),
-            "an Excel workbook",
-        ),
-        (
-            "macros",
-            word::archive(&[(
-                "[Content_Types].xml",
-                word::types("application/vnd.ms-word.document.macroEnabled.main+xml").as_bytes(),
-            )]),
-            "with macros (.docm)",
-        ),
-        (
-            "types that are none",
-            word::archive(&[("[Content_Types].xml", b"<Types/>")]),
-            "it names no main part",
-        ),
-        ("a way out", with("../word/document.xml", part.as_bytes()), "leads out of it"),
-        ("an entity from outside", word::docx_of(&dtd), "declares a document type"),
-        ("an entity of its own", word::docx_of(&part.replace("195900", "&boom;")), "has an entity"),
-        (
-            "XML cut off",
-            with("word/document.xml", &part.as_bytes()[..part.len() / 2]),
-            "its XML is broken",
-        ),
-        ("XML broken", word::docx_of(&part.replacen("</w:tc>", "</w:tr>", 1)), "its XML is broken"),
-        (
-            "not UTF-8",
-            with("word/document.xml", b"<w:document>\xff\xfe</w:document>"),
-            "is not UTF-8",
-        ),
-        ("nested without end", word::docx_of(&word::main_part(&deep)), "nested over 512 deep"),
-        ("a bomb", with("word/document.xml", &vec![b' '; 40 << 20]), "unpacks to over 32 MiB"),
-        (
-            "very many attributes",
-            word::docx_of(&format!("<w:document{attributes}/>")),
-            "is not the scope package",
-        ),
-        (
-            "another document",
-            word::docx(&word::paragraph(&word::run("Dear Ann"))),
-            "it has 0 tables, and none with",
-        ),
-        (
-            "half the package",
-            word::docx(&word::project(Form::Legacy)),
-            "none that enables the seven events",
-        ),
+        ("no main part", parted(word::MAIN, "x.xml", b"<x/>"), "no part word/document.xml"),
+        ("a workbook", parted(sheet, "x.xml", b"<x/>"), "an Excel workbook"),
+        ("macros", parted(macros, "x.xml", b"<x/>"), "with macros (.docm)"),
+        ("no types", word::archive(&[("[Content_Types].xml", b"<T/>")]), "names no main part"),
+        ("another document", letter, "it has 0 tables, and none with"),
+        ("half the package", half, "none that enables the seven events"),
+    ]
+}
+
+/// Documents that are broken, or made to harm.
+fn hostile_documents() -> Vec<Bad> {
+    let part = word::main_part(&word::package(Form::Legacy));
+    let entity = "<!DOCTYPE x [<!ENTITY a SYSTEM \"file:///etc/passwd\">]><w:document";
+    let outside = part.replace("<w:document", entity);
+    let deep = word::main_part(&"<w:p>".repeat(100_000));
+    let names: String = (0..200_000).map(|at| format!(" a{at}=\"\"")).collect();
+    let many = format!("<w:document{names}/>");
+    let main = |bytes: &[u8]| parted(word::MAIN, "word/document.xml", bytes);
+    let way_out = parted(word::MAIN, "../word/document.xml", part.as_bytes());
+    let broken = part.replacen("</w:tc>", "</w:tr>", 1);
+    vec![
+        ("a way out", way_out, "leads out of it"),
+        ("an entity from outside", main(outside.as_bytes()), "declares a document type"),
+        ("its own entity", main(part.replace("195900", "&boom;").as_bytes()), "has an entity"),
+        ("XML cut off", main(&part.as_bytes()[..part.len() / 2]), "its XML is broken"),
+        ("XML broken", main(broken.as_bytes()), "its XML is broken"),
+        ("not UTF-8", main(b"<w:document>\xff\xfe</w:document>"), "is not UTF-8"),
+        ("nested without end", main(deep.as_bytes()), "nested over 512 deep"),
+        ("a bomb", main(&vec![b' '; 40 << 20]), "unpacks to over 32 MiB"),
+        ("very many attributes", main(many.as_bytes()), "is not the scope package"),
     ]
 }
 
 #[test]
 fn what_is_not_a_filled_package_is_refused_and_nothing_is_written() {
-    for (name, bytes, told) in bad_documents() {
+    for (name, bytes, told) in other_documents().into_iter().chain(hostile_documents()) {
         let desk = Desk::with(&bytes);
         let file = desk.path("out.toml");
         let output = desk.import(&["-o", file.to_str().unwrap()]);
@@ -310,5 +280,32 @@ fn a_document_with_a_changed_byte_is_read_or_refused_and_never_more() {
         if let Ok(answers) = hl7drop::package::read(&bytes) {
             assert!(!answers.keys.is_empty());
         }
+    }
+}
+
+/// Sends a document through LibreOffice, which reads it and writes it anew.
+fn through_libreoffice(folder: &Path, to: &str) {
+    let mut command = Command::new("soffice");
+    command.args(["--headless", "--convert-to", to, "--outdir"]).arg(folder.join("out"));
+    command.env("HOME", folder).arg(folder.join("package.docx"));
+    let output = ended(&mut command);
+    assert_eq!(output.code, Some(0), "{output:?}");
+}
+
+#[test]
+#[ignore = "needs LibreOffice; scripts/libreoffice.sh runs it"]
+fn a_package_that_libreoffice_saved_reads_as_before() {
+    for form in word::FORMS {
+        let desk = Desk::with(&word::docx(&word::package(form)));
+        let before = desk.import(&[]);
+        through_libreoffice(desk.place.path(), "docx:MS Word 2007 XML");
+        let saved = Desk::with(&fs::read(desk.path("out/package.docx")).unwrap());
+        let after = saved.import(&[]);
+        assert_eq!(after.code, Some(3), "{form:?}: {after:?}");
+        assert_eq!(after.out, before.out, "{form:?}");
+        through_libreoffice(desk.place.path(), "doc");
+        let old = Desk::with(&fs::read(desk.path("out/package.doc")).unwrap()).import(&[]);
+        assert_eq!(old.code, Some(2), "{old:?}");
+        assert!(old.err.contains("an old Word file (.doc)"), "{old:?}");
     }
 }
