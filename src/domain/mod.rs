@@ -21,6 +21,7 @@ mod filter;
 mod form;
 mod known;
 mod layout;
+mod permission;
 mod queue;
 mod scope;
 mod telling;
@@ -34,6 +35,7 @@ pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use known::{Claim, Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
+pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
