@@ -1,6 +1,7 @@
 //! The program's own file, `hl7drop.toml`: where things are, not what is agreed.
 
-use std::net::SocketAddr;
+// A value; what opens sockets is in `std`.
+use core::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
