@@ -13,9 +13,11 @@ mod output;
 mod queue;
 mod run;
 mod scope;
+mod serve;
 mod setup;
 mod sign;
 mod status;
+mod user;
 mod validate;
 mod watch;
 
@@ -122,6 +124,8 @@ pub fn main() -> ExitCode {
         Verb::Scope(args) => scope::scope(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
+        Verb::Serve(args) => serve::serve(&cli, args),
+        Verb::User(args) => user::user(&cli, args),
     };
     let exit = outcome.unwrap_or_else(|failure| {
         if failure.exit != Exit::DONE {

@@ -36,4 +36,5 @@ mod validate;
 mod versions;
 mod vocabulary;
 mod watch;
+mod web;
 mod word;
