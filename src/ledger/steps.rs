@@ -10,12 +10,16 @@
 //! | a person's *delivered* | any but delivered | delivered |
 //! | a person's *resend* | any but delivered | sending |
 //! | a person's *retry* | any but delivered | the same |
+//! | `await_answer` | any but delivered | the same |
+//! | `answered` | delivered | the same |
 //!
 //! The row that guards the promise is the first: from *verified* no upload begins,
 //! since the rename may have happened (`delivery.md` section 3). Who wants to send
 //! the bytes again says so first, by a `failed` that names the stage to go to.
 
-use super::{Decision, DeliveryRow, Failure, LedgerError, Receipt, Result, Sign, Stage, Temp};
+use super::{
+    Decision, DeliveryRow, Failure, LedgerError, Receipt, Result, Sign, Stage, Temp, Wait,
+};
 
 impl DeliveryRow {
     /// A try begins under a temporary name.
@@ -68,6 +72,23 @@ impl DeliveryRow {
         self.stage = to;
         self.failures += 1;
         self.failure = Some(Failure { stage: None, ..failure.clone() });
+        Ok(self)
+    }
+
+    /// Its endpoint acknowledges what it gets.
+    pub(super) fn await_answer(mut self, within_s: i64) -> Result<DeliveryRow> {
+        use Stage::*;
+        self.guard("awaited", &[Waiting, Sending, Verified, Uncertain, Conflict])?;
+        self.wait = Some(Wait { within_s, answered_at: None });
+        Ok(self)
+    }
+
+    /// Every message has its answer.
+    pub(super) fn answered(mut self, at: i64) -> Result<DeliveryRow> {
+        self.guard("answered", &[Stage::Delivered])?;
+        if let Some(wait) = &mut self.wait {
+            wait.answered_at.get_or_insert(at);
+        }
         Ok(self)
     }
 
@@ -198,6 +219,8 @@ mod tests {
         for decision in [Decision::Delivered, Decision::Resend, Decision::Retry] {
             assert_eq!(allowed(&|row| row.decide(decision, &sign)), not_delivered, "{decision:?}");
         }
+        assert_eq!(allowed(&|row| row.await_answer(60)), not_delivered);
+        assert_eq!(allowed(&|row| row.answered(60)), [Delivered]);
         assert_eq!(allowed(&|row| row.failed(&failure(Some(Verified)))), [Verified]);
         assert_eq!(allowed(&|row| row.failed(&failure(Some(Delivered)))), []);
     }

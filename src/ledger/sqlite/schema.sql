@@ -1,4 +1,4 @@
--- The ledger of one interface in one environment, schema 3.
+-- The ledger of one interface in one environment, schema 4.
 --
 -- Portable SQL: BIGINT and TEXT only (but INTEGER PRIMARY KEY, which is SQLite's
 -- word for a BIGINT key without an index beside it), identities given by the
@@ -16,7 +16,8 @@ CREATE TABLE meta (
 
 -- `control`, `file`: the next free numbers. `messages`: all that were ever made.
 -- `ERROR`, `CBOERROR`, `ATHENAERROR`, `DELETED`: faults in that state, so that
--- nobody has to count a million rows. `actions`: how many there are.
+-- nobody has to count a million rows. `actions`: how many there are. `given_up`:
+-- messages that a receiver refused and somebody closed.
 CREATE TABLE counter (
     name  TEXT PRIMARY KEY,
     value BIGINT NOT NULL,
@@ -56,12 +57,58 @@ CREATE TABLE delivery (
     server          TEXT,
     host_key        TEXT,
     delivered_at    BIGINT,
+    answer_within   BIGINT,             -- seconds, where the endpoint acknowledges
+    answered_at     BIGINT,             -- when all of its messages had their answer
     seal            TEXT NOT NULL,
     PRIMARY KEY (batch, endpoint)
 );
 
 -- Finds the few that are not done among all that were.
 CREATE INDEX delivery_open ON delivery (batch, endpoint) WHERE stage <> 'delivered';
+
+-- Finds the few that await their acknowledgement.
+CREATE INDEX delivery_awaits ON delivery (batch, endpoint)
+    WHERE stage = 'delivered' AND answer_within IS NOT NULL AND answered_at IS NULL;
+
+-- A message that stands elsewhere than its batch, for what its receiver answered
+-- (ledger/answers.rs). The seal is that of all but `action`.
+CREATE TABLE answer (
+    control  BIGINT NOT NULL,           -- the number in its MSH-10
+    endpoint TEXT NOT NULL,
+    batch    BIGINT NOT NULL REFERENCES batch (number),
+    code     TEXT NOT NULL,             -- MSA-1
+    what     TEXT NOT NULL,             -- why, in our words
+    said     TEXT NOT NULL,             -- in theirs: it may be patient data
+    at       BIGINT NOT NULL,
+    rejected BIGINT NOT NULL,           -- 1 where the code refuses
+    seal     TEXT NOT NULL,
+    action   BIGINT,                    -- what closed it; none while it waits
+    PRIMARY KEY (control, endpoint)
+) WITHOUT ROWID;
+
+CREATE INDEX answer_rejected ON answer (batch, control) WHERE rejected = 1 AND action IS NULL;
+
+-- A response file that was read; the same bytes are read once.
+CREATE TABLE response (
+    digest   TEXT PRIMARY KEY,
+    name     TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    accepted BIGINT NOT NULL,
+    rejected BIGINT NOT NULL,
+    at       BIGINT NOT NULL,
+    seal     TEXT NOT NULL
+);
+
+-- A look for response files that failed, until one goes through.
+CREATE TABLE look (
+    endpoint        TEXT PRIMARY KEY,
+    failures        BIGINT NOT NULL,    -- one after the other
+    failure         TEXT NOT NULL,
+    failure_stopped BIGINT NOT NULL,
+    again_at        BIGINT,
+    failure_at      BIGINT NOT NULL,
+    seal            TEXT NOT NULL
+);
 
 -- A dropped file that was read, and what became of its rows.
 CREATE TABLE extract (
