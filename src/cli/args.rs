@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::civil::DateTime;
 
 use super::exit;
+use super::queue::args::Queue;
 
 /// Drop an extract, get a delivered, verified HL7 v2 batch file.
 ///
@@ -39,7 +40,7 @@ pub enum Verb {
     Check(Check),
     /// Show where everything stands
     Status(Status),
-    /// List the records that wait for a person, with their reasons; or close some
+    /// The message queue: list what waits for a person, and work on it
     Queue(Queue),
     /// List the batch files that are not delivered; or decide about one of them
     Delivery(Delivery),
@@ -145,39 +146,6 @@ pub struct Status {
     /// Interfaces and output
     #[command(flatten)]
     pub named: Named,
-}
-
-/// `queue`.
-#[derive(Debug, Args)]
-#[command(after_help = exit::help())]
-pub struct Queue {
-    /// Interfaces and output
-    #[command(flatten)]
-    pub named: Named,
-    /// How many records to show at most, newest first
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub limit: u64,
-    /// Which records are closed
-    #[command(flatten)]
-    pub closed: Closed,
-    /// Why they are closed; kept in the ledger, so name no patient
-    #[arg(long, value_name = "TEXT", requires = "closed")]
-    pub why: Option<String>,
-}
-
-/// Records that wait for nobody any more: they count as DELETED.
-#[derive(Debug, Args)]
-#[group(id = "closed", multiple = false)]
-pub struct Closed {
-    /// Close these records, by the numbers that the list shows; needs --why
-    #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
-    pub close: Vec<i64>,
-    /// Close all records of the extracts of this name; needs --why
-    #[arg(long, value_name = "FILE")]
-    pub close_file: Option<String>,
-    /// Close all records with this code; needs --why
-    #[arg(long, value_name = "CODE")]
-    pub close_all: Option<String>,
 }
 
 /// `delivery`.

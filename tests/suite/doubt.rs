@@ -300,11 +300,13 @@ fn records_that_need_no_mending_are_closed_and_count_as_deleted() {
     let listed = site.run(["queue", "--limit", "2"]);
     assert!(listed.out.contains("5 records wait; the newest 2 are shown"), "{listed:?}");
     let all = site.run(["queue", "--json"]).json();
+    assert_eq!(site.run(["queue", "ls", NAME, "--json"]).json(), all);
     let id = all[0]["id"].to_string();
     for (args, wanted) in [
         (&["queue", "--close", "999", "--why", "x"][..], "nothing there waits for a decision"),
         (&["queue", "--close", &id], "say why with --why"),
         (&["queue", "--why", "x"], "required arguments"),
+        (&["queue", "ls", "--close", &id], "say why with --why"),
         (&["queue", "--close-all", "Z999", "--why", "x"], "there is no code"),
     ] {
         let said = site.run(args);

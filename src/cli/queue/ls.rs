@@ -1,4 +1,4 @@
-//! `queue`: the records that wait for a person, each with its reason and what to do;
+//! `queue ls`: the records that wait for a person, each with its reason and what to do;
 //! and the closing of those that need no mending.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,13 +6,14 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::args::{Cli, Closed, Queue};
-use super::exit::Exit;
-use super::next::Typed;
-use super::output::{count, number};
-use super::setup::{Setup, name, setup};
-use super::sign::{reason, sign};
-use super::{Failure, Outcome};
+use super::args::{Closed, List};
+use crate::cli::args::Cli;
+use crate::cli::exit::Exit;
+use crate::cli::next::Typed;
+use crate::cli::output::{count, number};
+use crate::cli::setup::{Setup, name, setup};
+use crate::cli::sign::{reason, sign};
+use crate::cli::{Failure, Outcome};
 use crate::domain::{Code, Fault};
 use crate::engine::{Engine, EngineError};
 use crate::ledger::{Closing, FaultRow, Ledger, LedgerError, Sqlite};
@@ -26,7 +27,7 @@ struct Waiting {
 }
 
 /// Lists the queue of every interface that was asked for, or closes some of one.
-pub fn queue(cli: &Cli, args: &Queue) -> Outcome {
+pub fn ls(cli: &Cli, args: &List) -> Outcome {
     let setup = setup(cli, &args.named.interfaces)?;
     if let Some(which) = closing(&args.closed)? {
         return close(cli, &setup, &which, reason(args.why.as_deref())?);

@@ -1,0 +1,18 @@
+//! `queue`: the message queue, by its verbs; without one, what waits for a person.
+
+pub mod args;
+mod ls;
+
+pub use ls::to_json;
+
+use super::Outcome;
+use super::args::Cli;
+use args::{Queue, QueueVerb};
+
+/// Does what was asked of the queue.
+pub fn queue(cli: &Cli, args: &Queue) -> Outcome {
+    match &args.verb {
+        None => ls::ls(cli, &args.list),
+        Some(QueueVerb::Ls(args)) => ls::ls(cli, args),
+    }
+}
