@@ -457,7 +457,7 @@ mod tests {
         let [file, batch] = [Part::File("20260520110000000042".into()), Part::Batch("77".into())];
         let one = message("7M99999", AckCode::Aa, "", "");
         assert_eq!(parts(&wrapped).unwrap(), [file.clone(), batch.clone(), one.clone()]);
-        assert_eq!(parts(ONE).unwrap(), [one.clone()]);
+        assert_eq!(parts(ONE).unwrap(), std::slice::from_ref(&one));
         assert_eq!(parts(&format!("{ONE}{ONE}")).unwrap(), [one.clone(), one.clone()]);
         let lines = wrapped.replace('\r', "\r\n").replace("BTS|1", "BTS").replace("FTS|1", "FTS|");
         assert_eq!(parts(&format!("\u{feff}{lines}\n")).unwrap(), [file, batch, one.clone()]);

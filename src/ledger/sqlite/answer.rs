@@ -1,5 +1,6 @@
 //! What receivers answered, as SQLite keeps it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Row, params_from_iter};
@@ -81,9 +82,8 @@ pub(super) fn respond(
         let batch = last.as_ref().ok_or_else(|| {
             LedgerError::Failed(format!("no message has the control number {}", answer.control))
         })?;
-        if !deliveries.contains_key(&batch.number) {
-            let row = answering(conn, batch.number, &response.endpoint)?;
-            deliveries.insert(batch.number, row);
+        if let Entry::Vacant(free) = deliveries.entry(batch.number) {
+            free.insert(answering(conn, batch.number, &response.endpoint)?);
         }
         let known = whole.contains(&batch.number);
         put_answer(conn, response, batch.number, &answer, known)?;
