@@ -9,7 +9,7 @@
 //! taken it. What somebody closed stays closed until it is refused again.
 
 use super::rows::batch_state;
-use super::{DeliveryRow, Failure, Stage};
+use super::{BatchRow, DeliveryRow, Failure, Result, Sign, Stage};
 use crate::digest::Digest;
 use crate::domain::{Answer, QueueState};
 
@@ -56,6 +56,56 @@ pub struct LookRow {
     pub failures: u64,
 }
 
+/// What receivers answered; a part of every [`Ledger`](super::Ledger).
+pub trait Answers {
+    /// Commits that an endpoint acknowledges what it gets, `within_s` seconds after it
+    /// has it; before it has it, and once.
+    fn await_answer(&mut self, batch: u64, endpoint: &str, within_s: i64) -> Result<()>;
+
+    /// Returns the deliveries that are done and whose acknowledgement is awaited
+    /// ([`DeliveryRow::answer_due`]), in batch number order.
+    fn awaited(&self) -> Result<Vec<DeliveryRow>>;
+
+    /// Returns the batch that holds the message of this control number.
+    fn batch_of(&self, control: u64) -> Result<Option<BatchRow>>;
+
+    /// Returns the response file of these bytes, if it was read.
+    fn response(&self, digest: &Digest) -> Result<Option<ResponseRow>>;
+
+    /// **Commits what a response file says**, all of it at once. Each answer must be about
+    /// a message that the endpoint has. Of the batches `whole`, whatever is not refused
+    /// counts as accepted, with an answer or without one. A batch all of whose messages
+    /// were answered awaits nothing any more. The same bytes are refused a second time.
+    fn respond(
+        &mut self,
+        response: &ResponseRow,
+        whole: &[u64],
+        answers: &mut dyn Iterator<Item = Answer>,
+    ) -> Result<()>;
+
+    /// Returns the messages from control number `first` to `last` that have a state of
+    /// their own, in that order; all others stand where their batch stands
+    /// ([`message_state`]).
+    fn answers(&self, first: u64, last: u64) -> Result<Vec<AnswerRow>>;
+
+    /// Returns the messages that were refused and wait, newest first, at most `limit`.
+    fn rejected(&self, limit: u64) -> Result<Vec<AnswerRow>>;
+
+    /// Closes messages that were refused and wait, by their control numbers, with an
+    /// [`ActionRow`](super::ActionRow). If one of them does not wait, nothing is closed and it returns 0.
+    fn close_rejected(&mut self, controls: &[u64], sign: &Sign) -> Result<u64>;
+
+    /// Commits that somebody knows that nothing more is answered about a delivered batch,
+    /// with an [`ActionRow`](super::ActionRow): what was not refused counts as accepted.
+    fn end_wait(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()>;
+
+    /// Returns how the last look for response files at an endpoint failed, if it did.
+    fn look(&self, endpoint: &str) -> Result<Option<LookRow>>;
+
+    /// Commits how a look for response files ended; `None` if it went through.
+    fn looked(&mut self, endpoint: &str, failure: Option<&Failure>) -> Result<()>;
+}
+
 /// Returns the queue state of one message, from all deliveries of its batch and all
 /// answers about it.
 pub fn message_state(deliveries: &[DeliveryRow], answers: &[AnswerRow]) -> QueueState {
@@ -78,7 +128,7 @@ pub fn message_state(deliveries: &[DeliveryRow], answers: &[AnswerRow]) -> Queue
 mod tests {
     use super::*;
     use crate::domain::AckCode;
-    use crate::ledger::{BatchRow, Wait};
+    use crate::ledger::Wait;
 
     #[test]
     fn a_message_stands_where_its_batch_stands_unless_it_was_answered_alone() {

@@ -26,7 +26,7 @@ mod sqlite;
 mod steps;
 
 pub use actions::{ActionRow, Closing, Decision, Sign};
-pub use answers::{AnswerRow, LookRow, ResponseRow, message_state};
+pub use answers::{AnswerRow, Answers, LookRow, ResponseRow, message_state};
 pub use error::LedgerError;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
@@ -37,13 +37,13 @@ pub use rows::{
 pub use sqlite::Sqlite;
 
 use crate::digest::Digest;
-use crate::domain::{Answer, Counts, Fault, Notes};
+use crate::domain::{Counts, Fault, Notes};
 
 /// The result of a ledger operation.
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Send {
+pub trait Ledger: Register + Answers + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 
@@ -135,53 +135,6 @@ pub trait Ledger: Register + Send {
     /// is none, or one of [`Closing::Ids`] does not wait, nothing is closed and it
     /// returns 0.
     fn close_faults(&mut self, which: &Closing, sign: &Sign) -> Result<u64>;
-
-    /// Commits that an endpoint acknowledges what it gets, `within_s` seconds after it
-    /// has it; before it has it, and once.
-    fn await_answer(&mut self, batch: u64, endpoint: &str, within_s: i64) -> Result<()>;
-
-    /// Returns the deliveries that are done and whose acknowledgement is awaited
-    /// ([`DeliveryRow::answer_due`]), in batch number order.
-    fn awaited(&self) -> Result<Vec<DeliveryRow>>;
-
-    /// Returns the batch that holds the message of this control number.
-    fn batch_of(&self, control: u64) -> Result<Option<BatchRow>>;
-
-    /// Returns the response file of these bytes, if it was read.
-    fn response(&self, digest: &Digest) -> Result<Option<ResponseRow>>;
-
-    /// **Commits what a response file says**, all of it at once. Each answer must be about
-    /// a message that the endpoint has. Of the batches `whole`, whatever is not refused
-    /// counts as accepted, with an answer or without one. A batch all of whose messages
-    /// were answered awaits nothing any more. The same bytes are refused a second time.
-    fn respond(
-        &mut self,
-        response: &ResponseRow,
-        whole: &[u64],
-        answers: &mut dyn Iterator<Item = Answer>,
-    ) -> Result<()>;
-
-    /// Returns the messages from control number `first` to `last` that have a state of
-    /// their own, in that order; all others stand where their batch stands
-    /// ([`message_state`]).
-    fn answers(&self, first: u64, last: u64) -> Result<Vec<AnswerRow>>;
-
-    /// Returns the messages that were refused and wait, newest first, at most `limit`.
-    fn rejected(&self, limit: u64) -> Result<Vec<AnswerRow>>;
-
-    /// Closes messages that were refused and wait, by their control numbers, with an
-    /// [`ActionRow`]. If one of them does not wait, nothing is closed and it returns 0.
-    fn close_rejected(&mut self, controls: &[u64], sign: &Sign) -> Result<u64>;
-
-    /// Commits that somebody knows that nothing more is answered about a delivered batch,
-    /// with an [`ActionRow`]: what was not refused counts as accepted.
-    fn end_wait(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()>;
-
-    /// Returns how the last look for response files at an endpoint failed, if it did.
-    fn look(&self, endpoint: &str) -> Result<Option<LookRow>>;
-
-    /// Commits how a look for response files ended; `None` if it went through.
-    fn looked(&mut self, endpoint: &str, failure: Option<&Failure>) -> Result<()>;
 
     /// Returns messages by queue state, and the oldest that waits.
     fn totals(&self) -> Result<Totals>;

@@ -7,14 +7,15 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::error::wrong_value;
 use super::row::{self, big, check_seal, counter, number, parsed, sealed, set_counter};
-use super::{action, all, at_most, delivery, one};
+use super::{MADE, Sqlite, action, all, at_most, deliveries, delivery, one};
 use crate::digest::Digest;
-use crate::domain::{AckCode, Answer};
+use crate::domain::{AckCode, Answer, QueueState};
 use crate::ledger::actions::about;
 use crate::ledger::rows::OwnStates;
 use crate::ledger::steps::no_delivery;
 use crate::ledger::{
-    AnswerRow, BatchRow, DeliveryRow, Failure, LedgerError, LookRow, ResponseRow, Result, Sign,
+    AnswerRow, Answers, BatchRow, DeliveryRow, Failure, LedgerError, LookRow, ResponseRow, Result,
+    Sign, Totals,
 };
 
 /// The counter of messages that were refused and closed.
@@ -27,11 +28,94 @@ const RESPONSE_END: usize = 6;
 const LOOK: &str = "endpoint, failures, failure, failure_stopped, again_at, failure_at, seal";
 const LOOK_END: usize = 6;
 
+/// Those that are done and await their acknowledgement; as the index `delivery_awaits`.
+pub(super) const AWAITS: &str = "WHERE d.stage = 'delivered' AND d.answer_within IS NOT NULL \
+     AND d.answered_at IS NULL ORDER BY d.batch, d.endpoint";
+
+/// All deliveries of the batches that have one which is not done, or not acknowledged.
+pub(super) const IN_OPEN: &str = "WHERE d.batch IN \
+     (SELECT o.batch FROM delivery o WHERE o.stage <> 'delivered' \
+     UNION SELECT a.batch FROM delivery a WHERE a.stage = 'delivered' \
+     AND a.answer_within IS NOT NULL AND a.answered_at IS NULL) ORDER BY d.batch";
+
 /// Those that wait; the index `answer_rejected` has the same words.
 const WAITS: &str = "rejected = 1 AND action IS NULL";
 
+impl Answers for Sqlite {
+    fn await_answer(&mut self, batch: u64, endpoint: &str, within_s: i64) -> Result<()> {
+        self.step("await_answer", batch, endpoint, |row| row.await_answer(within_s))
+    }
+
+    fn awaited(&self) -> Result<Vec<DeliveryRow>> {
+        deliveries(&self.conn, AWAITS)
+    }
+
+    fn batch_of(&self, control: u64) -> Result<Option<BatchRow>> {
+        batch_of(&self.conn, control)
+    }
+
+    fn response(&self, digest: &Digest) -> Result<Option<ResponseRow>> {
+        response(&self.conn, digest)
+    }
+
+    fn respond(
+        &mut self,
+        response: &ResponseRow,
+        whole: &[u64],
+        answers: &mut dyn Iterator<Item = Answer>,
+    ) -> Result<()> {
+        self.write("respond", |conn| respond(conn, response, whole, answers))
+    }
+
+    fn answers(&self, first: u64, last: u64) -> Result<Vec<AnswerRow>> {
+        answers(&self.conn, first, last)
+    }
+
+    fn rejected(&self, limit: u64) -> Result<Vec<AnswerRow>> {
+        rejected(&self.conn, at_most(limit))
+    }
+
+    fn close_rejected(&mut self, controls: &[u64], sign: &Sign) -> Result<u64> {
+        self.write("close_rejected", |conn| close(conn, controls, sign))
+    }
+
+    fn end_wait(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
+        self.write("end_wait", |conn| end_wait(conn, batch, endpoint, sign))
+    }
+
+    fn look(&self, endpoint: &str) -> Result<Option<LookRow>> {
+        look(&self.conn, endpoint)
+    }
+
+    fn looked(&mut self, endpoint: &str, failure: Option<&Failure>) -> Result<()> {
+        self.write("looked", |conn| looked(conn, endpoint, failure))
+    }
+}
+
+/// Adds all messages that became some.
+pub(super) fn add_to(totals: &mut Totals, conn: &Connection) -> Result<()> {
+    // Only batches that are not done are looked at; the rest is subtraction.
+    let open = deliveries(conn, IN_OPEN)?;
+    let own = own_states(conn, &open)?;
+    totals.add_batches(&open, &own);
+    let (mut looked_at, mut elsewhere, mut closed) = (totals.states.values().sum(), 0, 0);
+    for (batch, states) in &own {
+        match open.iter().any(|row| row.batch.number == *batch) {
+            true => closed += states.closed,
+            false => elsewhere += states.rejected,
+        }
+    }
+    totals.add(QueueState::Error, elsewhere);
+    let given_up = row::counter(conn, GIVEN_UP)?.saturating_sub(closed);
+    totals.add(QueueState::Deleted, given_up);
+    looked_at += elsewhere + given_up;
+    let made = row::counter(conn, MADE)?;
+    totals.add(QueueState::Processed, made.saturating_sub(looked_at));
+    Ok(())
+}
+
 /// Returns the batch that holds a message.
-pub(super) fn batch_of(conn: &Connection, control: u64) -> Result<Option<BatchRow>> {
+fn batch_of(conn: &Connection, control: u64) -> Result<Option<BatchRow>> {
     // The numbers of batches and those of their messages grow together.
     let sql = format!(
         "SELECT {} FROM batch b WHERE b.first_control <= $1 AND b.messages > 0 \
@@ -43,7 +127,7 @@ pub(super) fn batch_of(conn: &Connection, control: u64) -> Result<Option<BatchRo
 }
 
 /// Returns the response of these bytes.
-pub(super) fn response(conn: &Connection, digest: &Digest) -> Result<Option<ResponseRow>> {
+fn response(conn: &Connection, digest: &Digest) -> Result<Option<ResponseRow>> {
     let sql = format!("SELECT {RESPONSE} FROM response WHERE digest = $1");
     one(conn, &sql, [digest.to_string()], |row| {
         check_seal(row, 0, RESPONSE_END)?;
@@ -59,7 +143,7 @@ pub(super) fn response(conn: &Connection, digest: &Digest) -> Result<Option<Resp
 }
 
 /// Keeps what a response file says.
-pub(super) fn respond(
+fn respond(
     conn: &Connection,
     response: &ResponseRow,
     whole: &[u64],
@@ -109,7 +193,7 @@ fn settle(conn: &Connection, delivery: DeliveryRow, at: i64) -> Result<()> {
 }
 
 /// Ends the wait of a batch by the word of a person.
-pub(super) fn end_wait(conn: &Connection, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
+fn end_wait(conn: &Connection, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
     let row = answering(conn, batch, endpoint)?;
     if !row.awaits_answer() {
         return Err(LedgerError::Failed(format!("batch {batch} to {endpoint} awaits no answer")));
@@ -204,7 +288,7 @@ fn put_answer(
 }
 
 /// Returns the messages of a range that have a row.
-pub(super) fn answers(conn: &Connection, first: u64, last: u64) -> Result<Vec<AnswerRow>> {
+fn answers(conn: &Connection, first: u64, last: u64) -> Result<Vec<AnswerRow>> {
     let sql = format!(
         "SELECT {ANSWER} FROM answer WHERE control BETWEEN $1 AND $2 ORDER BY control, endpoint"
     );
@@ -212,7 +296,7 @@ pub(super) fn answers(conn: &Connection, first: u64, last: u64) -> Result<Vec<An
 }
 
 /// Returns those that wait, newest first.
-pub(super) fn rejected(conn: &Connection, limit: i64) -> Result<Vec<AnswerRow>> {
+fn rejected(conn: &Connection, limit: i64) -> Result<Vec<AnswerRow>> {
     let sql = format!(
         "SELECT {ANSWER} FROM answer WHERE {WAITS} ORDER BY batch DESC, control DESC, endpoint \
          LIMIT $1"
@@ -238,7 +322,7 @@ fn read(row: &Row<'_>) -> Result<AnswerRow> {
 }
 
 /// Closes messages that wait; returns how many, or 0 without a change.
-pub(super) fn close(conn: &Connection, controls: &[u64], sign: &Sign) -> Result<u64> {
+fn close(conn: &Connection, controls: &[u64], sign: &Sign) -> Result<u64> {
     let controls: BTreeSet<u64> = controls.iter().copied().collect();
     let sql = format!("SELECT count(*) FROM answer WHERE control = $1 AND {WAITS}");
     for control in &controls {
@@ -264,10 +348,7 @@ pub(super) fn close(conn: &Connection, controls: &[u64], sign: &Sign) -> Result<
 
 /// Returns the messages that stand elsewhere than their batch: of each batch those that
 /// wait, and all of the batches `open`.
-pub(super) fn own_states(
-    conn: &Connection,
-    open: &[DeliveryRow],
-) -> Result<BTreeMap<u64, OwnStates>> {
+fn own_states(conn: &Connection, open: &[DeliveryRow]) -> Result<BTreeMap<u64, OwnStates>> {
     let mut own: BTreeMap<u64, OwnStates> = BTreeMap::new();
     let sql =
         format!("SELECT batch, count(DISTINCT control) FROM answer WHERE {WAITS} GROUP BY batch");
@@ -318,7 +399,7 @@ pub(super) fn problems(conn: &Connection) -> Result<Vec<String>> {
 }
 
 /// Returns how the last look at an endpoint failed.
-pub(super) fn look(conn: &Connection, endpoint: &str) -> Result<Option<LookRow>> {
+fn look(conn: &Connection, endpoint: &str) -> Result<Option<LookRow>> {
     one(conn, &format!("SELECT {LOOK} FROM look WHERE endpoint = $1"), [endpoint], |row| {
         check_seal(row, 0, LOOK_END)?;
         let (stopped, at) = (row.get::<_, i64>(3)? != 0, row.get(5)?);
@@ -329,7 +410,7 @@ pub(super) fn look(conn: &Connection, endpoint: &str) -> Result<Option<LookRow>>
 }
 
 /// Keeps how a look ended.
-pub(super) fn looked(conn: &Connection, endpoint: &str, failure: Option<&Failure>) -> Result<()> {
+fn looked(conn: &Connection, endpoint: &str, failure: Option<&Failure>) -> Result<()> {
     let before = look(conn, endpoint)?.map_or(0, |look| look.failures);
     conn.prepare_cached("DELETE FROM look WHERE endpoint = $1")?.execute([endpoint])?;
     let Some(failure) = failure else { return Ok(()) };

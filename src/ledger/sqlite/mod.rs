@@ -22,13 +22,12 @@ use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
 use super::steps::no_delivery;
 use super::{
-    ActionRow, AnswerRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure,
-    FaultRow, Ledger, LookRow, NewExtract, Numbers, Receipt, ResponseRow, Result, Sign, Temp,
-    Totals,
+    ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow,
+    Ledger, NewExtract, Numbers, Receipt, Result, Sign, Temp, Totals,
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
-use crate::domain::{Answer, Counts, Fault, Notes, QueueState};
+use crate::domain::{Counts, Fault, Notes, QueueState};
 use register::Log;
 use row::{BATCH, DELIVERY, EXTRACT, FAULT};
 
@@ -46,16 +45,6 @@ struct Open {
 
 /// Deliveries that are not done, in order; the index `delivery_open` has the same words.
 const OPEN: &str = "WHERE d.stage <> 'delivered' ORDER BY d.batch, d.endpoint";
-
-/// Those that are done and await their acknowledgement; as the index `delivery_awaits`.
-const AWAITS: &str = "WHERE d.stage = 'delivered' AND d.answer_within IS NOT NULL \
-     AND d.answered_at IS NULL ORDER BY d.batch, d.endpoint";
-
-/// All deliveries of the batches that have one which is not done, or not acknowledged.
-const IN_OPEN: &str = "WHERE d.batch IN \
-     (SELECT o.batch FROM delivery o WHERE o.stage <> 'delivered' \
-     UNION SELECT a.batch FROM delivery a WHERE a.stage = 'delivered' \
-     AND a.answer_within IS NOT NULL AND a.answered_at IS NULL) ORDER BY d.batch";
 
 /// The counter of all messages that were ever made.
 const MADE: &str = "messages";
@@ -325,75 +314,10 @@ impl Ledger for Sqlite {
         self.write("close_faults", |conn| action::close_faults(conn, which, sign))
     }
 
-    fn await_answer(&mut self, batch: u64, endpoint: &str, within_s: i64) -> Result<()> {
-        self.step("await_answer", batch, endpoint, |row| row.await_answer(within_s))
-    }
-
-    fn awaited(&self) -> Result<Vec<DeliveryRow>> {
-        deliveries(&self.conn, AWAITS)
-    }
-
-    fn batch_of(&self, control: u64) -> Result<Option<BatchRow>> {
-        answer::batch_of(&self.conn, control)
-    }
-
-    fn response(&self, digest: &Digest) -> Result<Option<ResponseRow>> {
-        answer::response(&self.conn, digest)
-    }
-
-    fn respond(
-        &mut self,
-        response: &ResponseRow,
-        whole: &[u64],
-        answers: &mut dyn Iterator<Item = Answer>,
-    ) -> Result<()> {
-        self.write("respond", |conn| answer::respond(conn, response, whole, answers))
-    }
-
-    fn answers(&self, first: u64, last: u64) -> Result<Vec<AnswerRow>> {
-        answer::answers(&self.conn, first, last)
-    }
-
-    fn rejected(&self, limit: u64) -> Result<Vec<AnswerRow>> {
-        answer::rejected(&self.conn, at_most(limit))
-    }
-
-    fn close_rejected(&mut self, controls: &[u64], sign: &Sign) -> Result<u64> {
-        self.write("close_rejected", |conn| answer::close(conn, controls, sign))
-    }
-
-    fn end_wait(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
-        self.write("end_wait", |conn| answer::end_wait(conn, batch, endpoint, sign))
-    }
-
-    fn look(&self, endpoint: &str) -> Result<Option<LookRow>> {
-        answer::look(&self.conn, endpoint)
-    }
-
-    fn looked(&mut self, endpoint: &str, failure: Option<&Failure>) -> Result<()> {
-        self.write("looked", |conn| answer::looked(conn, endpoint, failure))
-    }
-
     fn totals(&self) -> Result<Totals> {
         let last = "SELECT taken_at FROM extract ORDER BY id DESC LIMIT 1";
         let mut totals = Totals { last_drop: row::value(&self.conn, last)?, ..Totals::default() };
-        // Only batches that are not done are looked at; the rest is subtraction.
-        let open = deliveries(&self.conn, IN_OPEN)?;
-        let own = answer::own_states(&self.conn, &open)?;
-        totals.add_batches(&open, &own);
-        let (mut looked_at, mut elsewhere, mut closed) = (totals.states.values().sum(), 0, 0);
-        for (batch, states) in &own {
-            match open.iter().any(|row| row.batch.number == *batch) {
-                true => closed += states.closed,
-                false => elsewhere += states.rejected,
-            }
-        }
-        totals.add(QueueState::Error, elsewhere);
-        let given_up = row::counter(&self.conn, answer::GIVEN_UP)?.saturating_sub(closed);
-        totals.add(QueueState::Deleted, given_up);
-        looked_at += elsewhere + given_up;
-        let made = row::counter(&self.conn, MADE)?;
-        totals.add(QueueState::Processed, made.saturating_sub(looked_at));
+        answer::add_to(&mut totals, &self.conn)?;
         for state in FAULT_STATES {
             totals.add(state, row::counter(&self.conn, &state.to_string())?);
         }
@@ -607,9 +531,9 @@ mod tests {
         let join = "SELECT b.name, d.temp FROM delivery d JOIN batch b ON b.number = d.batch";
         let open = plan(&format!("{join} {OPEN}"));
         assert!(open.contains("delivery_open") && !open.contains("SCAN b"), "{open}");
-        let totals = plan(&format!("{join} {IN_OPEN}"));
+        let totals = plan(&format!("{join} {}", answer::IN_OPEN));
         assert!(totals.contains("delivery_open") && !totals.contains("SCAN b"), "{totals}");
-        let awaits = plan(&format!("{join} {AWAITS}"));
+        let awaits = plan(&format!("{join} {}", answer::AWAITS));
         assert!(awaits.contains("delivery_awaits") && !awaits.contains("SCAN b"), "{awaits}");
         let faults = plan(&format!(
             "SELECT {FAULT} FROM fault f JOIN extract e ON e.id = f.extract \
