@@ -10,8 +10,8 @@ use crate::ledger::open_drop::wrong_time;
 use crate::ledger::rows::OwnStates;
 use crate::ledger::steps::no_delivery;
 use crate::ledger::{
-    AnswerRow, Answers, BatchRow, DeliveryRow, Failure, Ledger, LedgerError, LookRow, ResponseRow,
-    Result, Sign, message_state,
+    Act, AnswerRow, Answers, BatchRow, DeliveryRow, Failure, Ledger, LedgerError, LookRow,
+    ResponseRow, Result, Sign, message_state,
 };
 
 impl Answers for Memory {
@@ -68,7 +68,9 @@ impl Answers for Memory {
             row.closed |= !row.answer.code.accepts() && controls.contains(&row.answer.control);
         }
         let words: Vec<String> = controls.iter().map(u64::to_string).collect();
-        self.act("close", &format!("messages {}", words.join(", ")), sign);
+        let (was, now) = (QueueState::Error.to_string(), QueueState::Deleted.to_string());
+        let about = format!("messages {}", words.join(", "));
+        self.sign(&Act { verb: "close", about, was, now }, sign);
         Ok(controls.len() as u64)
     }
 
@@ -82,7 +84,9 @@ impl Answers for Memory {
         }
         let about = about(&row.batch.name, endpoint);
         self.settle(&row, sign.at)?;
-        self.act("acknowledged", &about, sign);
+        let was = QueueState::Pending.to_string();
+        let act = Act { verb: "acknowledged", about, was, now: QueueState::Processed.to_string() };
+        self.sign(&act, sign);
         Ok(())
     }
 

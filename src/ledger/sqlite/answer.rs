@@ -6,20 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::error::wrong_value;
+use super::query::{all, at_most, deliveries, delivery, one};
 use super::row::{self, big, check_seal, counter, number, parsed, sealed, set_counter};
-use super::{MADE, Sqlite, action, all, at_most, deliveries, delivery, one};
+use super::{GIVEN_UP, MADE, Sqlite, action};
 use crate::digest::Digest;
 use crate::domain::{AckCode, Answer, QueueState};
 use crate::ledger::actions::about;
 use crate::ledger::rows::OwnStates;
 use crate::ledger::steps::no_delivery;
 use crate::ledger::{
-    AnswerRow, Answers, BatchRow, DeliveryRow, Failure, LedgerError, LookRow, ResponseRow, Result,
-    Sign, Totals,
+    Act, AnswerRow, Answers, BatchRow, DeliveryRow, Failure, LedgerError, LookRow, ResponseRow,
+    Result, Sign, Totals,
 };
 
 /// The counter of messages that were refused and closed.
-pub(super) const GIVEN_UP: &str = "given_up";
+pub(super) const CLOSED_ANSWERS: &str = "closed_answers";
 
 const ANSWER: &str = "control, endpoint, batch, code, what, said, at, rejected, seal, action";
 const ANSWER_END: usize = 8;
@@ -34,7 +35,7 @@ pub(super) const AWAITS: &str = "WHERE d.stage = 'delivered' AND d.answer_within
 
 /// All deliveries of the batches that have one which is not done, or not acknowledged.
 pub(super) const IN_OPEN: &str = "WHERE d.batch IN \
-     (SELECT o.batch FROM delivery o WHERE o.stage <> 'delivered' \
+     (SELECT o.batch FROM delivery o WHERE o.stage NOT IN ('delivered', 'deleted') \
      UNION SELECT a.batch FROM delivery a WHERE a.stage = 'delivered' \
      AND a.answer_within IS NOT NULL AND a.answered_at IS NULL) ORDER BY d.batch";
 
@@ -106,10 +107,11 @@ pub(super) fn add_to(totals: &mut Totals, conn: &Connection) -> Result<()> {
         }
     }
     totals.add(QueueState::Error, elsewhere);
-    let given_up = row::counter(conn, GIVEN_UP)?.saturating_sub(closed);
-    totals.add(QueueState::Deleted, given_up);
-    looked_at += elsewhere + given_up;
-    let made = row::counter(conn, MADE)?;
+    let closed = counter(conn, CLOSED_ANSWERS)?.saturating_sub(closed);
+    let given_up = counter(conn, GIVEN_UP)?;
+    totals.add(QueueState::Deleted, closed + given_up);
+    looked_at += elsewhere + closed + given_up;
+    let made = counter(conn, MADE)?;
     totals.add(QueueState::Processed, made.saturating_sub(looked_at));
     Ok(())
 }
@@ -200,7 +202,9 @@ fn end_wait(conn: &Connection, batch: u64, endpoint: &str, sign: &Sign) -> Resul
     }
     let about = about(&row.batch.name, endpoint);
     settle(conn, row, sign.at)?;
-    action::insert(conn, "acknowledged", &about, sign)?;
+    let was = QueueState::Pending.to_string();
+    let act = Act { verb: "acknowledged", about, was, now: QueueState::Processed.to_string() };
+    action::insert(conn, &act, sign)?;
     Ok(())
 }
 
@@ -262,7 +266,7 @@ fn put_answer(
     } else {
         let sql = "UPDATE answer SET action = NULL WHERE control = $1 AND action IS NOT NULL";
         if conn.prepare_cached(sql)?.execute([control])? > 0 {
-            set_counter(conn, GIVEN_UP, counter(conn, GIVEN_UP)?.saturating_sub(1))?;
+            set_counter(conn, CLOSED_ANSWERS, counter(conn, CLOSED_ANSWERS)?.saturating_sub(1))?;
         }
     }
     let mut values = sealed(vec![
@@ -336,13 +340,15 @@ fn close(conn: &Connection, controls: &[u64], sign: &Sign) -> Result<u64> {
         return Ok(0);
     }
     let words: Vec<String> = controls.iter().map(u64::to_string).collect();
-    let action = action::insert(conn, "close", &format!("messages {}", words.join(", ")), sign)?;
+    let (was, now) = (QueueState::Error.to_string(), QueueState::Deleted.to_string());
+    let about = format!("messages {}", words.join(", "));
+    let action = action::insert(conn, &Act { verb: "close", about, was, now }, sign)?;
     let sql = format!("UPDATE answer SET action = $1 WHERE control = $2 AND {WAITS}");
     for control in &controls {
         conn.prepare_cached(&sql)?.execute((action, big(*control)?))?;
     }
     let closed = controls.len() as u64;
-    set_counter(conn, GIVEN_UP, counter(conn, GIVEN_UP)? + closed)?;
+    set_counter(conn, CLOSED_ANSWERS, counter(conn, CLOSED_ANSWERS)? + closed)?;
     Ok(closed)
 }
 
@@ -391,9 +397,9 @@ pub(super) fn problems(conn: &Connection) -> Result<Vec<String>> {
         strays.iter().map(|control| format!("the answer to {control} is in no batch")).collect();
     let sql = "SELECT count(DISTINCT control) FROM answer WHERE action IS NOT NULL";
     let real = one(conn, sql, [], |row| number(row, 0))?.unwrap_or(0);
-    let kept = counter(conn, GIVEN_UP)?;
+    let kept = counter(conn, CLOSED_ANSWERS)?;
     if kept != real {
-        problems.push(format!("the counter {GIVEN_UP} says {kept} and there are {real}"));
+        problems.push(format!("the counter {CLOSED_ANSWERS} says {kept} and there are {real}"));
     }
     Ok(problems)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::answer::GIVEN_UP;
+use super::answer::CLOSED_ANSWERS;
 use super::error::wrong_value;
 use super::register::BYTES;
 use super::row::set_counter;
@@ -19,8 +19,19 @@ const SCHEMA: i64 = 4;
 const TABLES: &str = include_str!("schema.sql");
 
 /// Counters that start at nothing.
-const FROM_NOTHING: [&str; 8] =
-    ["messages", "ERROR", "CBOERROR", "ATHENAERROR", "DELETED", "actions", GIVEN_UP, BYTES];
+const FROM_NOTHING: [&str; 11] = [
+    "messages",
+    "ERROR",
+    "CBOERROR",
+    "ATHENAERROR",
+    "DELETED",
+    "RESUBMITTED",
+    "given_up",
+    CLOSED_ANSWERS,
+    "hold",
+    "actions",
+    BYTES,
+];
 
 /// File systems that share files between machines, by the magic number of
 /// statfs(2): there SQLite's locks lie, or its shared memory is not shared.
