@@ -8,7 +8,7 @@ use std::path::Path;
 use super::interface::read;
 use super::problem::Problem;
 use super::template::interface_file;
-use crate::domain::{Answer, AnswerRow, Answers, Value};
+use crate::domain::{Answers, FilledKey, FilledRow, Value};
 
 /// Columns before a comment, as the template has them.
 const COMMENT_AT: usize = 41;
@@ -86,7 +86,7 @@ fn write(name: &str, answers: &Answers) -> (String, Vec<Option<Held>>) {
     (text, lines.into_iter().map(|(_, held)| held).collect())
 }
 
-fn put_key(lines: &mut Vec<(String, Option<Held>)>, answer: &Answer, held: Held) {
+fn put_key(lines: &mut Vec<(String, Option<Held>)>, answer: &FilledKey, held: Held) {
     let header = format!("[{}]", answer.section);
     let is_header = |line: &str| line.strip_prefix('#').unwrap_or(line).starts_with(&header);
     let Some(start) = lines.iter().position(|(line, _)| is_header(line)) else { return };
@@ -109,7 +109,7 @@ fn put_key(lines: &mut Vec<(String, Option<Held>)>, answer: &Answer, held: Held)
 }
 
 /// Puts a row behind the example of its kind.
-fn put_row(lines: &mut Vec<(String, Option<Held>)>, row: &AnswerRow, held: Held) {
+fn put_row(lines: &mut Vec<(String, Option<Held>)>, row: &FilledRow, held: Held) {
     let header = format!("[[{}]]", row.section);
     let example = lines
         .iter()

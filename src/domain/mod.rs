@@ -13,7 +13,8 @@
 //!
 //! Nothing here reads or writes anything.
 
-mod answer;
+mod ack;
+mod answers;
 mod code;
 mod counts;
 mod event;
@@ -29,7 +30,8 @@ mod scope;
 mod telling;
 mod wire;
 
-pub use answer::{Answer, AnswerRow, Answers, Question, Spot, Value};
+pub use ack::{AckCode, Answer};
+pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};

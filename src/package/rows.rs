@@ -3,7 +3,7 @@
 
 use super::document::{Cell, Table};
 use super::labels::{Said, has, plain, said};
-use crate::domain::{AnswerRow, Answers, Spot, Value};
+use crate::domain::{Answers, FilledRow, Spot, Value};
 
 /// Fields that take an ID whole; a component behind them means the field.
 const LISTED: [&str; 9] =
@@ -149,7 +149,7 @@ fn external_id(
         }
         _ => {}
     }
-    answers.rows.push(AnswerRow { section, keys, spot });
+    answers.rows.push(FilledRow { section, keys, spot });
 }
 
 /// Takes the one answer for all IDs that stand above it.
@@ -314,7 +314,7 @@ fn add_filter(
     spot: Spot,
     answers: &mut Answers,
 ) {
-    let same = |row: &&mut AnswerRow| {
+    let same = |row: &&mut FilledRow| {
         row.section == section && row.keys.first() == Some(&("by", Value::Text(by.to_string())))
     };
     if let Some(row) = answers.rows.iter_mut().find(same) {
@@ -324,5 +324,5 @@ fn add_filter(
         return;
     }
     let keys = vec![("by", Value::Text(by.to_string())), ("names", Value::Names(names))];
-    answers.rows.push(AnswerRow { section, keys, spot });
+    answers.rows.push(FilledRow { section, keys, spot });
 }

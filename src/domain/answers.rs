@@ -46,7 +46,7 @@ pub enum Value {
 
 /// One key of the interface file, and where the document says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct FilledKey {
     /// The section: `project`.
     pub section: &'static str,
     /// The key: `context_id`.
@@ -59,7 +59,7 @@ pub struct Answer {
 
 /// One `[[row]]` of the interface file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnswerRow {
+pub struct FilledRow {
     /// The array: `external_ids.patient`.
     pub section: &'static str,
     /// Its keys, in order.
@@ -89,9 +89,9 @@ impl fmt::Display for Question {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answers {
     /// Keys, in the order of the document; none twice.
-    pub keys: Vec<Answer>,
+    pub keys: Vec<FilledKey>,
     /// Rows, in the order of the document.
-    pub rows: Vec<AnswerRow>,
+    pub rows: Vec<FilledRow>,
     /// What it leaves open, in the order of the document.
     pub questions: Vec<Question>,
     /// What it says and no setting holds, such as contacts; for people.
@@ -117,7 +117,7 @@ impl Answers {
     pub fn answer(&mut self, section: &'static str, key: &'static str, value: Value, spot: Spot) {
         let known = self.keys.iter().find(|known| known.section == section && known.key == key);
         match known {
-            None => self.keys.push(Answer { section, key, value, spot }),
+            None => self.keys.push(FilledKey { section, key, value, spot }),
             Some(known) if known.value == value => {}
             Some(known) => {
                 let what = format!("it says of `{key}` something else than {}", known.spot);
