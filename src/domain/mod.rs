@@ -22,6 +22,7 @@ mod form;
 mod known;
 mod layout;
 mod queue;
+mod record;
 mod scope;
 mod telling;
 mod wire;
@@ -35,6 +36,7 @@ pub use form::{Encoding, Form};
 pub use known::{Claim, Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
 pub use queue::{QueueState, Step};
+pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
     FilePer, InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup,

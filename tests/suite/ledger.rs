@@ -112,10 +112,10 @@ fn another_owner_schema_or_program_is_refused() {
         "the ledger does not fit: it belongs to ridge-hie/test, not to ridge-hie/production"
     );
     let sql = rusqlite::Connection::open(&place.path).unwrap();
-    sql.execute("UPDATE meta SET value = '4' WHERE name = 'schema'", []).unwrap();
+    sql.execute("UPDATE meta SET value = '5' WHERE name = 'schema'", []).unwrap();
     assert_eq!(
         said(OWNER),
-        "the ledger does not fit: it has schema 4 and this program knows 3; \
+        "the ledger does not fit: it has schema 5 and this program knows 4; \
          use the hl7drop that wrote it"
     );
     sql.execute("DROP TABLE meta", []).unwrap();
@@ -190,7 +190,7 @@ fn a_decision_cannot_be_taken_back_or_forged_from_outside() {
         "DELETE FROM action WHERE id = 3",
         "DELETE FROM action WHERE id = 2",
         "UPDATE action SET id = 4 WHERE id = 3",
-        "INSERT INTO action SELECT 4, verb, about, actor, why, at, before, seal FROM action \
+        "INSERT INTO action SELECT 4, verb, about, was, now, actor, why, at, before, seal FROM action \
          WHERE id = 3",
     ];
     for sql in forge {
