@@ -21,6 +21,7 @@ mod filter;
 mod form;
 mod known;
 mod layout;
+mod permission;
 mod queue;
 mod record;
 mod scope;
@@ -35,6 +36,7 @@ pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use known::{Claim, Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
+pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
