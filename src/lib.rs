@@ -14,6 +14,7 @@ pub mod disk;
 // Floor 2: nouns.
 pub mod domain;
 // Floor 3: pure verbs; they do not know each other.
+pub mod ack;
 pub mod batch;
 pub mod config;
 pub mod convert;

@@ -13,6 +13,7 @@
 //!
 //! Nothing here reads or writes anything.
 
+mod ack;
 mod code;
 mod counts;
 mod event;
@@ -28,6 +29,7 @@ mod scope;
 mod telling;
 mod wire;
 
+pub use ack::{AckCode, Answer};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
