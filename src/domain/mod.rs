@@ -45,9 +45,9 @@ pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
-    InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup, Protocol,
-    Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
-    is_unfinished,
+    FilePer, InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup,
+    Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify,
+    Wrappers, is_unfinished,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};
