@@ -25,6 +25,7 @@ pub mod validate;
 pub mod delivery;
 pub mod desk;
 pub mod ledger;
+pub mod papers;
 pub mod spool;
 // Floor 5: the engine.
 pub mod engine;

@@ -59,7 +59,11 @@ pub fn check(cli: &Cli, args: &Check) -> Outcome {
 
 fn look(engine: &Engine, args: &Check, mut looked: Looked) -> Looked {
     let local = |one| (one, Exit::LOCAL);
-    looked.checked.extend(settings(engine).into_iter().map(local));
+    let unapproved = |one: Checked| match engine.standing.allows() {
+        true => (one, Exit::LOCAL),
+        false => (one, Exit::NOT_APPROVED),
+    };
+    looked.checked.extend(settings(engine).into_iter().map(unapproved));
     looked.checked.extend(folders(engine).into_iter().map(local));
     let state = state(engine).unwrap_or_else(|err| {
         let what = format!("ledger {}", engine.spool.ledger().display());

@@ -22,6 +22,9 @@ impl Exit {
     /// Another process is at work on the interface.
     pub const BUSY: Exit = Exit(10);
 
+    /// The scope is not approved, and this is production: nothing was taken in or sent.
+    pub const NOT_APPROVED: Exit = Exit(11);
+
     /// Every code with its meaning, as `--help` shows them.
     pub const ALL: &[(Exit, &str)] = &[
         (Exit::DONE, "done"),
@@ -32,6 +35,7 @@ impl Exit {
         (Exit::LOCAL, "this machine's disk or ledger; nothing is lost"),
         (Exit::NOT_DURABLE, "a write could not be made durable; nothing was reported as done"),
         (Exit::BUSY, "another hl7drop is at work on the interface"),
+        (Exit::NOT_APPROVED, "the scope is not approved; in production nothing was sent"),
     ];
 
     /// Returns the graver of two: what a run over several interfaces ends with.
@@ -42,10 +46,11 @@ impl Exit {
             Exit::WAITING => 1,
             Exit::BUSY => 2,
             Exit::DELIVERY => 3,
-            Exit::USAGE => 4,
-            Exit::LOCAL => 5,
-            Exit::NOT_DURABLE => 6,
-            _ => 7,
+            Exit::NOT_APPROVED => 4,
+            Exit::USAGE => 5,
+            Exit::LOCAL => 6,
+            Exit::NOT_DURABLE => 7,
+            _ => 8,
         };
         if weight(other) > weight(self) { other } else { self }
     }

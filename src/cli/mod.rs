@@ -53,6 +53,7 @@ impl From<EngineError> for Failure {
         use crate::disk::DiskError;
         let exit = match &err {
             EngineError::Busy { .. } => Exit::BUSY,
+            EngineError::NotApproved { .. } => Exit::NOT_APPROVED,
             EngineError::Disk(DiskError::NotDurable { .. })
             | EngineError::Ledger(LedgerError::NotDurable(_)) => Exit::NOT_DURABLE,
             EngineError::Map(_)
@@ -121,7 +122,7 @@ pub fn main() -> ExitCode {
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
-        Verb::Scope(args) => scope::scope(args),
+        Verb::Scope(args) => scope::scope(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
         Verb::Serve(args) => serve::serve(&cli, args),

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Failure;
 use super::args::Cli;
 use crate::config::{Problem, interface, program};
 use crate::domain::Scope;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError, Progress};
+use crate::papers::approval::standing;
 
 /// Where the program's file is looked for, after `--config` and the environment.
 const PLACES: &[&str] = &["hl7drop.toml", "/etc/hl7drop/hl7drop.toml"];
@@ -44,14 +46,31 @@ impl Setup {
     /// Opens one interface.
     pub fn open(&self, path: &Path) -> Result<Engine, Failure> {
         let progress = super::output::progress();
-        let scope = scope(path)?;
-        Ok(Engine::open(scope, &self.program.spool, self.program.workers, progress)?)
+        let (text, folder) = text(path)?;
+        let order = (self.program.spool.as_path(), self.program.workers);
+        open(path, &text, &folder, order, progress)
     }
 }
 
 /// Finds, reads and checks the program's file.
 pub fn program_of(cli: &Cli) -> Result<program::Program, Failure> {
     program(&program_file(cli)?)
+}
+
+/// Opens the interface of a file's text, and looks whether its scope is approved; `spool`
+/// and `workers` are the program's.
+pub fn open(
+    path: &Path,
+    text: &str,
+    folder: &Path,
+    (spool, workers): (&Path, usize),
+    progress: Arc<dyn Progress + Send>,
+) -> Result<Engine, Failure> {
+    let scope = scope_of(path, text, folder)?;
+    let standing = standing(path, text, &scope).map_err(EngineError::from)?;
+    let mut engine = Engine::open(scope, spool, workers, progress)?;
+    engine.standing = standing;
+    Ok(engine)
 }
 
 /// Reads and checks the program's file.
@@ -125,7 +144,8 @@ fn folder_of(path: &Path) -> PathBuf {
     folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
 }
 
-fn failure(path: &Path, problems: &[Problem]) -> Failure {
+/// Says all that is wrong with an interface file.
+pub fn failure(path: &Path, problems: &[Problem]) -> Failure {
     let lines: Vec<String> = problems
         .iter()
         .map(|problem| format!("{}:{}: {}", path.display(), problem.line, problem.what))

@@ -14,6 +14,7 @@ use super::{Failure, Outcome};
 use crate::domain::QueueState;
 use crate::engine::{Engine, EngineError};
 use crate::ledger::{ActionRow, DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
+use crate::papers::approval::Standing as Approval;
 use crate::spool::Spool;
 
 /// How many extracts, receipts and decisions are shown.
@@ -42,6 +43,9 @@ pub fn status(cli: &Cli, args: &Status) -> Outcome {
         match looked {
             Ok((engine, standing)) => {
                 exit = exit.graver(exit_of(&standing));
+                if !engine.standing.allows() {
+                    exit = exit.graver(Exit::NOT_APPROVED);
+                }
                 if args.named.json {
                     all.push(to_json(&engine, &standing));
                 } else {
@@ -111,6 +115,13 @@ pub fn states(totals: &Totals) -> Value {
 fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -> io::Result<()> {
     let zone = &engine.agreement.scope.timezone;
     writeln!(out, "{}", engine.owner())?;
+    if engine.standing != Approval::Free {
+        writeln!(
+            out,
+            "  scope        {}",
+            engine.standing.to_string().replace('\n', "\n             ")
+        )?;
+    }
     match standing.totals.last_drop {
         Some(at) => writeln!(out, "  last drop    {}", time(at, zone))?,
         None => writeln!(
@@ -191,6 +202,8 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
     json!({
         "interface": engine.agreement.scope.interface.as_str(),
         "environment": engine.agreement.scope.environment.word(),
+        "approved": engine.standing.allows(),
+        "approval": engine.standing.to_string(),
         "last_drop": standing.totals.last_drop,
         "oldest_waiting": standing.totals.oldest_waiting,
         "states": states(&standing.totals),

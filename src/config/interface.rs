@@ -6,10 +6,10 @@ use super::check::Check;
 use super::problem::Problem;
 use super::raw;
 use super::shape;
-use crate::domain::Scope;
+use crate::domain::{Environment, Scope};
 
 /// Every default with its meaning: `config/defaults.toml`.
-const DEFAULTS: &str = include_str!("../../config/defaults.toml");
+pub(super) const DEFAULTS: &str = include_str!("../../config/defaults.toml");
 
 /// Reads and checks an interface file that lies in `folder`, where its relative
 /// paths start from.
@@ -17,8 +17,28 @@ const DEFAULTS: &str = include_str!("../../config/defaults.toml");
 /// # Errors
 /// Everything that is wrong with it, in the order of its lines; never an empty list.
 pub fn read(text: &str, folder: &Path) -> Result<Scope, Vec<Problem>> {
+    read_in(text, folder, None)
+}
+
+/// Reads an interface file as if it were switched to production, whatever it is switched to.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as_production(text: &str, folder: &Path) -> Result<Scope, Vec<Problem>> {
+    read_in(text, folder, Some(Environment::Production))
+}
+
+fn read_in(
+    text: &str,
+    folder: &Path,
+    environment: Option<Environment>,
+) -> Result<Scope, Vec<Problem>> {
     let shape = shape::read(text, DEFAULTS, &["enable"])?;
-    let (mut check, raw) = Check::new(text, folder, shape);
+    let (mut check, mut raw): (Check<'_>, raw::File) = Check::new(text, folder, shape);
+    let said = raw.project.as_mut().and_then(|project| project.get_mut().environment.as_mut());
+    if let (Some(environment), Some(said)) = (environment, said) {
+        *said.get_mut() = environment.word().to_string();
+    }
     let scope = assemble(&mut check, raw);
     check.finish(scope)
 }

@@ -24,6 +24,7 @@ pub mod interface;
 mod problem;
 pub mod program;
 mod raw;
+pub mod settings;
 mod shape;
 pub mod template;
 #[cfg(test)]

@@ -33,12 +33,7 @@ pub(super) fn read<T: DeserializeOwned>(
     defaults: &str,
     whole: &[&str],
 ) -> Result<Shape<T>, Vec<Problem>> {
-    let mut table = parse(text)?;
-    let defaults = parse(defaults)?;
-    let mut homes = Vec::new();
-    homes_of(defaults.get_ref(), "", &mut homes);
-    let mut reader = Reader { text, whole, homes, told: BTreeSet::new(), problems: Vec::new() };
-    reader.fill(table.get_mut(), defaults.get_ref(), "");
+    let (mut table, mut reader) = over(text, defaults, whole)?;
     loop {
         match T::deserialize(Deserializer::from(table.clone())) {
             Ok(raw) => {
@@ -51,6 +46,32 @@ pub(super) fn read<T: DeserializeOwned>(
             }
         }
     }
+}
+
+/// Returns `text` over `defaults` as [`read`] does, without asking what its keys mean.
+///
+/// # Errors
+/// The text is not TOML.
+pub(super) fn merged<'a>(
+    text: &'a str,
+    defaults: &'a str,
+    whole: &'a [&'a str],
+) -> Result<Spanned<DeTable<'a>>, Vec<Problem>> {
+    over(text, defaults, whole).map(|(table, _)| table)
+}
+
+fn over<'a>(
+    text: &'a str,
+    defaults: &'a str,
+    whole: &'a [&'a str],
+) -> Result<(Spanned<DeTable<'a>>, Reader<'a>), Vec<Problem>> {
+    let mut table = parse(text)?;
+    let defaults = parse(defaults)?;
+    let mut homes = Vec::new();
+    homes_of(defaults.get_ref(), "", &mut homes);
+    let mut reader = Reader { text, whole, homes, told: BTreeSet::new(), problems: Vec::new() };
+    reader.fill(table.get_mut(), defaults.get_ref(), "");
+    Ok((table, reader))
 }
 
 fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {

@@ -15,6 +15,7 @@ use crate::digest::Digest;
 use crate::disk::failed;
 use crate::domain::Endpoint;
 use crate::ledger::{Ledger, Sqlite};
+use crate::papers::approval::Standing;
 use crate::spool::Spool;
 
 /// One thing that was looked at.
@@ -50,7 +51,15 @@ pub fn settings(engine: &Engine) -> Vec<Checked> {
         );
         Checked { warns: true, ..Checked::good(what) }
     });
-    elsewhere.collect()
+    let approval = match &engine.standing {
+        Standing::Free => None,
+        standing if standing.allows() => Some(Checked::good(format!("scope: {standing}"))),
+        standing => {
+            let todo = "`hl7drop scope show` is what to sign, `hl7drop scope approve` says it was";
+            Some(Checked::wrong("scope approval", format!("{standing}\n{todo}")))
+        }
+    };
+    elsewhere.chain(approval).collect()
 }
 
 /// Looks at the folders: that they are there, and nobody else's to read.

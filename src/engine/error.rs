@@ -18,6 +18,18 @@ pub enum EngineError {
         /// The lock file.
         lock: String,
     },
+    /// The scope is not approved as it is, and this is production.
+    #[error(
+        "the scope is not approved: {why}. Nothing was taken in or sent; extracts stay in the inbox. `hl7drop scope show {name}` is what to sign, `hl7drop scope approve {name} --name \"WHO\"` says that it was"
+    )]
+    NotApproved {
+        /// Interface and environment.
+        interface: String,
+        /// The interface's name, for the commands.
+        name: String,
+        /// How it stands.
+        why: String,
+    },
     /// The disk of this machine.
     #[error(transparent)]
     Disk(#[from] DiskError),

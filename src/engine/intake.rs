@@ -228,7 +228,7 @@ fn refuse(
 }
 
 /// Returns the reference extracts in force: `reference/providers`, `providers-2` ...
-fn saved(engine: &Engine, kind: ExtractKind) -> Result<Vec<Source>, EngineError> {
+pub(super) fn saved(engine: &Engine, kind: ExtractKind) -> Result<Vec<Source>, EngineError> {
     let mut sources = Vec::new();
     loop {
         let path = reference(engine, kind, sources.len());

@@ -13,8 +13,9 @@ use super::intake::{self, Taken};
 use super::recover::recover;
 use super::source::Progress;
 use crate::clock::Clock;
-use crate::domain::Scope;
+use crate::domain::{Environment, Scope};
 use crate::ledger::{Ledger, Sign, Sqlite, Totals};
+use crate::papers::approval::Standing;
 use crate::spool::{Lock, Spool};
 
 /// One interface, opened: everything a pass needs, nothing global.
@@ -33,6 +34,9 @@ pub struct Engine {
     pub again: bool,
     /// Is told how far work is.
     pub progress: Arc<dyn Progress + Send>,
+    /// Whether the scope is approved: in production nothing is taken in or sent without it.
+    /// Whoever opened the interface looks ([`standing`](crate::papers::approval::standing)).
+    pub standing: Standing,
 }
 
 /// What a run did.
@@ -65,10 +69,14 @@ impl Engine {
         progress: Arc<dyn Progress + Send>,
     ) -> Result<Engine, EngineError> {
         let spool = Spool::at(&root_of(&scope, spool_root));
+        let standing = match scope.environment {
+            Environment::Test => Standing::Free,
+            Environment::Production => Standing::Missing,
+        };
         let agreement = Agreement::new(scope)?;
         let pool = OnceLock::new();
         let (clock, again) = (Clock::System, false);
-        Ok(Engine { agreement, spool, clock, workers, pool, again, progress })
+        Ok(Engine { agreement, spool, clock, workers, pool, again, progress, standing })
     }
 
     /// Returns the workers; a verb that only looks never starts them.
@@ -95,6 +103,7 @@ impl Engine {
     /// # Errors
     /// What ends a pass. Nothing is lost by it: the next run goes on where it ended.
     pub fn run(&self, retry: Option<&Sign>) -> Result<Summary, EngineError> {
+        self.approved()?;
         self.spool.make()?;
         let _lock = self.lock()?;
         let mut ledger = self.ledger()?;
@@ -128,6 +137,19 @@ impl Engine {
         }
         summary.totals = ledger.totals()?;
         Ok(summary)
+    }
+
+    /// Sees that the scope is approved as it is. An extract that was taken in under another
+    /// scope would be promised in its words, so that too waits; it stays in the inbox.
+    fn approved(&self) -> Result<(), EngineError> {
+        match self.standing.allows() {
+            true => Ok(()),
+            false => Err(EngineError::NotApproved {
+                interface: self.owner(),
+                name: self.agreement.scope.interface.as_str().to_string(),
+                why: self.standing.to_string(),
+            }),
+        }
     }
 
     /// Takes the interface for ourselves.

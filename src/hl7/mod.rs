@@ -5,8 +5,10 @@
 
 pub mod envelope;
 mod escape;
+mod names;
 mod path;
 pub mod read;
 
 pub use escape::{Text, escape, escape_controls, is_plain, is_plain_between, unescape};
+pub use names::field_name;
 pub use path::{Path, PathError};

@@ -13,8 +13,16 @@
 mod archive;
 mod document;
 mod labels;
+pub mod paper;
+mod paper_docx;
+mod paper_html;
+mod paper_markdown;
 mod rows;
 mod tables;
 
 pub use archive::{FILE_MAX, PackageError};
+pub use paper::{Block, Paper};
+pub use paper_docx::docx;
+pub use paper_html::html;
+pub use paper_markdown::markdown;
 pub use tables::read;

@@ -116,6 +116,13 @@ impl Site {
         ended(&mut self.command(args))
     }
 
+    /// Approves the scope as it is; production sends nothing without.
+    pub fn approve(&self) -> Output {
+        let output = self.run(["scope", "approve", NAME, "--name", "Tess Ter"]);
+        assert_eq!(output.code, Some(0), "{output:?}");
+        output
+    }
+
     /// Opens the interface as the program does, to look at it from within.
     pub fn engine(&self) -> Engine {
         let file = self.interface_file();

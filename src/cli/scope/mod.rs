@@ -1,13 +1,37 @@
 //! `scope`: the agreement itself, from the filled Word package to the signature.
 
+mod approve;
+mod diff;
 mod import;
+mod show;
 
-use super::Outcome;
-use super::args::{Scope, ScopeVerb};
+use std::path::{Path, PathBuf};
+
+use super::args::{Cli, Scope, ScopeVerb};
+use super::setup::setup;
+use super::{Failure, Outcome};
 
 /// Does what was asked with the scope.
-pub fn scope(args: &Scope) -> Outcome {
+pub fn scope(cli: &Cli, args: &Scope) -> Outcome {
     match &args.verb {
         ScopeVerb::Import(args) => import::import(args),
+        ScopeVerb::Show(args) => show::show(cli, args),
+        ScopeVerb::Diff(args) => diff::diff(cli, args),
+        ScopeVerb::Approve(args) => approve::approve(cli, args),
     }
+}
+
+/// Returns the interface file of a name, or of a path.
+fn find(cli: &Cli, interface: &str) -> Result<PathBuf, Failure> {
+    let path = Path::new(interface);
+    if interface.ends_with(".toml") || path.is_file() {
+        return Ok(path.to_path_buf());
+    }
+    let setup = setup(cli, &[interface.to_string()])?;
+    setup.interfaces.into_iter().next().ok_or_else(|| Failure::usage("there is no interface"))
+}
+
+/// A text that is put together wrongly is a bug of ours.
+fn bug(text: String) -> Failure {
+    Failure { exit: super::exit::Exit::BUG, text }
 }

@@ -70,8 +70,8 @@ impl Order {
     /// # Errors
     /// Settings with mistakes.
     pub fn open(&self, progress: Arc<dyn Progress + Send>) -> Result<Engine, Failure> {
-        let scope = setup::scope_of(&self.file, &self.text, &self.folder)?;
-        Ok(Engine::open(scope, &self.spool, self.workers, progress)?)
+        let order = (self.spool.as_path(), self.workers);
+        setup::open(&self.file, &self.text, &self.folder, order, progress)
     }
 }
 

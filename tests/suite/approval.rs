@@ -1,0 +1,285 @@
+//! `scope show`, `scope diff` and `scope approve`: what is shown is what is sent, and
+//! production sends nothing that nobody approved.
+
+use std::fs;
+
+use hl7drop::config::settings::settings;
+use hl7drop::package;
+use hl7drop::papers::agreed::{NOT_AGREED, why_not};
+
+use hl7drop::spool::Spool;
+
+use crate::site::{NAME, Output, Site};
+
+const PATIENTS: &str = "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,02/14/1987,F\n";
+
+/// Makes the site's interface one of production.
+fn produce(site: &Site) {
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let text = text
+        .replace("\"test\"", "\"production\"")
+        .replace("connectivity.test", "connectivity.production");
+    fs::write(site.interface_file(), text).unwrap();
+}
+
+/// Changes the interface file.
+fn change(site: &Site, from: &str, to: &str) {
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    assert!(text.contains(from), "{from}\n{text}");
+    fs::write(site.interface_file(), text.replace(from, to)).unwrap();
+}
+
+fn drop_in_production(site: &Site, name: &str) {
+    let spool = Spool::at(&site.root().join("spool").join(NAME).join("production"));
+    spool.make().unwrap();
+    fs::write(spool.inbox.join(name), PATIENTS).unwrap();
+}
+
+fn delivered(site: &Site) -> usize {
+    fs::read_dir(&site.partner).unwrap().count()
+}
+
+fn shown(site: &Site, format: &str) -> Output {
+    site.run(["scope", "show", NAME, "--format", format])
+}
+
+#[test]
+fn production_sends_nothing_until_the_scope_is_approved_as_it_is() {
+    let site = Site::new();
+    produce(&site);
+    drop_in_production(&site, "patients.csv");
+    let refused = site.run(["run"]);
+    assert_eq!(refused.code, Some(11), "{refused:?}");
+    assert!(
+        refused.err.contains("the scope is not approved: nobody has approved it"),
+        "{refused:?}"
+    );
+    assert_eq!(delivered(&site), 0);
+    let inbox = site.root().join("spool").join(NAME).join("production/inbox/patients.csv");
+    assert!(inbox.exists(), "it waits where it was dropped");
+    let status = site.run(["status", "--json"]);
+    assert_eq!((status.code, &status.json()[0]["approved"]), (Some(11), &false.into()));
+    let check = site.run(["check", "--offline"]);
+    assert_eq!(check.code, Some(11), "{check:?}");
+    assert!(check.out.contains("WRONG  scope approval"), "{check:?}");
+
+    let approved =
+        site.run(["scope", "approve", NAME, "--name", "Ann Example", "--date", "2026-05-20"]);
+    assert_eq!(approved.code, Some(0), "{approved:?}");
+    let run = site.run(["run"]);
+    assert_eq!((run.code, delivered(&site)), (Some(0), 1), "{run:?}");
+    let status = site.run(["status"]);
+    assert!(
+        status.out.contains("scope        approved by Ann Example on 2026-05-20"),
+        "{status:?}"
+    );
+}
+
+#[test]
+fn what_changed_since_the_approval_is_told_and_approving_again_lets_it_go() {
+    let site = Site::new();
+    produce(&site);
+    site.approve();
+    change(&site, "receiving_application = \"CARESYNC\"", "receiving_application = \"CARESYNC2\"");
+    drop_in_production(&site, "patients.csv");
+    let refused = site.run(["run"]);
+    assert_eq!((refused.code, delivered(&site)), (Some(11), 0), "{refused:?}");
+    let told = "[wire] receiving_application was \"CARESYNC\", and is \"CARESYNC2\"";
+    assert!(refused.err.contains(told), "{refused:?}");
+    assert!(refused.err.contains(&format!("hl7drop scope approve {NAME} --name")), "{refused:?}");
+    let again = site.approve();
+    assert!(again.out.contains(told), "{again:?}");
+    assert_eq!((site.run(["run"]).code, delivered(&site)), (Some(0), 1));
+    // The audit trail has both, each with its scope.
+    let trail =
+        fs::read_to_string(site.interface_file().with_extension("approvals.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        trail.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0]["scope"].as_str().unwrap().contains("\"CARESYNC\"\n"));
+    assert!(lines[1]["scope"].as_str().unwrap().contains("\"CARESYNC2\"\n"));
+}
+
+#[test]
+fn what_the_vendor_does_not_see_needs_no_new_approval() {
+    let site = Site::new();
+    change(
+        &site,
+        "[pickup]",
+        "[connectivity.production]\nmethod = \"folder\"\nfolder = \"../partner\"\n[pickup]",
+    );
+    change(
+        &site,
+        "[connectivity.test]\nmethod = \"folder\"\nfolder = \"../partner\"",
+        "[connectivity.test]\nmethod = \"folder\"\nfolder = \"../trial\"",
+    );
+    site.approve();
+    // Approved while it was switched to test; what follows is local.
+    change(&site, "environment = \"test\"", "environment = \"production\" # since today");
+    change(&site, "settle_seconds = 0", "settle_seconds = 0\nempty_wait_seconds = 7");
+    change(&site, "../trial", "../trial2");
+    drop_in_production(&site, "patients.csv");
+    let run = site.run(["run"]);
+    assert_eq!((run.code, delivered(&site)), (Some(0), 1), "{run:?}");
+}
+
+#[test]
+fn test_is_free_and_an_approval_needs_a_production_to_approve() {
+    let site = Site::new();
+    site.put("patients.csv", PATIENTS);
+    assert_eq!(site.run(["run"]).code, Some(0));
+    let refused = site.run(["scope", "approve", NAME, "--name", "Ann"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err.contains("connectivity.production"), "{refused:?}");
+    produce(&site);
+    for bad in [["--name", " "], ["--name", "a\nb"]] {
+        let refused = site.run([["scope", "approve", NAME].as_slice(), &bad].concat());
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+    }
+    let future = site.run(["scope", "approve", NAME, "--name", "Ann", "--date", "2999-01-01"]);
+    assert_eq!(future.code, Some(2), "{future:?}");
+    assert!(future.err.contains("is not there yet"), "{future:?}");
+    assert!(!site.interface_file().with_extension("approvals.jsonl").exists());
+}
+
+#[test]
+fn an_approval_that_was_changed_or_taken_out_is_noticed() {
+    for (what, told) in [
+        ("changed", "its scope was changed"),
+        ("taken out", "the line before it was changed or taken out"),
+        ("cut", "it is no approval"),
+    ] {
+        let site = Site::new();
+        produce(&site);
+        site.approve();
+        site.approve();
+        let file = site.interface_file().with_extension("approvals.jsonl");
+        let text = fs::read_to_string(&file).unwrap();
+        let spoilt = match what {
+            "changed" => text.replace("CARESYNC", "CARESINK"),
+            "taken out" => format!("{}\n", text.lines().nth(1).unwrap()),
+            _ => text[..text.len() - 20].to_string(),
+        };
+        fs::write(&file, spoilt).unwrap();
+        let refused = site.run(["run"]);
+        assert_eq!(refused.code, Some(11), "{what}: {refused:?}");
+        assert!(refused.err.contains(told), "{what}: {refused:?}");
+        let again = site.run(["scope", "approve", NAME, "--name", "Ann"]);
+        assert_eq!(again.code, Some(5), "{what}: {again:?}");
+    }
+}
+
+#[test]
+fn the_document_shows_every_setting_and_every_field_and_no_secret() {
+    let site = Site::new();
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let text = text.replace("method = \"folder\"\nfolder = \"../partner\"\n", "")
+        + "method = \"sftp\"\nhost = \"sftp.example.org\"\nuser = \"u\"\nkey_file = \"keys/hush\"\n\
+           password_env = \"HUSH_HUSH\"\nknown_hosts = \"k\"\nfolder = \"/inbound\"\n\
+           [[external_ids.patient]]\nname = \"Ridge MRN\"\ncustom_field_id = \"21\"\n\
+           category = \"MRN\"\nfield = \"PID-3\"\nwidth = 8\n\
+           [[filter.patients]]\nby = \"department\"\nnames = [\"14\"]\n";
+    fs::write(site.interface_file(), &text).unwrap();
+    let output = shown(&site, "md");
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let plain = output.out.replace('\\', "");
+    for setting in settings(&text).unwrap() {
+        let row = format!("| {} | {} |", setting.section.replace('&', "&amp;"), setting.key);
+        assert!(plain.contains(&row), "{row}");
+    }
+    for told in [
+        "| PID-3 | Patient Identifier List | patientid, customfield_21 |  | 1000417^^^ATHENA^PI~00004471^^^^MR |",
+        "| PID-10 | Race | race | race (CDCREC) | 2106-3^White^CDCREC |",
+        "| SCH-25 | Filler Status Code | setting status |  | BOOKED |",
+        "| Ridge MRN | customfield_21 | MRN | PID-3, beside athenaNet's |",
+        "sftp://sftp.example.org:22 | /inbound | user u, key and password |",
+        "| appointment checked out | SIU^S14 | yes |",
+        "| FHS-3 | File Sending Application | ATHENANET |",
+        "| patients | department | 14 |",
+        "Nobody has approved this scope yet.",
+    ] {
+        assert!(plain.contains(told), "{told}\n{plain}");
+    }
+    for format in ["md", "html"] {
+        let out = shown(&site, format).out;
+        assert!(!out.contains("hush") && !out.contains("HUSH"), "{format}");
+        assert!(!out.contains("http://") && !out.contains("<script"), "{format}");
+    }
+    let file = site.root().join("scope.docx");
+    let written =
+        site.run(["scope", "show", NAME, "--format", "docx", "-o", file.to_str().unwrap()]);
+    assert_eq!(written.code, Some(0), "{written:?}");
+    // It has the package's tables, so what we wrote reads as a filled package.
+    let read = package::read(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(read.text("project", "context_id"), Some("99999"));
+    assert!(read.keys.iter().any(|one| one.key == "appointment_checked_out"));
+}
+
+#[test]
+fn every_setting_is_agreed_or_stands_among_those_that_are_not() {
+    let template = include_str!("../../config/interface.toml");
+    let on: String = template
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|first: char| first != ' ') => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let all = settings(&on).unwrap();
+    for (name, _) in NOT_AGREED {
+        let key = name.strip_prefix("*.");
+        if key.is_some_and(|key| key.ends_with("_env")) {
+            continue; // Stands in a comment of the template, beside the file of the same.
+        }
+        let used = all.iter().any(|one| {
+            why_not(one).is_some()
+                && match key {
+                    Some(key) => one.key == key,
+                    None => one.path().starts_with(name),
+                }
+        });
+        assert!(used, "{name} is no setting any more");
+    }
+    let agreed = all.iter().filter(|one| why_not(one).is_none()).count();
+    assert!(agreed > 60, "{agreed}");
+}
+
+#[test]
+fn a_difference_is_said_in_words() {
+    let site = Site::new();
+    let old = fs::read_to_string(site.interface_file()).unwrap();
+    let new = old
+        .replace("CARESYNC", "CARESYNC2")
+        .replace("settle_seconds = 0", "settle_seconds = 9")
+        + "[enable]\npatient_added = true\npatient_updated = true\nappointment_scheduled = true\n\
+           appointment_updated = true\nappointment_cancelled = false\n\
+           appointment_checked_in = true\nappointment_checked_out = true\n\
+           [fields]\nemit_ssn = true\n\
+           [[external_ids.patient]]\nname = \"MRN\"\ncustom_field_id = \"21\"\ncategory = \"M\"\n\
+           field = \"PID-4\"\n";
+    let file = site.root().join("new.toml");
+    fs::write(&file, new).unwrap();
+    let output = site.run(["scope", "diff", NAME, file.to_str().unwrap()]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    for told in [
+        "[wire] receiving_application was \"CARESYNC\", and is \"CARESYNC2\"\n",
+        "appointment_cancelled (S15) is no longer sent\n",
+        "[fields] emit_ssn was false, and is true\n",
+        "new: PID-19 in ADT messages, filled by {ssn:ssn}\n",
+        "new: external_ids.patient[21]: ",
+        "PID-4 in SIU messages was filled by {patientid}, and is by {customfield_21}",
+    ] {
+        assert!(output.out.contains(told), "{told}\n{}", output.out);
+    }
+    assert!(!output.out.contains("settle"), "{}", output.out);
+    let same = site.run(["scope", "diff", NAME, NAME]);
+    assert!(same.out.starts_with("the same scope"), "{same:?}");
+    let back = site.run(["scope", "diff", "--json", file.to_str().unwrap(), NAME]);
+    let told = back.json();
+    let told: Vec<&str> = told.as_array().unwrap().iter().filter_map(|one| one.as_str()).collect();
+    assert!(told.contains(&"appointment_cancelled (S15) is sent now"), "{told:?}");
+    assert!(
+        told.iter().any(|one| one.starts_with("no longer: external_ids.patient[21]")),
+        "{told:?}"
+    );
+}
