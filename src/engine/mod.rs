@@ -32,6 +32,7 @@ mod source;
 mod survey;
 mod tally;
 mod turns;
+mod upload;
 mod writer;
 
 pub use agreement::{Agreement, Programs};
@@ -42,4 +43,5 @@ pub use intake::Taken;
 pub use pass::{Engine, Summary, root_of, workers};
 pub use probe::{Probed, probe};
 pub use source::{Progress, Silent, Source, open_regular};
+pub use upload::{Upload, UploadError, Uploaded};
 pub use writer::{Savepoint, Writer, Written};

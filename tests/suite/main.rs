@@ -11,6 +11,7 @@
 
 mod audit;
 mod bad_input;
+mod browser;
 mod cases;
 mod cli;
 mod config;
