@@ -13,6 +13,7 @@
 //!
 //! Nothing here reads or writes anything.
 
+mod ack;
 mod code;
 mod counts;
 mod event;
@@ -21,12 +22,14 @@ mod filter;
 mod form;
 mod known;
 mod layout;
+mod permission;
 mod queue;
 mod record;
 mod scope;
 mod telling;
 mod wire;
 
+pub use ack::{AckCode, Answer};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
@@ -35,6 +38,7 @@ pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use known::{Claim, Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
+pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite reports by panicking")]
 
 mod actions;
+mod answers;
 mod delivery;
 mod mend;
 mod register;
@@ -50,6 +51,14 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.new_batches_are_held_where_the_interface_is();
     story.what_was_delivered_may_be_sent_again();
     story.messages_stand_where_their_batch_stands();
+    story.a_batch_is_pending_until_it_is_acknowledged();
+    story.messages_that_were_refused_wait_and_all_others_are_processed();
+    story.what_is_answered_in_parts_is_counted_together();
+    story.a_response_that_does_not_fit_leaves_no_trace();
+    story.messages_that_were_refused_can_be_closed();
+    story.a_wait_can_be_ended_by_a_person();
+    story.a_message_of_two_endpoints_is_processed_when_both_took_it();
+    story.a_look_that_failed_is_remembered_until_one_goes_through();
     story.lists_are_newest_first_and_no_longer_than_asked();
     assert_eq!(story.ledger().integrity().unwrap(), [""; 0], "the end fits together");
 }
