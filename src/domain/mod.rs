@@ -14,6 +14,7 @@
 //! Nothing here reads or writes anything.
 
 mod ack;
+mod answers;
 mod code;
 mod counts;
 mod event;
@@ -30,6 +31,7 @@ mod telling;
 mod wire;
 
 pub use ack::{AckCode, Answer};
+pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
@@ -43,9 +45,9 @@ pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
-    InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup, Protocol,
-    Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
-    is_unfinished,
+    FilePer, InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup,
+    Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify,
+    Wrappers, is_unfinished,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};
