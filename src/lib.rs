@@ -21,6 +21,7 @@ pub mod extract;
 pub mod validate;
 // Floor 4: the world; its modules do not know each other.
 pub mod delivery;
+pub mod index;
 pub mod ledger;
 pub mod spool;
 // Floor 5: the engine.

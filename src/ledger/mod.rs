@@ -16,6 +16,7 @@
 mod actions;
 pub mod conform;
 mod error;
+mod history;
 mod integrity;
 mod memory;
 mod open_drop;
@@ -26,11 +27,12 @@ mod steps;
 
 pub use actions::{ActionRow, Closing, Decision, Sign};
 pub use error::LedgerError;
+pub use history::History;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use rows::{
-    BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, NewExtract, Numbers, Receipt,
-    Stage, Temp, Totals,
+    BatchRow, DeliveryRow, DropRow, ExtractId, ExtractRow, Failure, FaultFound, FaultRow,
+    FaultsLike, NewExtract, Numbers, Receipt, Stage, Temp, Totals, batch_state,
 };
 pub use sqlite::Sqlite;
 
@@ -41,7 +43,7 @@ use crate::domain::{Counts, Fault, Notes};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Send {
+pub trait Ledger: Register + History + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 

@@ -97,6 +97,7 @@ impl OpenDrop {
     ) -> Result<ClosedDrop> {
         let mut closed = ClosedDrop { extracts: Vec::new(), faults: BTreeMap::new() };
         let mut made = 0;
+        let drop = self.extracts.first().map_or(ExtractId(self.next), |open| open.id);
         for OpenExtract { id, extract, account, faults } in self.extracts {
             let Some((counts, notes)) = account else {
                 return Err(failed(format!("{} was not ended", extract.name)));
@@ -106,7 +107,7 @@ impl OpenDrop {
                 *closed.faults.entry(state).or_default() += count;
             }
             let batch = batch.filter(|_| counts.messages > 0).map(|batch| batch.number);
-            closed.extracts.push(ExtractRow { id, extract, counts, notes, batch });
+            closed.extracts.push(ExtractRow { id, extract, counts, notes, batch, drop });
         }
         let held = batch.map_or(0, |batch| batch.messages);
         if made != held {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::domain::{Counts, ExtractKind, Fault, Notes, QueueState};
+use crate::domain::{Code, Counts, ExtractKind, Fault, Notes, QueueState};
 
 /// The next free numbers; each is given once, ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,45 @@ pub struct ExtractRow {
     pub notes: Notes,
     /// The batch file its messages went into, if it made any.
     pub batch: Option<u64>,
+    /// The first extract of its drop, which stands for the drop.
+    pub drop: ExtractId,
+}
+
+/// A drop that was taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropRow {
+    /// Its number: that of its first extract; newer drops have higher ones.
+    pub number: u64,
+    /// Its extracts, in the order they were read.
+    pub extracts: Vec<ExtractRow>,
+    /// The batch file that it became, if there were messages.
+    pub batch: Option<BatchRow>,
+}
+
+/// A fault, whether it waits or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultFound {
+    /// The fault.
+    pub row: FaultRow,
+    /// Where it stands: the state of its code's owner, or DELETED.
+    pub state: QueueState,
+}
+
+/// Which faults are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultsLike {
+    /// In this state.
+    pub state: Option<QueueState>,
+    /// With this code.
+    pub code: Option<Code>,
+    /// Of extracts of this name.
+    pub file: Option<String>,
+    /// Of extracts taken at or after this time, unix seconds.
+    pub from: Option<i64>,
+    /// Of extracts taken before this time, unix seconds.
+    pub to: Option<i64>,
+    /// With a lower number than this.
+    pub before: Option<i64>,
 }
 
 /// A batch file: frozen before the first network byte.
@@ -275,7 +314,7 @@ impl Totals {
 }
 
 /// Returns the queue state of the messages of a batch with deliveries at `stages`.
-fn batch_state(stages: &mut dyn Iterator<Item = Stage>) -> QueueState {
+pub fn batch_state(stages: &mut dyn Iterator<Item = Stage>) -> QueueState {
     let together = |one, other| match (one, other) {
         (one, other) if one == other => one,
         (QueueState::Processed | QueueState::Distributed, _)

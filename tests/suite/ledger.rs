@@ -112,10 +112,10 @@ fn another_owner_schema_or_program_is_refused() {
         "the ledger does not fit: it belongs to ridge-hie/test, not to ridge-hie/production"
     );
     let sql = rusqlite::Connection::open(&place.path).unwrap();
-    sql.execute("UPDATE meta SET value = '4' WHERE name = 'schema'", []).unwrap();
+    sql.execute("UPDATE meta SET value = '5' WHERE name = 'schema'", []).unwrap();
     assert_eq!(
         said(OWNER),
-        "the ledger does not fit: it has schema 4 and this program knows 3; \
+        "the ledger does not fit: it has schema 5 and this program knows 4; \
          use the hl7drop that wrote it"
     );
     sql.execute("DROP TABLE meta", []).unwrap();

@@ -6,6 +6,7 @@
 
 mod actions;
 mod delivery;
+mod history;
 mod register;
 
 use crate::digest::Digest;
@@ -44,6 +45,7 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.a_decision_is_done_and_signed();
     story.closed_faults_wait_for_nobody();
     story.messages_stand_where_their_batch_stands();
+    story.what_was_dropped_is_found_again();
     story.lists_are_newest_first_and_no_longer_than_asked();
     assert_eq!(story.ledger().integrity().unwrap(), [""; 0], "the end fits together");
 }

@@ -6,6 +6,7 @@
 
 mod action;
 mod error;
+mod history;
 mod open;
 mod register;
 mod row;

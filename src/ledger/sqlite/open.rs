@@ -13,7 +13,7 @@ use crate::disk::{self, DiskError};
 use crate::ledger::{LedgerError, Numbers, Result};
 
 /// The schema this program reads and writes.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 
 const TABLES: &str = include_str!("schema.sql");
 

@@ -1,4 +1,4 @@
--- The ledger of one interface in one environment, schema 3.
+-- The ledger of one interface in one environment, schema 4.
 --
 -- Portable SQL: BIGINT and TEXT only (but INTEGER PRIMARY KEY, which is SQLite's
 -- word for a BIGINT key without an index beside it), identities given by the
@@ -81,9 +81,17 @@ CREATE TABLE extract (
     notes     TEXT NOT NULL,            -- JSON: how often each note was made
     batch     BIGINT REFERENCES batch (number),
     taken_at  BIGINT NOT NULL,
+    drop_id   BIGINT NOT NULL,          -- the first extract of its drop
     seal      TEXT NOT NULL,
     UNIQUE (digest, inode)
 );
+
+-- Finds the extracts of a drop, and the drop of a batch.
+CREATE INDEX extract_drop ON extract (drop_id, id);
+CREATE INDEX extract_batch ON extract (batch) WHERE batch IS NOT NULL;
+
+-- Finds the batch of a control ID.
+CREATE INDEX batch_control ON batch (first_control);
 
 -- A record that waits for somebody. Written while its extract is read, which
 -- gets its own row last: hence no foreign key; the integrity check looks.
@@ -99,6 +107,10 @@ CREATE TABLE fault (
     source  TEXT NOT NULL,              -- the record as dropped: patient data
     action  BIGINT                      -- what closed it; none while it waits
 );
+
+-- Both grow at their ends, so they cost little while a drop is read.
+CREATE INDEX fault_record ON fault (extract, record);
+CREATE INDEX fault_state ON fault (state, id);
 
 -- What people decided, in order and without gaps. `before` is the seal of the row
 -- before: none can be changed, put in or taken out without all that follow.
