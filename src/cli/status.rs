@@ -179,7 +179,8 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
     let action = |row: &ActionRow| {
         let sign = &row.sign;
         json!({
-            "verb": row.verb, "about": row.about, "by": sign.by, "why": sign.why, "at": sign.at,
+            "verb": row.verb, "about": row.about, "from": row.was, "to": row.now,
+            "by": sign.by, "why": sign.why, "at": sign.at,
         })
     };
     let folders: Map<String, Value> = standing

@@ -42,6 +42,8 @@ pub enum Step {
     Fail(QueueState),
     /// An operator mended the cause.
     Resubmit,
+    /// An operator wants the same bytes sent once more.
+    Resend,
     /// An operator gave it up.
     Delete,
 }
@@ -78,6 +80,8 @@ impl QueueState {
             // A message already in a published file cannot be taken back; hold the file first.
             (Scheduled | Error | CboError | AthenaError, Step::Delete) => Some(Deleted),
             (New, Step::Hold) => Some(Scheduled),
+            // Whoever has it all may be sent it again; who waits for a try gets it anyway.
+            (Processed | Distributed, Step::Resend) => Some(New),
             _ => None,
         }
     }
@@ -104,8 +108,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_leaves_a_final_state() {
-        let steps = [Step::Release, Step::Send, Step::Deliver, Step::Resubmit, Step::Delete];
+    fn nothing_leaves_a_final_state_but_what_is_resent() {
+        let steps =
+            [Step::Hold, Step::Release, Step::Send, Step::Deliver, Step::Resubmit, Step::Delete];
+        assert_eq!(QueueState::Processed.after(Step::Resend), Some(QueueState::New));
+        assert_eq!(QueueState::Deleted.after(Step::Resend), None);
         for state in [QueueState::Processed, QueueState::Deleted] {
             assert!(state.is_final());
             for step in steps {

@@ -5,7 +5,7 @@
 
 use super::error::EngineError;
 use super::pass::Engine;
-use crate::ledger::{Closing, Decision, DeliveryRow, Ledger, Sign, Stage};
+use crate::ledger::{Closing, Decision, DeliveryRow, Ledger, Sign};
 
 impl Engine {
     /// Records what was decided about a batch that is not delivered yet; `endpoint`
@@ -63,7 +63,7 @@ impl Engine {
         let file = self.spool.outbox.join(name);
         let Some(batch) = ledger.batch(name)?.filter(|_| file.exists()) else { return Ok(()) };
         let deliveries = ledger.deliveries(batch.number)?;
-        let delivered = deliveries.iter().all(|row| row.stage == Stage::Delivered);
+        let delivered = deliveries.iter().all(|row| row.stage.is_done());
         if delivered && !deliveries.is_empty() {
             self.spool.shelve_sent(&file, &self.day())?;
         }

@@ -3,7 +3,8 @@
 //! An action is committed together with what it changes, so there is no change
 //! without its author and no author without a change.
 
-use crate::domain::Code;
+use super::{BatchRow, DeliveryRow};
+use crate::domain::{Code, QueueState};
 
 /// What is decided about a delivery that cannot decide itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +64,57 @@ pub struct Sign {
     pub at: i64,
 }
 
+/// An action that is to be committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// What is done, in a word.
+    pub verb: &'static str,
+    /// What it is done to; never a patient.
+    pub about: String,
+    /// Where that stood, in the words of the queue.
+    pub was: String,
+    /// Where it stands now.
+    pub now: String,
+}
+
 /// An action that was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionRow {
     /// Its number; they have no gaps.
     pub id: i64,
-    /// `delivered`, `resend`, `retry` or `close`.
+    /// `delivered`, `resend`, `retry`, `close`, `resubmit`, `rebuild`, `hold`, `release`,
+    /// `delete` or `refused`.
     pub verb: String,
     /// The batch and the endpoint, or the records; never a patient.
     pub about: String,
+    /// Where that stood before, in the words of the queue; empty where that is one of many.
+    pub was: String,
+    /// Where it stands since then.
+    pub now: String,
     /// Who, why and when.
     pub sign: Sign,
+}
+
+impl Act {
+    /// An action on one delivery, between two stages of it.
+    pub(super) fn on(verb: &'static str, was: &DeliveryRow, now: &DeliveryRow) -> Act {
+        Act {
+            verb,
+            about: about(&was.batch.name, &was.endpoint),
+            was: was.stage.queue_state().to_string(),
+            now: now.stage.queue_state().to_string(),
+        }
+    }
+
+    /// A batch was made of another, of which `first` is a delivery.
+    pub(super) fn rebuilt(batch: &BatchRow, first: &DeliveryRow) -> Act {
+        Act {
+            verb: "rebuild",
+            about: format!("{} as {}", first.batch.name, batch.name),
+            was: first.stage.queue_state().to_string(),
+            now: QueueState::New.to_string(),
+        }
+    }
 }
 
 /// Returns the words for one delivery.

@@ -14,6 +14,8 @@ pub(super) struct Contents {
     pub deliveries: Vec<DeliveryRow>,
     /// How many faults each extract has.
     pub faults: BTreeMap<ExtractId, u64>,
+    /// Batches that were made of another one, with that one.
+    pub rebuilt: BTreeMap<u64, u64>,
 }
 
 impl Contents {
@@ -59,7 +61,11 @@ impl Contents {
         for batch in &self.batches {
             let (number, messages) = (batch.number, batch.messages);
             let made = made.get(&number).copied().unwrap_or(0);
-            if made != messages {
+            let of = self.rebuilt.get(&number);
+            if of.is_some_and(|of| *of >= number) {
+                problems.push(format!("batch {number} is rebuilt of one that was made later"));
+            }
+            if made != messages && of.is_none() {
                 problems.push(format!("batch {number} holds {messages} messages of {made} made"));
             }
             if number < given.file || batch.first_control < given.control {
@@ -78,6 +84,10 @@ impl Contents {
         for row in &self.deliveries {
             let (number, endpoint) = (row.batch.number, &row.endpoint);
             promised.insert(number);
+            let tried = row.tries > 0 || row.resent > 0;
+            if row.stage == Stage::Deleted && tried {
+                problems.push(format!("batch {number} to {endpoint}: deleted, and it was tried"));
+            }
             if (row.stage == Stage::Delivered) != row.receipt.is_some() {
                 problems.push(format!("batch {number} to {endpoint}: receipt and stage differ"));
             }
@@ -156,6 +166,7 @@ mod tests {
             deliveries: vec![delivered, DeliveryRow::waiting(&second, "test")],
             batches: vec![first, second],
             faults: [(ExtractId(1), 2), (ExtractId(2), 2)].into(),
+            rebuilt: BTreeMap::new(),
         }
     }
 
@@ -203,6 +214,26 @@ mod tests {
                 &["batch 2 to test: its last try is not there"],
             ),
             (|it| drop(it.deliveries.pop()), &["batch 2 goes to no endpoint"]),
+            (
+                |it| {
+                    it.rebuilt.insert(2, 1);
+                    it.batches[1].messages = 3;
+                },
+                &[],
+            ),
+            (
+                |it| {
+                    it.rebuilt.insert(1, 2);
+                },
+                &["batch 1 is rebuilt of one that was made later"],
+            ),
+            (
+                |it| {
+                    let row = &mut it.deliveries[1];
+                    (row.stage, row.tries) = (Stage::Deleted, 1);
+                },
+                &["batch 2 to test: deleted, and it was tried"],
+            ),
         ];
         for (at, (break_it, problems)) in breaks.iter().enumerate() {
             let mut contents = whole();

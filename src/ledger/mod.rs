@@ -25,14 +25,15 @@ mod rows;
 mod sqlite;
 mod steps;
 
-pub use actions::{ActionRow, Closing, Decision, Sign};
+pub use actions::{Act, ActionRow, Closing, Decision, Sign};
 pub use error::LedgerError;
 pub use history::History;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use rows::{
     BatchRow, DeliveryRow, DropRow, ExtractId, ExtractRow, Failure, FaultFound, FaultRow,
-    FaultsLike, NewExtract, Numbers, Receipt, Stage, Temp, Totals, batch_state,
+    FaultsLike, Holding, NewExtract, Numbers, Receipt, Resubmitted, Stage, Temp, Totals,
+    batch_state,
 };
 pub use sqlite::Sqlite;
 
@@ -75,6 +76,11 @@ pub trait Ledger: Register + History + Send {
     /// Takes the extract begun last out of the drop again, with its faults.
     fn undo_extract(&mut self, extract: ExtractId) -> Result<()>;
 
+    /// Says that waiting faults became records of extracts of the open drop: they wait no
+    /// more once it is committed, and count as what they became. Each must wait, and its
+    /// extract have ended; the [`ActionRow`] is kept with it.
+    fn resubmitted(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()>;
+
     /// **The commit point of intake**: the extracts, their faults, the batch (if
     /// there were messages) with one waiting delivery to each endpoint, and the
     /// next free numbers, all at once and durable. The batch must hold exactly
@@ -85,6 +91,21 @@ pub trait Ledger: Register + History + Send {
         endpoints: &[&str],
         next: Numbers,
     ) -> Result<()>;
+
+    /// Commits a batch that holds messages of batch `of` again under numbers that were
+    /// never given, with a delivery to each endpoint and its [`ActionRow`]. `request` is
+    /// what asked for it: it is carried out once.
+    fn commit_rebuilt(
+        &mut self,
+        batch: &BatchRow,
+        of: u64,
+        endpoints: &[&str],
+        request: &str,
+        sign: &Sign,
+    ) -> Result<()>;
+
+    /// Returns the batches that were made of others, each with that one and the request.
+    fn rebuilt(&self) -> Result<Vec<(u64, u64, String)>>;
 
     /// Forgets the open drop.
     fn abandon_drop(&mut self) -> Result<()>;
@@ -130,6 +151,31 @@ pub trait Ledger: Register + History + Send {
     fn decide(&mut self, batch: u64, endpoint: &str, decision: Decision, sign: &Sign)
     -> Result<()>;
 
+    /// Sets a delivery that waits aside, until a time (unix seconds) if there is one, with
+    /// its [`ActionRow`].
+    fn hold(&mut self, batch: u64, endpoint: &str, until: Option<i64>, sign: &Sign) -> Result<()>;
+
+    /// Lets a held delivery go, with its [`ActionRow`].
+    fn release(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()>;
+
+    /// Lets the same bytes go out once more to an endpoint that has them, with its
+    /// [`ActionRow`].
+    fn resend(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()>;
+
+    /// Gives a batch up of which no try was made, with its [`ActionRow`]: all its
+    /// deliveries, which must be held. `entries` are what the register knows of its
+    /// records from now on, as of [`Register::remember`].
+    fn delete_batch(&mut self, batch: u64, entries: &[u8], sign: &Sign) -> Result<()>;
+
+    /// Returns whether new batches are held.
+    fn holding(&self) -> Result<Holding>;
+
+    /// Says whether new batches are held, with its [`ActionRow`]; `act` says how.
+    fn set_holding(&mut self, holding: Holding, act: &Act, sign: &Sign) -> Result<()>;
+
+    /// Commits an action that changes nothing here.
+    fn act(&mut self, act: &Act, sign: &Sign) -> Result<()>;
+
     /// Closes faults that wait, with an [`ActionRow`], and returns how many. If there
     /// is none, or one of [`Closing::Ids`] does not wait, nothing is closed and it
     /// returns 0.
@@ -140,6 +186,12 @@ pub trait Ledger: Register + History + Send {
 
     /// Returns the faults that wait, newest first, at most `limit` of them.
     fn faults(&self, limit: u64) -> Result<Vec<FaultRow>>;
+
+    /// Shows each fault that waits, oldest first.
+    fn each_fault(&self, see: &mut dyn FnMut(FaultRow) -> Result<()>) -> Result<()>;
+
+    /// Returns the extract of this row.
+    fn extract_row(&self, id: ExtractId) -> Result<Option<ExtractRow>>;
 
     /// Returns committed extracts, newest first, at most `limit` of them.
     fn extracts(&self, limit: u64) -> Result<Vec<ExtractRow>>;

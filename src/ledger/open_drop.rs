@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{BatchRow, ExtractId, ExtractRow, LedgerError, NewExtract, Numbers, Result};
+use super::{
+    BatchRow, ExtractId, ExtractRow, LedgerError, NewExtract, Numbers, Resubmitted, Result,
+};
 use crate::domain::{Counts, Fault, Notes, QueueState};
 
 /// A drop that is not committed yet: its extracts, but not its faults, of which
@@ -76,6 +78,19 @@ impl OpenDrop {
         Ok(())
     }
 
+    /// Checks that faults become records which ended extracts of the drop have.
+    pub fn resubmitted(&self, rows: &[Resubmitted]) -> Result<()> {
+        let is_there = |row: &Resubmitted| {
+            let open = self.extracts.iter().find(|open| open.id == row.extract);
+            let counts = open.and_then(|open| open.account.as_ref());
+            counts.is_some_and(|(counts, _)| (1..=counts.rows).contains(&row.record))
+        };
+        match rows.iter().find(|row| !is_there(row)) {
+            Some(row) => Err(failed(format!("the drop has no record for fault {}", row.fault))),
+            None => Ok(()),
+        }
+    }
+
     /// Takes the extract begun last out again; returns how many faults it had.
     pub fn undo(&mut self, id: ExtractId) -> Result<u64> {
         if self.extracts.last().is_none_or(|open| open.id != id) {
@@ -122,6 +137,25 @@ impl OpenDrop {
         let open = self.extracts.last_mut().filter(|open| open.id == id && open.account.is_none());
         open.ok_or_else(|| failed("no such extract is open".into()))
     }
+}
+
+/// Checks a batch that holds messages of batch `of` again; returns the numbers after it.
+pub(super) fn check_rebuilt(
+    batch: &BatchRow,
+    of: u64,
+    endpoints: &[&str],
+    now: Numbers,
+) -> Result<Numbers> {
+    if of >= batch.number {
+        return Err(failed(format!("batch {} cannot be made of batch {of}", batch.number)));
+    }
+    check_endpoints(Some(batch), endpoints)?;
+    let next = Numbers {
+        control: batch.first_control.saturating_add(batch.messages),
+        file: batch.number.saturating_add(1),
+    };
+    check_numbers(Some(batch), now, next)?;
+    Ok(next)
 }
 
 fn check_endpoints(batch: Option<&BatchRow>, endpoints: &[&str]) -> Result<()> {

@@ -79,8 +79,11 @@ pub struct DropRow {
 pub struct FaultFound {
     /// The fault.
     pub row: FaultRow,
-    /// Where it stands: the state of its code's owner, or DELETED.
-    pub state: QueueState,
+    /// Where it stands: the state of its code's owner, or DELETED; none of one that was
+    /// converted again and counts as what it became.
+    pub state: Option<QueueState>,
+    /// The record that it became then.
+    pub again: Option<(ExtractId, u64)>,
 }
 
 /// Which faults are wanted.
@@ -135,17 +138,23 @@ pub enum Stage {
     Uncertain,
     /// Other bytes stand under the final name; a person decides.
     Conflict,
+    /// Set aside until somebody lets it go, or its time comes; nothing was tried since.
+    Held,
+    /// Given up by an operator before anything of it was sent.
+    Deleted,
 }
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Stage; 6] = [
+    pub const ALL: [Stage; 8] = [
         Stage::Waiting,
         Stage::Sending,
         Stage::Verified,
         Stage::Delivered,
         Stage::Uncertain,
         Stage::Conflict,
+        Stage::Held,
+        Stage::Deleted,
     ];
 
     /// Returns the word the ledger keeps.
@@ -157,7 +166,14 @@ impl Stage {
             Stage::Delivered => "delivered",
             Stage::Uncertain => "uncertain",
             Stage::Conflict => "conflict",
+            Stage::Held => "held",
+            Stage::Deleted => "deleted",
         }
+    }
+
+    /// True where nothing is to be sent any more.
+    pub const fn is_done(self) -> bool {
+        matches!(self, Stage::Delivered | Stage::Deleted)
     }
 
     /// Returns the queue state of the messages in such a batch.
@@ -165,6 +181,8 @@ impl Stage {
         match self {
             Stage::Waiting => QueueState::New,
             Stage::Delivered => QueueState::Processed,
+            Stage::Held => QueueState::Scheduled,
+            Stage::Deleted => QueueState::Deleted,
             _ => QueueState::Pending,
         }
     }
@@ -199,6 +217,8 @@ pub struct DeliveryRow {
     pub failure: Option<Failure>,
     /// The evidence, once delivered.
     pub receipt: Option<Receipt>,
+    /// When a held delivery goes on by itself, unix seconds; none: when somebody says so.
+    pub held_until: Option<i64>,
 }
 
 impl DeliveryRow {
@@ -215,6 +235,7 @@ impl DeliveryRow {
             failures: 0,
             failure: None,
             receipt: None,
+            held_until: None,
         }
     }
 }
@@ -278,6 +299,29 @@ pub struct FaultRow {
     pub at: i64,
 }
 
+/// A record of the queue that was converted again, and the record it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resubmitted {
+    /// The fault that waited.
+    pub fault: i64,
+    /// The extract that its text was taken in with again.
+    pub extract: ExtractId,
+    /// The record there, counted from 1.
+    pub record: u64,
+}
+
+/// Whether new batches of an interface are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Holding {
+    /// They go out as they are made.
+    #[default]
+    No,
+    /// Until somebody releases them.
+    Open,
+    /// Until this time, unix seconds.
+    Until(i64),
+}
+
 /// Messages by queue state, derived: a message stands where its batch stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -305,7 +349,7 @@ impl Totals {
             let mut stages = same.iter().map(|delivery| delivery.stage);
             let state = batch_state(&mut stages);
             self.add(state, batch.messages);
-            if state != QueueState::Processed {
+            if !state.is_final() {
                 let oldest = self.oldest_waiting.unwrap_or(batch.made_at);
                 self.oldest_waiting = Some(oldest.min(batch.made_at));
             }
@@ -317,6 +361,9 @@ impl Totals {
 pub fn batch_state(stages: &mut dyn Iterator<Item = Stage>) -> QueueState {
     let together = |one, other| match (one, other) {
         (one, other) if one == other => one,
+        (QueueState::Scheduled, QueueState::New) | (QueueState::New, QueueState::Scheduled) => {
+            QueueState::New
+        }
         (QueueState::Processed | QueueState::Distributed, _)
         | (_, QueueState::Processed | QueueState::Distributed) => QueueState::Distributed,
         _ => QueueState::Pending,
@@ -336,7 +383,9 @@ mod tests {
         assert_eq!(state(&[Waiting, Sending]), QueueState::Pending);
         assert_eq!(state(&[Uncertain]), QueueState::Pending);
         assert_eq!(state(&[Delivered, Delivered]), QueueState::Processed);
-        for other in [Waiting, Sending, Verified, Uncertain, Conflict] {
+        assert_eq!(state(&[Held, Held]), QueueState::Scheduled);
+        assert_eq!(state(&[Held, Waiting]), QueueState::New);
+        for other in [Waiting, Sending, Verified, Uncertain, Conflict, Held] {
             assert_eq!(state(&[other, Delivered]), QueueState::Distributed, "{other}");
             assert_eq!(state(&[Delivered, Waiting, other]), QueueState::Distributed, "{other}");
         }

@@ -10,12 +10,22 @@
 //! | a person's *delivered* | any but delivered | delivered |
 //! | a person's *resend* | any but delivered | sending |
 //! | a person's *retry* | any but delivered | the same |
+//! | `hold` | waiting | held |
+//! | `release` | held | waiting |
+//! | `delete` | held, and no try was ever made | deleted |
+//! | `resend` | delivered | waiting |
+//!
+//! No decision is made about a delivery that is held or deleted: it is released first.
+//! These four are steps of the queue too (`domain/queue.rs`), which has the last word.
 //!
 //! The row that guards the promise is the first: from *verified* no upload begins,
 //! since the rename may have happened (`delivery.md` section 3). Who wants to send
 //! the bytes again says so first, by a `failed` that names the stage to go to.
 
-use super::{Decision, DeliveryRow, Failure, LedgerError, Receipt, Result, Sign, Stage, Temp};
+use super::{
+    Decision, DeliveryRow, Failure, Holding, LedgerError, Receipt, Result, Sign, Stage, Temp,
+};
+use crate::domain::Step;
 
 impl DeliveryRow {
     /// A try begins under a temporary name.
@@ -84,10 +94,12 @@ impl DeliveryRow {
 
     /// Somebody decided, who may know what the server cannot tell.
     pub(super) fn decide(mut self, decision: Decision, sign: &Sign) -> Result<DeliveryRow> {
-        if self.stage == Stage::Delivered {
-            return Err(self.refused("is delivered already"));
+        match self.stage {
+            Stage::Delivered => return Err(self.refused("is delivered already")),
+            Stage::Held => return Err(self.refused("is held; release it first")),
+            Stage::Deleted => return Err(self.refused("is deleted")),
+            _ => self.go_on(),
         }
-        self.go_on();
         match decision {
             Decision::Delivered => {
                 let receipt = self.told(sign);
@@ -102,6 +114,57 @@ impl DeliveryRow {
                 Ok(self)
             }
             Decision::Retry => Ok(self),
+        }
+    }
+
+    /// An operator sets it aside, until a time or for as long as it takes.
+    pub(super) fn hold(mut self, until: Option<i64>) -> Result<DeliveryRow> {
+        self.may(Step::Hold, "held: only what waits for its first step can be")?;
+        (self.stage, self.held_until) = (Stage::Held, until);
+        Ok(self)
+    }
+
+    /// A new delivery of an interface whose new batches may be held.
+    pub(super) fn under(self, holding: Holding) -> Result<DeliveryRow> {
+        match holding {
+            Holding::No => Ok(self),
+            Holding::Open => self.hold(None),
+            Holding::Until(at) => self.hold(Some(at)),
+        }
+    }
+
+    /// Its time came, or an operator lets it go.
+    pub(super) fn release(mut self) -> Result<DeliveryRow> {
+        self.may(Step::Release, "released")?;
+        (self.stage, self.held_until) = (Stage::Waiting, None);
+        Ok(self)
+    }
+
+    /// An operator gives it up. Where a try was made something of it may be seen at the
+    /// other end, so it cannot be taken back.
+    pub(super) fn delete(mut self) -> Result<DeliveryRow> {
+        self.may(Step::Delete, "deleted: hold it first")?;
+        if self.tries > 0 || self.resent > 0 {
+            return Err(self.refused("cannot be deleted: a try to send it was made"));
+        }
+        (self.stage, self.held_until) = (Stage::Deleted, None);
+        Ok(self)
+    }
+
+    /// An operator wants the same bytes sent to somebody who had them.
+    pub(super) fn resend(mut self) -> Result<DeliveryRow> {
+        self.may(Step::Resend, "sent again: only what was delivered can be")?;
+        (self.stage, self.receipt, self.failure) = (Stage::Waiting, None, None);
+        (self.temp, self.rename_at, self.failures) = (None, None, 0);
+        self.resent += 1;
+        Ok(self)
+    }
+
+    /// Asks the table of the queue.
+    fn may(&self, step: Step, what: &str) -> Result<()> {
+        match self.stage.queue_state().after(step) {
+            Some(_) => Ok(()),
+            None => Err(self.refused(&format!("is {} and cannot be {what}", self.stage))),
         }
     }
 
@@ -136,6 +199,11 @@ impl DeliveryRow {
         let (number, endpoint) = (self.batch.number, &self.endpoint);
         LedgerError::Failed(format!("batch {number} to {endpoint} {what}"))
     }
+}
+
+/// Returns the error for a batch that nobody promised.
+pub(super) fn no_batch(batch: u64) -> LedgerError {
+    LedgerError::Failed(format!("there is no batch {batch}"))
 }
 
 /// Returns the error for a delivery that nobody promised.
@@ -198,8 +266,20 @@ mod tests {
         for decision in [Decision::Delivered, Decision::Resend, Decision::Retry] {
             assert_eq!(allowed(&|row| row.decide(decision, &sign)), not_delivered, "{decision:?}");
         }
+        assert_eq!(allowed(&|row| row.hold(None)), [Waiting]);
+        assert_eq!(allowed(&DeliveryRow::release), [Held]);
+        assert_eq!(allowed(&DeliveryRow::delete), [Held]);
+        assert_eq!(allowed(&DeliveryRow::resend), [Delivered]);
         assert_eq!(allowed(&|row| row.failed(&failure(Some(Verified)))), [Verified]);
         assert_eq!(allowed(&|row| row.failed(&failure(Some(Delivered)))), []);
+    }
+
+    #[test]
+    fn what_was_tried_once_is_never_deleted() {
+        let tried = DeliveryRow { tries: 1, ..at(Stage::Held) };
+        assert!(tried.delete().unwrap_err().to_string().contains("a try to send it was made"));
+        let again = at(Stage::Delivered).resend().unwrap().hold(None).unwrap();
+        assert!(again.delete().is_err(), "it was delivered once");
     }
 
     #[test]

@@ -190,7 +190,7 @@ fn a_decision_cannot_be_taken_back_or_forged_from_outside() {
         "DELETE FROM action WHERE id = 3",
         "DELETE FROM action WHERE id = 2",
         "UPDATE action SET id = 4 WHERE id = 3",
-        "INSERT INTO action SELECT 4, verb, about, actor, why, at, before, seal FROM action \
+        "INSERT INTO action SELECT 4, verb, about, was, now, actor, why, at, before, seal FROM action \
          WHERE id = 3",
     ];
     for sql in forge {

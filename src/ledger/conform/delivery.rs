@@ -11,7 +11,7 @@ impl Story<'_> {
     fn delivery_at(&mut self, stage: Stage) -> u64 {
         let number = self.drop_of(1, TEST).number;
         let ledger = self.ledger();
-        if stage != Stage::Waiting {
+        if !matches!(stage, Stage::Waiting | Stage::Held | Stage::Deleted) {
             ledger.sending(number, "test", &at(".part")).unwrap();
         }
         match stage {
@@ -20,6 +20,12 @@ impl Story<'_> {
             Stage::Delivered => ledger.delivered(number, "test", &receipt("seen")).unwrap(),
             Stage::Uncertain | Stage::Conflict => {
                 ledger.failed(number, "test", &failure(false, Some(stage))).unwrap();
+            }
+            Stage::Held | Stage::Deleted => {
+                ledger.hold(number, "test", None, &sign()).unwrap();
+                if stage == Stage::Deleted {
+                    ledger.delete_batch(number, &[], &sign()).unwrap();
+                }
             }
         }
         assert_eq!(self.at(number).stage, stage);

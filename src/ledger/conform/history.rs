@@ -37,7 +37,7 @@ impl Story<'_> {
         assert!(all.len() > 1 && all.is_sorted_by(|one, next| one.number > next.number));
         assert_eq!(ledger.drops(Some(all[0].number), 1).unwrap(), all[1..2]);
         let waits = ledger.fault_at(first, 2).unwrap().unwrap();
-        assert_eq!((waits.state, waits.row.fault.code), (QueueState::CboError, Code::I001));
+        assert_eq!((waits.state, waits.row.fault.code), (Some(QueueState::CboError), Code::I001));
         assert_eq!(ledger.fault(waits.row.id).unwrap(), Some(waits.clone()));
         assert_eq!(ledger.fault_at(second, 1).unwrap(), None);
         let id = waits.row.id;

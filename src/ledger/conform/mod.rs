@@ -7,6 +7,7 @@
 mod actions;
 mod delivery;
 mod history;
+mod mend;
 mod register;
 
 use crate::digest::Digest;
@@ -44,6 +45,11 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.stopped_deliveries_go_on_when_asked_but_none_in_doubt();
     story.a_decision_is_done_and_signed();
     story.closed_faults_wait_for_nobody();
+    story.what_is_resubmitted_counts_as_what_it_became();
+    story.a_batch_is_made_of_another_once();
+    story.what_is_held_waits_until_it_is_released_or_given_up();
+    story.new_batches_are_held_where_the_interface_is();
+    story.what_was_delivered_may_be_sent_again();
     story.messages_stand_where_their_batch_stands();
     story.what_was_dropped_is_found_again();
     story.lists_are_newest_first_and_no_longer_than_asked();

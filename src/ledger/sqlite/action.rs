@@ -5,36 +5,39 @@ use std::collections::BTreeMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
 
+use super::FAULT_STATES;
+use super::query::all;
 use super::row::{big, check_seal, counter, sealed, set_counter, value};
-use super::{FAULT_STATES, all};
 use crate::domain::QueueState;
-use crate::ledger::{ActionRow, Closing, Result, Sign};
+use crate::ledger::{Act, ActionRow, Closing, Result, Sign};
 
 /// The counter of all actions.
 pub(super) const ACTIONS: &str = "actions";
 
-const ACTION: &str = "id, verb, about, actor, why, at, before, seal";
-const ACTION_END: usize = 7;
+const ACTION: &str = "id, verb, about, was, now, actor, why, at, before, seal";
+const ACTION_END: usize = 9;
 
 /// The column `seal` of an action.
 const NEWEST: &str = "SELECT seal FROM action ORDER BY id DESC LIMIT 1";
 
 /// Writes an action behind the others; returns its number.
-pub(super) fn insert(conn: &Connection, verb: &str, about: &str, sign: &Sign) -> Result<i64> {
+pub(super) fn insert(conn: &Connection, act: &Act, sign: &Sign) -> Result<i64> {
     let id = big(counter(conn, ACTIONS)? + 1)?;
     let before: String = value(conn, NEWEST)?.unwrap_or_default();
     let values = sealed(vec![
         id.into(),
-        verb.to_string().into(),
-        about.to_string().into(),
+        act.verb.to_string().into(),
+        act.about.clone().into(),
+        act.was.clone().into(),
+        act.now.clone().into(),
         sign.by.clone().into(),
         sign.why.clone().into(),
         sign.at.into(),
         before.into(),
     ]);
     conn.prepare_cached(
-        "INSERT INTO action (id, verb, about, actor, why, at, before, seal) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO action (id, verb, about, was, now, actor, why, at, before, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )?
     .execute(params_from_iter(values))?;
     set_counter(conn, ACTIONS, id.unsigned_abs())?;
@@ -67,9 +70,11 @@ pub(super) fn broken_links(conn: &Connection) -> Result<Vec<String>> {
 /// Reads an action, the seal of the one before, and its own.
 fn read(row: &Row<'_>) -> Result<(ActionRow, String, String)> {
     check_seal(row, 0, ACTION_END)?;
-    let sign = Sign { by: row.get(3)?, why: row.get(4)?, at: row.get(5)? };
-    let action = ActionRow { id: row.get(0)?, verb: row.get(1)?, about: row.get(2)?, sign };
-    Ok((action, row.get(6)?, row.get(7)?))
+    let sign = Sign { by: row.get(5)?, why: row.get(6)?, at: row.get(7)? };
+    let (was, now) = (row.get(3)?, row.get(4)?);
+    let action =
+        ActionRow { id: row.get(0)?, verb: row.get(1)?, about: row.get(2)?, was, now, sign };
+    Ok((action, row.get(8)?, row.get(9)?))
 }
 
 /// Closes the faults that wait; returns how many, or 0 without a change.
@@ -87,8 +92,10 @@ pub(super) fn close_faults(conn: &Connection, which: &Closing, sign: &Sign) -> R
     if closed == 0 || missed {
         return Ok(0);
     }
-    let action = insert(conn, "close", &which.about(), sign)?;
     let state = QueueState::Deleted.to_string();
+    let was = counts.keys().cloned().collect::<Vec<_>>().join(", ");
+    let act = Act { verb: "close", about: which.about(), was, now: state.clone() };
+    let action = insert(conn, &act, sign)?;
     let update = format!("UPDATE fault SET state = '{state}', action = {action} WHERE {open}");
     conn.execute(&update, params.as_slice())?;
     for state in FAULT_STATES.map(|state| state.to_string()) {

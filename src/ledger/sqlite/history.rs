@@ -3,13 +3,16 @@
 use rusqlite::Row;
 use rusqlite::types::Value;
 
+use super::error::wrong_value;
+use super::query::{all, at_most, one};
 use super::row::{self, BATCH, EXTRACT, FAULT, big};
-use super::{Sqlite, all, at_most, error::wrong_value, one};
+use super::{RESUBMITTED, Sqlite};
 use crate::domain::{ExtractKind, QueueState};
 use crate::ledger::{
     BatchRow, DropRow, ExtractId, ExtractRow, FaultFound, FaultsLike, History, Result,
 };
 
+const STANDS: &str = "f.state, f.next_extract, f.next_record";
 const FROM_FAULT: &str = "FROM fault f JOIN extract e ON e.id = f.extract";
 
 impl Sqlite {
@@ -72,12 +75,12 @@ impl History for Sqlite {
 
     fn fault_at(&self, extract: ExtractId, record: u64) -> Result<Option<FaultFound>> {
         let sql =
-            format!("SELECT {FAULT}, f.state {FROM_FAULT} WHERE f.extract = $1 AND f.record = $2");
+            format!("SELECT {FAULT}, {STANDS} {FROM_FAULT} WHERE f.extract = $1 AND f.record = $2");
         one(&self.conn, &sql, [extract.0, big(record)?], found)
     }
 
     fn fault(&self, id: i64) -> Result<Option<FaultFound>> {
-        let sql = format!("SELECT {FAULT}, f.state {FROM_FAULT} WHERE f.id = $1");
+        let sql = format!("SELECT {FAULT}, {STANDS} {FROM_FAULT} WHERE f.id = $1");
         one(&self.conn, &sql, [id], found)
     }
 
@@ -91,7 +94,7 @@ impl History for Sqlite {
             ("e.taken_at <", to.map(Value::from)),
             ("f.id <", before.map(Value::from)),
         ];
-        let (mut sql, mut values) = (format!("SELECT {FAULT}, f.state {FROM_FAULT}"), Vec::new());
+        let (mut sql, mut values) = (format!("SELECT {FAULT}, {STANDS} {FROM_FAULT}"), Vec::new());
         for (condition, value) in conditions {
             if let Some(value) = value {
                 sql += if values.is_empty() { " WHERE " } else { " AND " };
@@ -104,9 +107,14 @@ impl History for Sqlite {
     }
 }
 
-/// Reads a fault from the columns [`FAULT`] and its state.
+/// Reads a fault from the columns [`FAULT`], its state and what it became.
 fn found(row: &Row<'_>) -> Result<FaultFound> {
     let word: String = row.get(10)?;
-    let state = QueueState::of_word(&word).ok_or_else(|| wrong_value("state"))?;
-    Ok(FaultFound { row: row::fault(row)?, state })
+    let (extract, record): (Option<i64>, Option<i64>) = (row.get(11)?, row.get(12)?);
+    let again = extract.zip(record).map(|(id, record)| (ExtractId(id), record.unsigned_abs()));
+    let state = match word.as_str() {
+        RESUBMITTED => None,
+        _ => Some(QueueState::of_word(&word).ok_or_else(|| wrong_value("state"))?),
+    };
+    Ok(FaultFound { row: row::fault(row)?, state, again })
 }

@@ -7,7 +7,10 @@
 mod action;
 mod error;
 mod history;
+mod mend;
 mod open;
+mod promise;
+mod query;
 mod register;
 mod row;
 
@@ -15,21 +18,24 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, Params, Row, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::actions::about;
 use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
 use super::steps::no_delivery;
 use super::{
-    ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow,
-    Ledger, NewExtract, Numbers, Receipt, Result, Sign, Temp, Totals,
+    Act, ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure,
+    FaultRow, Holding, Ledger, NewExtract, Numbers, Receipt, Resubmitted, Result, Sign, Temp,
+    Totals,
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
 use crate::domain::{Counts, Fault, Notes, QueueState};
+use promise::{commit, numbers};
+use query::{all, at_most, count_faults, deliveries, delivery, extract, one, took};
 use register::Log;
-use row::{BATCH, DELIVERY, EXTRACT, FAULT};
+use row::{BATCH, EXTRACT, FAULT};
 
 /// A ledger in a file.
 pub struct Sqlite {
@@ -44,14 +50,21 @@ struct Open {
 }
 
 /// Deliveries that are not done, in order; the index `delivery_open` has the same words.
-const OPEN: &str = "WHERE d.stage <> 'delivered' ORDER BY d.batch, d.endpoint";
+const OPEN: &str = "WHERE d.stage NOT IN ('delivered', 'deleted') ORDER BY d.batch, d.endpoint";
 
 /// All deliveries of the batches that have one which is not done.
 const IN_OPEN: &str = "WHERE d.batch IN \
-     (SELECT o.batch FROM delivery o WHERE o.stage <> 'delivered') ORDER BY d.batch";
+     (SELECT o.batch FROM delivery o WHERE o.stage NOT IN ('delivered', 'deleted')) \
+     ORDER BY d.batch";
 
 /// The counter of all messages that were ever made.
 const MADE: &str = "messages";
+
+/// The counter of the messages of deleted batches.
+const GIVEN_UP: &str = "given_up";
+
+/// The word of a fault that was converted again: it counts as what it became.
+const RESUBMITTED: &str = "RESUBMITTED";
 
 /// The states a fault can be in; the names of their counters.
 const FAULT_STATES: [QueueState; 4] =
@@ -134,10 +147,29 @@ impl Sqlite {
         })
     }
 
+    /// A step of a delivery that a person asked for.
+    fn signed(
+        &mut self,
+        verb: &'static str,
+        batch: u64,
+        endpoint: &str,
+        sign: &Sign,
+        step: impl FnOnce(DeliveryRow) -> Result<DeliveryRow>,
+    ) -> Result<()> {
+        self.write(verb, |conn| {
+            let was = delivery(conn, batch, endpoint)?;
+            let was = was.ok_or_else(|| no_delivery(batch, endpoint))?;
+            let now = step(was.clone())?;
+            row::put_delivery(conn, &now)?;
+            action::insert(conn, &Act::on(verb, &was, &now), sign).map(|_| ())
+        })
+    }
+
     /// Returns which counters are not what they count.
     fn wrong_counters(&self, mut real: BTreeMap<String, u64>) -> Result<Vec<String>> {
         let mut problems = Vec::new();
-        for name in FAULT_STATES.map(|state| state.to_string()).into_iter().chain([MADE.into()]) {
+        let others = [MADE, GIVEN_UP, RESUBMITTED].map(String::from);
+        for name in FAULT_STATES.map(|state| state.to_string()).into_iter().chain(others) {
             let kept = row::counter(&self.conn, &name)?;
             let real = real.remove(&name).unwrap_or(0);
             if kept != real {
@@ -290,7 +322,9 @@ impl Ledger for Sqlite {
             for row in rows {
                 row::put_delivery(conn, &row)?;
                 let about = about(&row.batch.name, &row.endpoint);
-                action::insert(conn, Decision::Retry.word(), &about, sign)?;
+                let state = row.stage.queue_state().to_string();
+                let (was, now) = (state.clone(), state);
+                action::insert(conn, &Act { verb: Decision::Retry.word(), about, was, now }, sign)?;
                 count += 1;
             }
             Ok(count)
@@ -306,11 +340,63 @@ impl Ledger for Sqlite {
     ) -> Result<()> {
         self.write("decide", |conn| {
             let row = delivery(conn, batch, endpoint)?;
-            let row = row.ok_or_else(|| no_delivery(batch, endpoint))?.decide(decision, sign)?;
-            row::put_delivery(conn, &row)?;
-            action::insert(conn, decision.word(), &about(&row.batch.name, endpoint), sign)?;
-            Ok(())
+            let was = row.ok_or_else(|| no_delivery(batch, endpoint))?;
+            let now = was.clone().decide(decision, sign)?;
+            row::put_delivery(conn, &now)?;
+            action::insert(conn, &Act::on(decision.word(), &was, &now), sign).map(|_| ())
         })
+    }
+
+    fn hold(&mut self, batch: u64, endpoint: &str, until: Option<i64>, sign: &Sign) -> Result<()> {
+        self.signed("hold", batch, endpoint, sign, |row| row.hold(until))
+    }
+
+    fn release(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
+        self.signed("release", batch, endpoint, sign, DeliveryRow::release)
+    }
+
+    fn resend(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
+        self.signed("resend", batch, endpoint, sign, DeliveryRow::resend)
+    }
+
+    fn delete_batch(&mut self, batch: u64, entries: &[u8], sign: &Sign) -> Result<()> {
+        self.delete(batch, entries, sign)
+    }
+
+    fn commit_rebuilt(
+        &mut self,
+        batch: &BatchRow,
+        of: u64,
+        endpoints: &[&str],
+        request: &str,
+        sign: &Sign,
+    ) -> Result<()> {
+        self.write("commit_rebuilt", |conn| {
+            mend::rebuilt(conn, batch, (of, request), endpoints, sign)
+        })
+    }
+
+    fn rebuilt(&self) -> Result<Vec<(u64, u64, String)>> {
+        mend::all_rebuilt(&self.conn)
+    }
+
+    fn resubmitted(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()> {
+        self.in_drop(|conn, open, _| {
+            open.rules.resubmitted(rows)?;
+            mend::resubmitted(conn, rows, act, sign)
+        })
+    }
+
+    fn holding(&self) -> Result<Holding> {
+        mend::holding(&self.conn)
+    }
+
+    fn set_holding(&mut self, holding: Holding, act: &Act, sign: &Sign) -> Result<()> {
+        self.write("set_holding", |conn| mend::set_holding(conn, holding, act, sign))
+    }
+
+    fn act(&mut self, act: &Act, sign: &Sign) -> Result<()> {
+        self.write("act", |conn| action::insert(conn, act, sign).map(|_| ()))
     }
 
     fn close_faults(&mut self, which: &Closing, sign: &Sign) -> Result<u64> {
@@ -324,7 +410,9 @@ impl Ledger for Sqlite {
         totals.add_batches(&deliveries(&self.conn, IN_OPEN)?);
         let open: u64 = totals.states.values().sum();
         let made = row::counter(&self.conn, MADE)?;
-        totals.add(QueueState::Processed, made.saturating_sub(open));
+        let given_up = row::counter(&self.conn, GIVEN_UP)?;
+        totals.add(QueueState::Deleted, given_up);
+        totals.add(QueueState::Processed, made.saturating_sub(open + given_up));
         for state in FAULT_STATES {
             totals.add(state, row::counter(&self.conn, &state.to_string())?);
         }
@@ -341,6 +429,14 @@ impl Ledger for Sqlite {
 
     fn actions(&self, limit: u64) -> Result<Vec<ActionRow>> {
         action::newest(&self.conn, at_most(limit))
+    }
+
+    fn each_fault(&self, see: &mut dyn FnMut(FaultRow) -> Result<()>) -> Result<()> {
+        query::each_fault(&self.conn, see)
+    }
+
+    fn extract_row(&self, id: ExtractId) -> Result<Option<ExtractRow>> {
+        query::extract_row(&self.conn, id)
     }
 
     fn extracts(&self, limit: u64) -> Result<Vec<ExtractRow>> {
@@ -371,119 +467,19 @@ impl Ledger for Sqlite {
             batches: self.batches()?,
             deliveries: deliveries(&self.conn, "ORDER BY d.batch, d.endpoint")?,
             faults,
+            rebuilt: self.rebuilt()?.into_iter().map(|(batch, of, _)| (batch, of)).collect(),
         };
         problems.extend(contents.problems());
         let made = contents.batches.iter().map(|batch| batch.messages).sum();
-        if made > 0 {
-            counts.insert(MADE.to_string(), made);
-        }
+        let counted = [(MADE, made), (GIVEN_UP, mend::given_up(&contents.deliveries))];
+        counts.extend(
+            counted.into_iter().filter(|(_, count)| *count > 0).map(|(name, n)| (name.into(), n)),
+        );
         problems.extend(self.wrong_counters(counts)?);
         problems.extend(self.register.check(&self.conn)?);
         problems.extend(action::broken_links(&self.conn)?);
         Ok(problems)
     }
-}
-
-fn commit(
-    conn: &Connection,
-    rules: OpenDrop,
-    batch: Option<&BatchRow>,
-    endpoints: &[&str],
-    next: Numbers,
-) -> Result<()> {
-    let closed = rules.close(batch, endpoints, numbers(conn)?, next)?;
-    if let Some(batch) = batch {
-        row::insert_batch(conn, batch)?;
-        let made = row::counter(conn, MADE)?;
-        row::set_counter(conn, MADE, made + batch.messages)?;
-        for endpoint in endpoints {
-            row::put_delivery(conn, &DeliveryRow::waiting(batch, endpoint))?;
-        }
-    }
-    closed.extracts.iter().try_for_each(|extract| row::insert_extract(conn, extract))?;
-    for (state, count) in &closed.faults {
-        let name = state.to_string();
-        row::set_counter(conn, &name, row::counter(conn, &name)? + count)?;
-    }
-    row::set_counter(conn, "control", next.control)?;
-    row::set_counter(conn, "file", next.file)?;
-    crashpoint("ledger.commit_drop.before")?;
-    conn.execute_batch("COMMIT")?;
-    crashpoint("ledger.commit_drop.after")?;
-    Ok(())
-}
-
-fn numbers(conn: &Connection) -> Result<Numbers> {
-    Ok(Numbers { control: row::counter(conn, "control")?, file: row::counter(conn, "file")? })
-}
-
-fn extract(conn: &Connection, digest: &Digest) -> Result<Option<ExtractRow>> {
-    let sql =
-        format!("SELECT {EXTRACT} FROM extract e WHERE e.digest = $1 ORDER BY e.id DESC LIMIT 1");
-    one(conn, &sql, [digest.to_string()], row::extract)
-}
-
-/// Returns the name of the extract that this very file was taken as.
-fn took(conn: &Connection, digest: &Digest, inode: u64) -> Result<Option<String>> {
-    let sql = "SELECT name FROM extract WHERE digest = $1 AND inode = $2";
-    one(conn, sql, (digest.to_string(), inode.cast_signed()), |row| Ok(row.get(0)?))
-}
-
-fn delivery(conn: &Connection, batch: u64, endpoint: &str) -> Result<Option<DeliveryRow>> {
-    let sql = format!(
-        "SELECT {BATCH}, {DELIVERY} FROM delivery d JOIN batch b ON b.number = d.batch \
-         WHERE d.batch = $1 AND d.endpoint = $2"
-    );
-    one(conn, &sql, (row::big(batch)?, endpoint), row::delivery)
-}
-
-fn deliveries(conn: &Connection, which: &str) -> Result<Vec<DeliveryRow>> {
-    let sql = format!(
-        "SELECT {BATCH}, {DELIVERY} FROM delivery d JOIN batch b ON b.number = d.batch {which}"
-    );
-    all(conn, &sql, [], row::delivery)
-}
-
-/// Counts the faults of each extract and in each state, row by row: SQLite would
-/// sort them all in memory.
-fn count_faults(conn: &Connection) -> Result<(BTreeMap<ExtractId, u64>, BTreeMap<String, u64>)> {
-    let (mut extracts, mut states) = (BTreeMap::new(), BTreeMap::<String, u64>::new());
-    let mut query = conn.prepare("SELECT extract, state FROM fault ORDER BY id")?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        *extracts.entry(ExtractId(row.get(0)?)).or_default() += 1;
-        let state = row.get_ref(1)?.as_str().map_err(|_| error::wrong_value("state"))?;
-        match states.get_mut(state) {
-            Some(count) => *count += 1,
-            None => {
-                states.insert(state.to_string(), 1);
-            }
-        }
-    }
-    Ok((extracts, states))
-}
-
-fn all<T>(
-    conn: &Connection,
-    sql: &str,
-    params: impl Params,
-    read: impl FnMut(&Row<'_>) -> Result<T>,
-) -> Result<Vec<T>> {
-    conn.prepare_cached(sql)?.query_and_then(params, read)?.collect()
-}
-
-fn one<T>(
-    conn: &Connection,
-    sql: &str,
-    params: impl Params,
-    read: impl FnMut(&Row<'_>) -> Result<T>,
-) -> Result<Option<T>> {
-    conn.prepare_cached(sql)?.query_and_then(params, read)?.next().transpose()
-}
-
-/// SQL counts up to a signed number.
-fn at_most(limit: u64) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

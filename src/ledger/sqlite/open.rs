@@ -18,8 +18,18 @@ const SCHEMA: i64 = 4;
 const TABLES: &str = include_str!("schema.sql");
 
 /// Counters that start at nothing.
-const FROM_NOTHING: [&str; 7] =
-    ["messages", "ERROR", "CBOERROR", "ATHENAERROR", "DELETED", "actions", BYTES];
+const FROM_NOTHING: [&str; 10] = [
+    "messages",
+    "ERROR",
+    "CBOERROR",
+    "ATHENAERROR",
+    "DELETED",
+    "RESUBMITTED",
+    "given_up",
+    "hold",
+    "actions",
+    BYTES,
+];
 
 /// File systems that share files between machines, by the magic number of
 /// statfs(2): there SQLite's locks lie, or its shared memory is not shared.

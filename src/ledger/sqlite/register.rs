@@ -14,7 +14,8 @@ use std::sync::OnceLock;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Sqlite, all, row};
+use super::query::all;
+use super::{Sqlite, row};
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, NewFile};
 use crate::domain::{Claim, Kind, Known};

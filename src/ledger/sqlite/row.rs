@@ -22,7 +22,7 @@ pub(super) const BATCH: &str =
 pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.place, \
      d.rename_at, d.tries, d.resent, d.failures, d.failure, d.failure_stopped, d.failure_at, \
      d.again_at, d.path, d.bytes, d.evidence, d.server, \
-     d.host_key, d.delivered_at, d.seal";
+     d.host_key, d.delivered_at, d.held_until, d.seal";
 
 /// The columns of an extract, with its seal.
 pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.inode, e.header, e.records, \
@@ -34,7 +34,7 @@ pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.pla
      f.source, e.name, e.taken_at";
 
 const BATCH_END: usize = 7;
-const DELIVERY_END: usize = 27;
+const DELIVERY_END: usize = 28;
 const EXTRACT_END: usize = 17;
 
 /// Returns a number as SQL has it.
@@ -184,6 +184,7 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
         failures: number(row, 16)?,
         failure,
         receipt,
+        held_until: row.get(27)?,
     })
 }
 
@@ -212,13 +213,14 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
         text(receipt.map(|receipt| &receipt.server)),
         text(receipt.map(|receipt| &receipt.host_key)),
         receipt.map(|receipt| receipt.at).into(),
+        row.held_until.into(),
     ]);
     conn.prepare_cached(
         "INSERT INTO delivery (batch, endpoint, stage, temp, place, rename_at, tries, resent, \
          failures, failure, failure_stopped, failure_at, again_at, path, bytes, evidence, server, \
-         host_key, delivered_at, seal) \
+         host_key, delivered_at, held_until, seal) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20) \
+         $19, $20, $21) \
          ON CONFLICT (batch, endpoint) DO UPDATE SET stage = excluded.stage, \
          temp = excluded.temp, place = excluded.place, rename_at = excluded.rename_at, \
          tries = excluded.tries, resent = excluded.resent, failures = excluded.failures, \
@@ -226,7 +228,7 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
          failure_at = excluded.failure_at, again_at = excluded.again_at, path = excluded.path, \
          bytes = excluded.bytes, evidence = excluded.evidence, server = excluded.server, \
          host_key = excluded.host_key, delivered_at = excluded.delivered_at, \
-         seal = excluded.seal",
+         held_until = excluded.held_until, seal = excluded.seal",
     )?
     .execute(rusqlite::params_from_iter(values))?;
     Ok(())

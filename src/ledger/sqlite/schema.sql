@@ -16,7 +16,9 @@ CREATE TABLE meta (
 
 -- `control`, `file`: the next free numbers. `messages`: all that were ever made.
 -- `ERROR`, `CBOERROR`, `ATHENAERROR`, `DELETED`: faults in that state, so that
--- nobody has to count a million rows. `actions`: how many there are.
+-- nobody has to count a million rows. `RESUBMITTED`: faults that were converted again.
+-- `given_up`: messages of deleted batches. `hold`: 0 new batches go out as they are made,
+-- 1 they are held, more: until that time. `actions`: how many there are.
 CREATE TABLE counter (
     name  TEXT PRIMARY KEY,
     value BIGINT NOT NULL,
@@ -56,12 +58,22 @@ CREATE TABLE delivery (
     server          TEXT,
     host_key        TEXT,
     delivered_at    BIGINT,
+    held_until      BIGINT,             -- when a held one goes on by itself
     seal            TEXT NOT NULL,
     PRIMARY KEY (batch, endpoint)
 );
 
 -- Finds the few that are not done among all that were.
-CREATE INDEX delivery_open ON delivery (batch, endpoint) WHERE stage <> 'delivered';
+CREATE INDEX delivery_open ON delivery (batch, endpoint)
+    WHERE stage NOT IN ('delivered', 'deleted');
+
+-- A batch that holds messages of an earlier one again, under new numbers.
+CREATE TABLE rebuilt (
+    batch   INTEGER PRIMARY KEY REFERENCES batch (number),
+    of      BIGINT NOT NULL REFERENCES batch (number),
+    request TEXT NOT NULL UNIQUE,       -- what asked for it: carried out once
+    seal    TEXT NOT NULL
+);
 
 -- A dropped file that was read, and what became of its rows.
 CREATE TABLE extract (
@@ -101,11 +113,13 @@ CREATE TABLE fault (
     record  BIGINT NOT NULL,
     line    BIGINT NOT NULL,
     code    TEXT NOT NULL,              -- Code::id
-    state   TEXT NOT NULL,              -- QueueState
+    state   TEXT NOT NULL,              -- QueueState, or RESUBMITTED
     place   TEXT NOT NULL,              -- the column; empty for a whole row
     field   TEXT,                       -- PID-10
     source  TEXT NOT NULL,              -- the record as dropped: patient data
-    action  BIGINT                      -- what closed it; none while it waits
+    action  BIGINT,                     -- what closed it; none while it waits
+    next_extract BIGINT,                -- where a resubmitted record stands now:
+    next_record  BIGINT                 -- it is that record of that extract
 );
 
 -- Both grow at their ends, so they cost little while a drop is read.
@@ -116,8 +130,10 @@ CREATE INDEX fault_state ON fault (state, id);
 -- before: none can be changed, put in or taken out without all that follow.
 CREATE TABLE action (
     id     INTEGER PRIMARY KEY,
-    verb   TEXT NOT NULL,               -- Decision::word, or close
+    verb   TEXT NOT NULL,               -- Decision::word, close, resubmit ...
     about  TEXT NOT NULL,               -- the batch and the endpoint, or the records
+    was    TEXT NOT NULL,               -- their state before, in the words of the queue
+    now    TEXT NOT NULL,               -- their state since then
     actor  TEXT NOT NULL,
     why    TEXT NOT NULL,
     at     BIGINT NOT NULL,

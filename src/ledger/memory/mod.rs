@@ -1,20 +1,22 @@
 //! A ledger that forgets: for dry runs and tests, and to keep the trait honest.
 
+mod history;
+mod register;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::actions::about;
-use super::integrity::Contents;
-use super::open_drop::{OpenDrop, seen_before, wrong_time};
-use super::register::{Kept, Register, claims, first, unsealed};
-use super::steps::no_delivery;
-use super::{
-    ActionRow, BatchRow, Closing, Decision, DeliveryRow, DropRow, ExtractId, ExtractRow, Failure,
-    FaultFound, FaultRow, FaultsLike, History, Ledger, NewExtract, Numbers, Receipt, Result, Sign,
-    Stage, Temp, Totals,
-};
 use crate::digest::Digest;
-use crate::domain::{Claim, Counts, Fault, Kind, Known, Notes, QueueState};
+use crate::domain::{Counts, Fault, Notes, QueueState};
+use crate::ledger::integrity::Contents;
+use crate::ledger::open_drop::{OpenDrop, check_rebuilt, seen_before, wrong_time};
+use crate::ledger::steps::{no_batch, no_delivery};
+use crate::ledger::{
+    Act, ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure,
+    FaultRow, Holding, Ledger, LedgerError, NewExtract, Numbers, Receipt, Resubmitted, Result,
+    Sign, Stage, Temp, Totals,
+};
+use register::{Records, remembered};
 
 /// A ledger in memory. Unlike the durable one it grows with every fault.
 #[derive(Default)]
@@ -28,18 +30,12 @@ pub struct Memory {
     columns: Vec<Vec<String>>,
     /// The faults that wait for nobody any more.
     closed: BTreeSet<i64>,
+    /// Those of them that were converted again, with what they are now.
+    resubmitted: BTreeMap<i64, Resubmitted>,
+    rebuilt: Vec<(u64, u64, String)>,
+    holding: Holding,
     actions: Vec<ActionRow>,
     open: Option<Open>,
-}
-
-/// What is remembered, by kind and ID.
-type Records = BTreeMap<(Kind, Vec<u8>), Remembered>;
-
-#[derive(Clone)]
-struct Remembered {
-    known: Known,
-    claims: Vec<Claim>,
-    kept: Option<Kept>,
 }
 
 struct Open {
@@ -50,6 +46,9 @@ struct Open {
     /// Of those that ended.
     records: Records,
     columns: Vec<Vec<String>>,
+    /// Faults of earlier drops that are records of this one, and who says so.
+    again: Vec<Resubmitted>,
+    acts: Vec<(Act, Sign)>,
     name: Arc<str>,
     taken_at: i64,
 }
@@ -64,10 +63,41 @@ impl Memory {
         done
     }
 
-    fn act(&mut self, verb: &str, about: &str, sign: &Sign) {
+    fn sign(&mut self, act: &Act, sign: &Sign) {
         let id = self.actions.last().map_or(1, |row| row.id + 1);
-        let (verb, about, sign) = (verb.to_string(), about.to_string(), sign.clone());
-        self.actions.push(ActionRow { id, verb, about, sign });
+        let Act { verb, about, was, now } = act.clone();
+        let (verb, sign) = (verb.to_string(), sign.clone());
+        self.actions.push(ActionRow { id, verb, about, was, now, sign });
+    }
+
+    /// A step of a delivery that a person asked for.
+    fn signed(
+        &mut self,
+        verb: &'static str,
+        batch: u64,
+        endpoint: &str,
+        sign: &Sign,
+        step: impl FnOnce(DeliveryRow) -> Result<DeliveryRow>,
+    ) -> Result<()> {
+        let was = self.delivery(batch, endpoint)?;
+        self.step(batch, endpoint, step)?;
+        if let Some((was, now)) = was.zip(self.delivery(batch, endpoint)?) {
+            self.sign(&Act::on(verb, &was, &now), sign);
+        }
+        Ok(())
+    }
+
+    /// Puts a batch in, with its deliveries.
+    fn promise(&mut self, batch: &BatchRow, endpoints: &[&str]) -> Result<()> {
+        if self.batches.values().any(|other| other.name == batch.name) {
+            return Err(LedgerError::Failed(format!("{} is taken", batch.name)));
+        }
+        self.batches.insert(batch.number, batch.clone());
+        for endpoint in endpoints {
+            let row = DeliveryRow::waiting(batch, endpoint).under(self.holding)?;
+            self.deliveries.insert((batch.number, endpoint.to_string()), row);
+        }
+        Ok(())
     }
 
     fn waiting(&self) -> impl DoubleEndedIterator<Item = &FaultRow> {
@@ -112,6 +142,8 @@ impl Ledger for Memory {
             entries: Vec::new(),
             records: Records::new(),
             columns: self.columns.clone(),
+            again: Vec::new(),
+            acts: Vec::new(),
             name: "".into(),
             taken_at: 0,
         });
@@ -169,14 +201,14 @@ impl Ledger for Memory {
         let open = self.open.take().ok_or_else(|| wrong_time(false))?;
         let closed = open.rules.close(batch, endpoints, self.numbers, next)?;
         if let Some(batch) = batch {
-            if self.batches.values().any(|other| other.name == batch.name) {
-                return Err(super::LedgerError::Failed(format!("{} is taken", batch.name)));
-            }
-            self.batches.insert(batch.number, batch.clone());
-            for endpoint in endpoints {
-                let row = DeliveryRow::waiting(batch, endpoint);
-                self.deliveries.insert((batch.number, endpoint.to_string()), row);
-            }
+            self.promise(batch, endpoints)?;
+        }
+        for row in open.again {
+            self.closed.insert(row.fault);
+            self.resubmitted.insert(row.fault, row);
+        }
+        for (act, sign) in &open.acts {
+            self.sign(act, sign);
         }
         self.extracts.extend(closed.extracts);
         self.faults.extend(open.faults);
@@ -209,7 +241,7 @@ impl Ledger for Memory {
     }
 
     fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
-        let open = self.deliveries.values().filter(|row| row.stage != Stage::Delivered);
+        let open = self.deliveries.values().filter(|row| !row.stage.is_done());
         Ok(open.cloned().collect())
     }
 
@@ -236,12 +268,12 @@ impl Ledger for Memory {
         let mut done = Vec::new();
         for row in self.deliveries.values_mut() {
             if let Some(next) = row.clone().retry() {
+                done.push(Act::on(Decision::Retry.word(), row, &next));
                 *row = next;
-                done.push(about(&row.batch.name, &row.endpoint));
             }
         }
-        for about in &done {
-            self.act(Decision::Retry.word(), about, sign);
+        for act in &done {
+            self.sign(act, sign);
         }
         Ok(done.len() as u64)
     }
@@ -253,10 +285,100 @@ impl Ledger for Memory {
         decision: Decision,
         sign: &Sign,
     ) -> Result<()> {
-        self.step(batch, endpoint, |row| row.decide(decision, sign))?;
-        if let Some(row) = self.delivery(batch, endpoint)? {
-            self.act(decision.word(), &about(&row.batch.name, endpoint), sign);
+        self.signed(decision.word(), batch, endpoint, sign, |row| row.decide(decision, sign))
+    }
+
+    fn resubmitted(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()> {
+        let waits: BTreeSet<i64> = self.waiting().map(|row| row.id).collect();
+        let act = act.clone();
+        self.in_drop(|open| {
+            open.rules.resubmitted(rows)?;
+            if let Some(row) = rows.iter().find(|row| !waits.contains(&row.fault)) {
+                let what = format!("record {} does not wait", row.fault);
+                return Err(LedgerError::Failed(what));
+            }
+            open.again.extend(rows);
+            open.acts.push((act, sign.clone()));
+            Ok(())
+        })
+    }
+
+    fn commit_rebuilt(
+        &mut self,
+        batch: &BatchRow,
+        of: u64,
+        endpoints: &[&str],
+        request: &str,
+        sign: &Sign,
+    ) -> Result<()> {
+        if self.open.is_some() {
+            return Err(wrong_time(true));
         }
+        let next = check_rebuilt(batch, of, endpoints, self.numbers)?;
+        let first = self.deliveries(of)?.into_iter().next().ok_or_else(|| no_batch(of))?;
+        if self.rebuilt.iter().any(|(_, _, asked)| asked == request) {
+            let what = format!("request {request} was carried out before");
+            return Err(LedgerError::Failed(what));
+        }
+        self.promise(batch, endpoints)?;
+        self.rebuilt.push((batch.number, of, request.to_string()));
+        self.numbers = next;
+        self.sign(&Act::rebuilt(batch, &first), sign);
+        Ok(())
+    }
+
+    fn rebuilt(&self) -> Result<Vec<(u64, u64, String)>> {
+        Ok(self.rebuilt.clone())
+    }
+
+    fn hold(&mut self, batch: u64, endpoint: &str, until: Option<i64>, sign: &Sign) -> Result<()> {
+        self.signed("hold", batch, endpoint, sign, |row| row.hold(until))
+    }
+
+    fn release(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
+        self.signed("release", batch, endpoint, sign, DeliveryRow::release)
+    }
+
+    fn resend(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
+        self.signed("resend", batch, endpoint, sign, DeliveryRow::resend)
+    }
+
+    fn delete_batch(&mut self, batch: u64, entries: &[u8], sign: &Sign) -> Result<()> {
+        if self.open.is_some() {
+            return Err(wrong_time(true));
+        }
+        let rows = self.deliveries(batch)?;
+        if rows.is_empty() {
+            return Err(no_batch(batch));
+        }
+        let deleted = rows.iter().map(|row| row.clone().delete()).collect::<Result<Vec<_>>>()?;
+        let records = remembered(entries)?;
+        for (was, now) in rows.iter().zip(deleted) {
+            self.sign(&Act::on("delete", was, &now), sign);
+            self.deliveries.insert((batch, now.endpoint.clone()), now);
+        }
+        self.records.extend(records);
+        Ok(())
+    }
+
+    fn holding(&self) -> Result<Holding> {
+        Ok(self.holding)
+    }
+
+    fn set_holding(&mut self, holding: Holding, act: &Act, sign: &Sign) -> Result<()> {
+        if self.open.is_some() {
+            return Err(wrong_time(true));
+        }
+        self.holding = holding;
+        self.sign(act, sign);
+        Ok(())
+    }
+
+    fn act(&mut self, act: &Act, sign: &Sign) -> Result<()> {
+        if self.open.is_some() {
+            return Err(wrong_time(true));
+        }
+        self.sign(act, sign);
         Ok(())
     }
 
@@ -269,13 +391,18 @@ impl Ledger for Memory {
             Closing::File(name) => *row.fault.at.extract == **name,
             Closing::Code(code) => row.fault.code == *code,
         };
-        let found: Vec<i64> = self.waiting().filter(wanted).map(|row| row.id).collect();
+        let rows: Vec<&FaultRow> = self.waiting().filter(wanted).collect();
+        let found: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        let states: BTreeSet<String> =
+            rows.iter().map(|row| row.fault.code.owner().queue_state().to_string()).collect();
+        let was = states.into_iter().collect::<Vec<_>>().join(", ");
         let missed = matches!(which, Closing::Ids(ids) if ids.len() != found.len());
         if found.is_empty() || missed {
             return Ok(0);
         }
         self.closed.extend(&found);
-        self.act("close", &which.about(), sign);
+        let now = QueueState::Deleted.to_string();
+        self.sign(&Act { verb: "close", about: which.about(), was, now }, sign);
         Ok(found.len() as u64)
     }
 
@@ -286,6 +413,9 @@ impl Ledger for Memory {
         totals.add_batches(&deliveries);
         for row in &self.faults {
             let open = row.fault.code.owner().queue_state();
+            if self.resubmitted.contains_key(&row.id) {
+                continue;
+            }
             let closed = self.closed.contains(&row.id);
             totals.add(if closed { QueueState::Deleted } else { open }, 1);
         }
@@ -294,6 +424,14 @@ impl Ledger for Memory {
 
     fn faults(&self, limit: u64) -> Result<Vec<FaultRow>> {
         Ok(newest(self.waiting(), limit))
+    }
+
+    fn each_fault(&self, see: &mut dyn FnMut(FaultRow) -> Result<()>) -> Result<()> {
+        self.waiting().cloned().try_for_each(see)
+    }
+
+    fn extract_row(&self, id: ExtractId) -> Result<Option<ExtractRow>> {
+        Ok(self.extracts.iter().find(|row| row.id == id).cloned())
     }
 
     fn actions(&self, limit: u64) -> Result<Vec<ActionRow>> {
@@ -320,157 +458,9 @@ impl Ledger for Memory {
             batches: self.batches()?,
             deliveries: self.deliveries.values().cloned().collect(),
             faults,
+            rebuilt: self.rebuilt.iter().map(|(batch, of, _)| (*batch, *of)).collect(),
         };
         Ok(contents.problems())
-    }
-}
-
-impl Open {
-    fn index(&mut self) -> Result<()> {
-        let entries = std::mem::take(&mut self.entries);
-        let mut rest = entries.as_slice();
-        while !rest.is_empty() {
-            let (head, id, whole) = first(rest)?;
-            let values = unsealed(&rest[whole - head.sealed_kept()..whole])?.to_vec();
-            let kept = (head.kept > 0).then_some(Kept { columns: head.known.columns, values });
-            let claims = claims(&head, rest);
-            let remembered = Remembered { known: head.known, claims, kept };
-            self.records.insert((head.kind, id.to_vec()), remembered);
-            rest = &rest[whole..];
-        }
-        Ok(())
-    }
-}
-
-impl Memory {
-    fn find(&self, kind: Kind, id: &[u8]) -> Option<&Remembered> {
-        let key = (kind, id.to_vec());
-        let open = self.open.as_ref().and_then(|open| open.records.get(&key));
-        open.or_else(|| self.records.get(&key))
-    }
-}
-
-impl Register for Memory {
-    fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>> {
-        Ok(self.find(kind, id).map(|found| found.known))
-    }
-
-    fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Result<()> {
-        let mut all = self.records.clone();
-        all.extend(self.open.iter().flat_map(|open| open.records.clone()));
-        all.iter().filter(|((of, _), _)| *of == kind).for_each(|((_, id), remembered)| {
-            see(id, remembered.known);
-        });
-        Ok(())
-    }
-
-    fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
-        Ok(self.find(kind, id).and_then(|found| found.kept.clone()))
-    }
-
-    fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>> {
-        Ok(self.find(kind, id).map_or(Vec::new(), |found| found.claims.clone()))
-    }
-
-    fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>> {
-        let open = self.open.iter().flat_map(|open| open.records.keys());
-        let mut ids = open.chain(self.records.keys()).filter(|(of, _)| *of == kind);
-        let has = |id: &[u8]| self.find(kind, id).is_some_and(|one| one.claims.contains(claim));
-        Ok(ids.find(|(_, id)| has(id)).map(|(_, id)| id.clone()))
-    }
-
-    fn columns(&self) -> Result<Vec<(u32, Vec<String>)>> {
-        let columns = self.open.as_ref().map_or(&self.columns, |open| &open.columns);
-        Ok((1..).zip(columns.iter().cloned()).collect())
-    }
-
-    fn keep_columns(&mut self, names: &[String]) -> Result<u32> {
-        self.in_drop(|open| {
-            let at = open.columns.iter().position(|known| known == names);
-            let at = at.unwrap_or_else(|| {
-                open.columns.push(names.to_vec());
-                open.columns.len() - 1
-            });
-            Ok(at as u32 + 1)
-        })
-    }
-
-    fn remember(&mut self, entries: &[u8]) -> Result<()> {
-        self.in_drop(|open| {
-            open.entries.extend_from_slice(entries);
-            Ok(())
-        })
-    }
-}
-
-impl Memory {
-    fn found(&self, row: &FaultRow) -> FaultFound {
-        let open = row.fault.code.owner().queue_state();
-        let closed = self.closed.contains(&row.id);
-        let state = if closed { QueueState::Deleted } else { open };
-        FaultFound { row: row.clone(), state }
-    }
-}
-
-impl History for Memory {
-    fn drops(&self, before: Option<u64>, limit: u64) -> Result<Vec<DropRow>> {
-        let numbers: BTreeSet<u64> =
-            self.extracts.iter().map(|row| row.drop.0.cast_unsigned()).collect();
-        let numbers = numbers.into_iter().filter(|number| before.is_none_or(|it| *number < it));
-        let numbers: Vec<u64> = numbers.collect();
-        let newest = newest(numbers.iter(), limit).into_iter();
-        newest.filter_map(|number| self.drop_row(number).transpose()).collect()
-    }
-
-    fn drops_with_rows(&self) -> Result<Vec<u64>> {
-        let has = |row: &&ExtractRow| row.extract.kind.makes_messages() && row.counts.rows > 0;
-        let drops = self.extracts.iter().filter(has).map(|row| row.drop.0.cast_unsigned());
-        Ok(drops.collect::<BTreeSet<u64>>().into_iter().collect())
-    }
-
-    fn drop_row(&self, number: u64) -> Result<Option<DropRow>> {
-        let of_drop = |row: &&ExtractRow| row.drop.0.cast_unsigned() == number;
-        let extracts: Vec<ExtractRow> = self.extracts.iter().filter(of_drop).cloned().collect();
-        let batch = extracts.iter().find_map(|row| row.batch);
-        let batch = batch.and_then(|number| self.batches.get(&number).cloned());
-        Ok((!extracts.is_empty()).then_some(DropRow { number, extracts, batch }))
-    }
-
-    fn drop_of(&self, batch: u64) -> Result<Option<u64>> {
-        let found = self.extracts.iter().find(|row| row.batch == Some(batch));
-        Ok(found.map(|row| row.drop.0.cast_unsigned()))
-    }
-
-    fn batch_with(&self, control: u64) -> Result<Option<BatchRow>> {
-        let has = |batch: &&BatchRow| {
-            let nth = control.checked_sub(batch.first_control);
-            nth.is_some_and(|nth| nth < batch.messages)
-        };
-        Ok(self.batches.values().find(has).cloned())
-    }
-
-    fn fault_at(&self, extract: ExtractId, record: u64) -> Result<Option<FaultFound>> {
-        let is_it = |row: &&FaultRow| row.extract == extract && row.fault.at.record == record;
-        Ok(self.faults.iter().find(is_it).map(|row| self.found(row)))
-    }
-
-    fn fault(&self, id: i64) -> Result<Option<FaultFound>> {
-        Ok(self.faults.iter().find(|row| row.id == id).map(|row| self.found(row)))
-    }
-
-    fn faults_like(&self, like: &FaultsLike, limit: u64) -> Result<Vec<FaultFound>> {
-        let wanted = |found: &FaultFound| {
-            let FaultRow { id, fault, at, .. } = &found.row;
-            like.state.is_none_or(|state| state == found.state)
-                && like.code.is_none_or(|code| code == fault.code)
-                && like.file.as_ref().is_none_or(|file| **file == *fault.at.extract)
-                && like.from.is_none_or(|from| from <= *at)
-                && like.to.is_none_or(|to| *at < to)
-                && like.before.is_none_or(|before| *id < before)
-        };
-        let all: Vec<FaultFound> =
-            self.faults.iter().map(|row| self.found(row)).filter(wanted).collect();
-        Ok(newest(all.iter(), limit))
     }
 }
 

@@ -1,0 +1,103 @@
+//! What a ledger in memory knows of records.
+
+use std::collections::BTreeMap;
+
+use super::{Memory, Open};
+use crate::domain::{Claim, Kind, Known};
+use crate::ledger::Result;
+use crate::ledger::register::{Kept, Register, claims, first, unsealed};
+
+/// What is remembered, by kind and ID.
+pub(super) type Records = BTreeMap<(Kind, Vec<u8>), Remembered>;
+
+#[derive(Clone)]
+pub(super) struct Remembered {
+    known: Known,
+    claims: Vec<Claim>,
+    kept: Option<Kept>,
+}
+
+impl Open {
+    pub(super) fn index(&mut self) -> Result<()> {
+        let entries = std::mem::take(&mut self.entries);
+        self.records.extend(remembered(&entries)?);
+        Ok(())
+    }
+}
+
+/// Reads entries, one after the other.
+pub(super) fn remembered(entries: &[u8]) -> Result<Records> {
+    let mut records = Records::new();
+    let mut rest = entries;
+    while !rest.is_empty() {
+        let (head, id, whole) = first(rest)?;
+        let values = unsealed(&rest[whole - head.sealed_kept()..whole])?.to_vec();
+        let kept = (head.kept > 0).then_some(Kept { columns: head.known.columns, values });
+        let claims = claims(&head, rest);
+        let remembered = Remembered { known: head.known, claims, kept };
+        records.insert((head.kind, id.to_vec()), remembered);
+        rest = &rest[whole..];
+    }
+    Ok(records)
+}
+
+impl Memory {
+    fn find(&self, kind: Kind, id: &[u8]) -> Option<&Remembered> {
+        let key = (kind, id.to_vec());
+        let open = self.open.as_ref().and_then(|open| open.records.get(&key));
+        open.or_else(|| self.records.get(&key))
+    }
+}
+
+impl Register for Memory {
+    fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>> {
+        Ok(self.find(kind, id).map(|found| found.known))
+    }
+
+    fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Result<()> {
+        let mut all = self.records.clone();
+        all.extend(self.open.iter().flat_map(|open| open.records.clone()));
+        all.iter().filter(|((of, _), _)| *of == kind).for_each(|((_, id), remembered)| {
+            see(id, remembered.known);
+        });
+        Ok(())
+    }
+
+    fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
+        Ok(self.find(kind, id).and_then(|found| found.kept.clone()))
+    }
+
+    fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>> {
+        Ok(self.find(kind, id).map_or(Vec::new(), |found| found.claims.clone()))
+    }
+
+    fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>> {
+        let open = self.open.iter().flat_map(|open| open.records.keys());
+        let mut ids = open.chain(self.records.keys()).filter(|(of, _)| *of == kind);
+        let has = |id: &[u8]| self.find(kind, id).is_some_and(|one| one.claims.contains(claim));
+        Ok(ids.find(|(_, id)| has(id)).map(|(_, id)| id.clone()))
+    }
+
+    fn columns(&self) -> Result<Vec<(u32, Vec<String>)>> {
+        let columns = self.open.as_ref().map_or(&self.columns, |open| &open.columns);
+        Ok((1..).zip(columns.iter().cloned()).collect())
+    }
+
+    fn keep_columns(&mut self, names: &[String]) -> Result<u32> {
+        self.in_drop(|open| {
+            let at = open.columns.iter().position(|known| known == names);
+            let at = at.unwrap_or_else(|| {
+                open.columns.push(names.to_vec());
+                open.columns.len() - 1
+            });
+            Ok(at as u32 + 1)
+        })
+    }
+
+    fn remember(&mut self, entries: &[u8]) -> Result<()> {
+        self.in_drop(|open| {
+            open.entries.extend_from_slice(entries);
+            Ok(())
+        })
+    }
+}
