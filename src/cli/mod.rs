@@ -12,9 +12,11 @@ mod next;
 mod output;
 mod queue;
 mod run;
+mod serve;
 mod setup;
 mod sign;
 mod status;
+mod user;
 mod validate;
 mod watch;
 
@@ -120,6 +122,8 @@ pub fn main() -> ExitCode {
         Verb::Validate(args) => validate::validate(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
+        Verb::Serve(args) => serve::serve(&cli, args),
+        Verb::User(args) => user::user(&cli, args),
     };
     let exit = outcome.unwrap_or_else(|failure| {
         if failure.exit != Exit::DONE {

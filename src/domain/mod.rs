@@ -21,7 +21,9 @@ mod filter;
 mod form;
 mod known;
 mod layout;
+mod permission;
 mod queue;
+mod record;
 mod scope;
 mod telling;
 mod wire;
@@ -34,7 +36,9 @@ pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use known::{Claim, Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
+pub use permission::Permission;
 pub use queue::{QueueState, Step};
+pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
     InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup, Protocol,

@@ -6,7 +6,7 @@ use super::render::{Became, Rendered, Renderer, Worker};
 use super::selfcheck::Number;
 use crate::convert::Input;
 use crate::disk;
-use crate::domain::{Event, ExtractKind, Layout};
+use crate::domain::{Event, ExtractKind, Layout, Values};
 use crate::extract::Row;
 use crate::index::{IndexWriter, KeyOf, MessageEntry, Place, Reason, RowEntry, external_key, key};
 
@@ -52,7 +52,7 @@ impl Tracker {
     }
 
     /// Appends the keys of a record.
-    pub fn keys(&self, values: &csv::ByteRecord, keys: &mut Vec<u64>) {
+    pub fn keys(&self, values: Values<'_>, keys: &mut Vec<u64>) {
         for (of, cells) in &self.ids {
             let id = first_value(cells, values);
             if !id.is_empty() {

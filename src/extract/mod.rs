@@ -15,6 +15,7 @@ mod json;
 mod places;
 mod reading;
 mod rows;
+mod split;
 mod unpack;
 
 pub use blocks::{Block, Blocks, Limits};

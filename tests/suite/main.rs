@@ -35,3 +35,4 @@ mod validate;
 mod versions;
 mod vocabulary;
 mod watch;
+mod web;
