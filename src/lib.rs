@@ -14,10 +14,12 @@ pub mod disk;
 // Floor 2: nouns.
 pub mod domain;
 // Floor 3: pure verbs; they do not know each other.
+pub mod ack;
 pub mod batch;
 pub mod config;
 pub mod convert;
 pub mod extract;
+pub mod package;
 pub mod validate;
 // Floor 4: the world; its modules do not know each other.
 pub mod delivery;

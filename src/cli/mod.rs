@@ -12,6 +12,7 @@ mod next;
 mod output;
 mod queue;
 mod run;
+mod scope;
 mod serve;
 mod setup;
 mod sign;
@@ -120,6 +121,7 @@ pub fn main() -> ExitCode {
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
+        Verb::Scope(args) => scope::scope(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
         Verb::Serve(args) => serve::serve(&cli, args),

@@ -13,6 +13,8 @@
 //!
 //! Nothing here reads or writes anything.
 
+mod ack;
+mod answers;
 mod code;
 mod counts;
 mod event;
@@ -28,6 +30,8 @@ mod scope;
 mod telling;
 mod wire;
 
+pub use ack::{AckCode, Answer};
+pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
@@ -41,9 +45,9 @@ pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
-    InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup, Protocol,
-    Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
-    is_unfinished,
+    FilePer, InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup,
+    Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify,
+    Wrappers, is_unfinished,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

@@ -55,7 +55,7 @@ pub fn reindex(engine: &Engine, ledger: &dyn Ledger, drop: u64) -> Result<(), En
     found.by_own.values_mut().for_each(|rows| rows.reverse());
     let mut index = tracking::begin(&engine.spool)?;
     index.is_rebuilt();
-    if let Some(batch) = &row.batch {
+    for batch in &row.batches {
         match engine.batch_file(batch)? {
             Some(path) => messages(&path, &mut found, &mut index)?,
             None => log::error!("{}: its messages cannot be found again", batch.name),
@@ -65,7 +65,7 @@ pub fn reindex(engine: &Engine, ledger: &dyn Ledger, drop: u64) -> Result<(), En
         let reason = reason(ledger, &row, &one.place)?;
         index.row(&RowEntry { reason, place: one.place }, &one.keys)?;
     }
-    tracking::publish(&engine.spool, index, drop, row.batch.map(|batch| batch.number))
+    tracking::publish(&engine.spool, index, drop, row.batches.first().map(|batch| batch.number))
 }
 
 fn reason(ledger: &dyn Ledger, drop: &DropRow, place: &Place) -> Result<Reason, EngineError> {

@@ -115,7 +115,7 @@ pub fn check(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, Engin
                 wrong.push(Checked::wrong(what, format!("{err}; remove it, and {todo}")));
             }
             Ok(index) => {
-                let messages = drop.batch.as_ref().map_or(0, |batch| batch.messages);
+                let messages = drop.messages();
                 let rows = drop.extracts.iter().filter(|row| row.extract.kind.makes_messages());
                 let rows: u64 = rows.map(|row| row.counts.rows - row.counts.sent).sum();
                 // One that was made anew may lack what was gone by then.

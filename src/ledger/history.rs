@@ -1,6 +1,6 @@
 //! Looking back: drops, and what became of single records. Nothing here changes anything.
 
-use super::{BatchRow, DropRow, ExtractId, FaultFound, FaultsLike, Result};
+use super::{DropRow, ExtractId, FaultFound, FaultsLike, Result};
 
 /// What a search asks a ledger.
 pub trait History {
@@ -28,12 +28,6 @@ pub trait History {
     /// # Errors
     /// Those of the store.
     fn drop_of(&self, batch: u64) -> Result<Option<u64>>;
-
-    /// Returns the batch that holds the message of this control number.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn batch_with(&self, control: u64) -> Result<Option<BatchRow>>;
 
     /// Returns the fault of a record, if it has one.
     ///

@@ -16,21 +16,23 @@ impl Story<'_> {
         ledger.end_extract(first, &errors(2), &Notes::default()).unwrap();
         let second = ledger.begin_extract(&two).unwrap();
         ledger.end_extract(second, &sent(4), &Notes::default()).unwrap();
-        ledger.commit_drop(Some(&batch), TEST, next).unwrap();
+        ledger.commit_drop(std::slice::from_ref(&batch), TEST, next).unwrap();
         let ledger = self.reopen();
         let number = first.0.cast_unsigned();
         let drop = ledger.drop_row(number).unwrap().unwrap();
-        assert_eq!((drop.number, drop.batch.as_ref()), (number, Some(&batch)));
+        assert_eq!((drop.number, drop.batches.as_slice()), (number, &[batch.clone()][..]));
+        assert_eq!(drop.batch_of(3), Some((&batch, 3)));
+        assert_eq!(drop.batch_of(4), None);
         let names: Vec<&str> = drop.extracts.iter().map(|row| row.extract.name.as_str()).collect();
         assert_eq!(names, [one.name.as_str(), two.name.as_str()]);
         assert_eq!(ledger.drops_with_rows().unwrap().last(), Some(&number));
         assert_eq!(ledger.drop_of(batch.number).unwrap(), Some(number));
         assert_eq!(ledger.drop_row(second.0.cast_unsigned()).unwrap(), None, "no drop of its own");
         for control in batch.first_control..next.control {
-            assert_eq!(ledger.batch_with(control).unwrap().as_ref(), Some(&batch));
+            assert_eq!(ledger.batch_of(control).unwrap().as_ref(), Some(&batch));
         }
         for control in [0, next.control, u64::MAX] {
-            assert_eq!(ledger.batch_with(control).unwrap(), None, "{control} was never given");
+            assert_eq!(ledger.batch_of(control).unwrap(), None, "{control} was never given");
         }
         let all = ledger.drops(None, u64::MAX).unwrap();
         assert_eq!(all[0], drop, "newest first");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Memory, newest};
 use crate::domain::QueueState;
 use crate::ledger::{
-    BatchRow, DropRow, ExtractId, ExtractRow, FaultFound, FaultRow, FaultsLike, History, Result,
+    DropRow, ExtractId, ExtractRow, FaultFound, FaultRow, FaultsLike, History, Result,
 };
 
 impl Memory {
@@ -38,22 +38,22 @@ impl History for Memory {
     fn drop_row(&self, number: u64) -> Result<Option<DropRow>> {
         let of_drop = |row: &&ExtractRow| row.drop.0.cast_unsigned() == number;
         let extracts: Vec<ExtractRow> = self.extracts.iter().filter(of_drop).cloned().collect();
-        let batch = extracts.iter().find_map(|row| row.batch);
-        let batch = batch.and_then(|number| self.batches.get(&number).cloned());
-        Ok((!extracts.is_empty()).then_some(DropRow { number, extracts, batch }))
+        let made: u64 = extracts.iter().map(|row| row.counts.messages).sum();
+        let first = extracts.iter().filter_map(|row| row.batch).min();
+        let (mut batches, mut found) = (Vec::new(), 0);
+        for batch in self.batches.range(first.unwrap_or(u64::MAX)..).map(|(_, batch)| batch) {
+            if found < made {
+                found += batch.messages;
+                batches.push(batch.clone());
+            }
+        }
+        Ok((!extracts.is_empty()).then_some(DropRow { number, extracts, batches }))
     }
 
     fn drop_of(&self, batch: u64) -> Result<Option<u64>> {
-        let found = self.extracts.iter().find(|row| row.batch == Some(batch));
-        Ok(found.map(|row| row.drop.0.cast_unsigned()))
-    }
-
-    fn batch_with(&self, control: u64) -> Result<Option<BatchRow>> {
-        let has = |batch: &&BatchRow| {
-            let nth = control.checked_sub(batch.first_control);
-            nth.is_some_and(|nth| nth < batch.messages)
-        };
-        Ok(self.batches.values().find(has).cloned())
+        let drops = self.drops(None, u64::MAX)?;
+        let has = |row: &&DropRow| row.batches.iter().any(|one| one.number == batch);
+        Ok(drops.iter().find(has).map(|row| row.number))
     }
 
     fn fault_at(&self, extract: ExtractId, record: u64) -> Result<Option<FaultFound>> {

@@ -8,9 +8,7 @@ use super::query::{all, at_most, one};
 use super::row::{self, BATCH, EXTRACT, FAULT, big};
 use super::{RESUBMITTED, Sqlite};
 use crate::domain::{ExtractKind, QueueState};
-use crate::ledger::{
-    BatchRow, DropRow, ExtractId, ExtractRow, FaultFound, FaultsLike, History, Result,
-};
+use crate::ledger::{BatchRow, DropRow, ExtractId, FaultFound, FaultsLike, History, Result};
 
 const STANDS: &str = "f.state, f.next_extract, f.next_record";
 const FROM_FAULT: &str = "FROM fault f JOIN extract e ON e.id = f.extract";
@@ -22,13 +20,20 @@ impl Sqlite {
         if extracts.is_empty() {
             return Ok(None);
         }
-        let batch = extracts.iter().find_map(|extract: &ExtractRow| extract.batch);
-        let batch = batch.map(|number| -> Result<BatchRow> {
-            let sql = format!("SELECT {BATCH} FROM batch b WHERE b.number = $1");
-            one(&self.conn, &sql, [big(number)?], row::batch)?.ok_or_else(|| wrong_value("batch"))
-        });
-        let (number, batch) = (number.cast_unsigned(), batch.transpose()?);
-        Ok(Some(DropRow { number, extracts, batch }))
+        let number = number.cast_unsigned();
+        let mut row = DropRow { number, extracts, batches: Vec::new() };
+        let first = row.extracts.iter().filter_map(|extract| extract.batch).min();
+        let Some(mut next) = first else { return Ok(Some(row)) };
+        // Its files have numbers without a gap, and hold what its extracts made.
+        let (mut found, sql) = (0, format!("SELECT {BATCH} FROM batch b WHERE b.number = $1"));
+        while found < row.messages() {
+            let batch: Option<BatchRow> = one(&self.conn, &sql, [big(next)?], row::batch)?;
+            let batch = batch.ok_or_else(|| wrong_value("batch"))?;
+            found += batch.messages;
+            next += 1;
+            row.batches.push(batch);
+        }
+        Ok(Some(row))
     }
 }
 
@@ -58,19 +63,14 @@ impl History for Sqlite {
     }
 
     fn drop_of(&self, batch: u64) -> Result<Option<u64>> {
-        let sql = "SELECT drop_id FROM extract WHERE batch = $1 LIMIT 1";
-        one(&self.conn, sql, [big(batch)?], |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
-    }
-
-    fn batch_with(&self, control: u64) -> Result<Option<BatchRow>> {
-        // Nobody typed a number that large, and it was never given.
-        let Ok(number) = big(control) else { return Ok(None) };
-        let sql = format!(
-            "SELECT {BATCH} FROM batch b WHERE b.first_control <= $1 \
-             ORDER BY b.first_control DESC, b.number DESC LIMIT 1"
-        );
-        let found: Option<BatchRow> = one(&self.conn, &sql, [number], row::batch)?;
-        Ok(found.filter(|batch| control - batch.first_control < batch.messages))
+        let sql = "SELECT drop_id FROM extract WHERE batch <= $1 ORDER BY batch DESC LIMIT 1";
+        let found = one(&self.conn, sql, [big(batch)?], |row| Ok(row.get::<_, i64>(0)?))?;
+        let Some(row) = found.map(|number| self.whole_drop(number)).transpose()?.flatten() else {
+            return Ok(None);
+        };
+        // One that holds messages of another again is of no drop.
+        let has = row.batches.iter().any(|one| one.number == batch);
+        Ok(has.then_some(row.number))
     }
 
     fn fault_at(&self, extract: ExtractId, record: u64) -> Result<Option<FaultFound>> {

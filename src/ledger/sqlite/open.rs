@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::answer::CLOSED_ANSWERS;
 use super::error::wrong_value;
 use super::register::BYTES;
 use super::row::set_counter;
@@ -18,7 +19,7 @@ const SCHEMA: i64 = 4;
 const TABLES: &str = include_str!("schema.sql");
 
 /// Counters that start at nothing.
-const FROM_NOTHING: [&str; 10] = [
+const FROM_NOTHING: [&str; 11] = [
     "messages",
     "ERROR",
     "CBOERROR",
@@ -26,6 +27,7 @@ const FROM_NOTHING: [&str; 10] = [
     "DELETED",
     "RESUBMITTED",
     "given_up",
+    CLOSED_ANSWERS,
     "hold",
     "actions",
     BYTES,
