@@ -163,10 +163,9 @@ fn messages(
         segment.clear();
         let bytes = file.read_until(b'\r', &mut segment).map_err(read)?;
         let name = segment.get(..3).unwrap_or_default();
-        if matches!(name, b"MSH" | b"BHS" | b"BTS" | b"FTS" | b"") {
-            if let Some(head) = open.take() {
-                head.write(found, index)?;
-            }
+        let ends = matches!(name, b"MSH" | b"BHS" | b"BTS" | b"FTS" | b"");
+        if let Some(head) = open.take_if(|_| ends) {
+            head.write(found, index)?;
         }
         if bytes == 0 {
             return Ok(());

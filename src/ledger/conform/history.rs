@@ -31,7 +31,7 @@ impl Story<'_> {
         for control in batch.first_control..next.control {
             assert_eq!(ledger.batch_of(control).unwrap().as_ref(), Some(&batch));
         }
-        for control in [0, next.control, u64::MAX] {
+        for control in [0, next.control] {
             assert_eq!(ledger.batch_of(control).unwrap(), None, "{control} was never given");
         }
         let all = ledger.drops(None, u64::MAX).unwrap();
