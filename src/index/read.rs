@@ -299,8 +299,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_found_in_blocks_of_every_size() {
-        for (messages, rows) in [(0, 0), (1, 0), (0, 1), (400, 9), (9000, 700), (300_000, 5000)]
-        {
+        for (messages, rows) in [(0, 0), (1, 0), (0, 1), (400, 9), (9000, 700), (300_000, 5000)] {
             let place = tempfile::tempdir().unwrap();
             let index = written(place.path(), messages, rows);
             assert_eq!((index.drop, index.batch), (7, Some(5)));
