@@ -242,8 +242,8 @@ impl Index {
         let count = (before - block.first).min(block.count.into());
         let mut bytes = vec![0; count as usize * holds.bytes()];
         self.file.read_exact_at(&mut bytes, block.place)?;
-        let entries = bytes.chunks_exact(holds.bytes()).zip(block.first..).rev();
-        let entries = entries.map(|(entry, at)| Some((at, read(entry)?)));
+        let entries = bytes.chunks_exact(holds.bytes()).enumerate().rev();
+        let entries = entries.map(|(at, entry)| Some((block.first + at as u64, read(entry)?)));
         entries.collect::<Option<_>>().ok_or(IndexError::Damaged)
     }
 
