@@ -44,7 +44,7 @@ pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
 pub use error::EngineError;
 pub use intake::Taken;
-pub use pass::{Engine, Summary, root_of, workers};
+pub use pass::{Engine, Opener, Summary, root_of, workers};
 pub use probe::{Probed, probe};
 pub use source::{Progress, Silent, Source, open_regular};
 pub use upload::{Upload, UploadError, Uploaded};
