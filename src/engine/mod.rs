@@ -38,6 +38,7 @@ mod tally;
 mod track;
 mod tracking;
 mod turns;
+mod upload;
 mod writer;
 
 pub use agreement::{Agreement, Programs};
@@ -49,4 +50,5 @@ pub use next::{Typed, next_steps};
 pub use pass::{Engine, Summary, root_of, workers};
 pub use probe::{Probed, probe};
 pub use source::{Progress, Silent, Source, open_regular};
+pub use upload::{Upload, UploadError, Uploaded};
 pub use writer::{Savepoint, Writer, Written};
