@@ -145,7 +145,8 @@ fn walk(table: &toml::Table, section: &str, settings: &mut Vec<Setting>) {
 
 /// Returns what tells a row apart from the others, whichever place it has among them.
 fn name_of(row: &toml::Table, at: usize) -> String {
-    let known = ["custom_field_id", "field", "by", "name"].iter().find_map(|key| row.get(*key));
+    let known =
+        ["custom_field_id", "field", "name", "extract", "by"].iter().find_map(|key| row.get(*key));
     match known {
         Some(Value::String(name)) => name.replace(['[', ']'], ""),
         _ => (at + 1).to_string(),

@@ -12,8 +12,10 @@ use super::error::EngineError;
 use super::intake::{self, Taken};
 use super::recover::recover;
 use super::source::Progress;
+use super::tracking;
 use crate::clock::Clock;
-use crate::domain::{Environment, Scope};
+use crate::delivery::{self, Delivery};
+use crate::domain::{Endpoint, Environment, Scope};
 use crate::ledger::{Ledger, Sign, Sqlite, Totals};
 use crate::papers::approval::Standing;
 use crate::spool::{Lock, Spool};
@@ -37,7 +39,12 @@ pub struct Engine {
     /// Whether the scope is approved: in production nothing is taken in or sent without it.
     /// Whoever opened the interface looks ([`standing`](crate::papers::approval::standing)).
     pub standing: Standing,
+    /// Opens the vendor's end; a simulation puts one of its own here.
+    pub open_delivery: Opener,
 }
+
+/// A way to open the vendor's end of an endpoint.
+pub type Opener = Arc<dyn Fn(&Endpoint) -> delivery::Result<Box<dyn Delivery>> + Send + Sync>;
 
 /// What a run did.
 #[derive(Debug, Default)]
@@ -76,7 +83,18 @@ impl Engine {
         let agreement = Agreement::new(scope)?;
         let pool = OnceLock::new();
         let (clock, again) = (Clock::System, false);
-        Ok(Engine { agreement, spool, clock, workers, pool, again, progress, standing })
+        let open_delivery = Arc::new(delivery::open);
+        Ok(Engine {
+            agreement,
+            spool,
+            clock,
+            workers,
+            pool,
+            again,
+            progress,
+            standing,
+            open_delivery,
+        })
     }
 
     /// Returns the workers; a verb that only looks never starts them.
@@ -111,6 +129,7 @@ impl Engine {
             ledger.retry_stopped(sign)?;
         }
         let mut summary = Summary::default();
+        tracking::mend(self, &ledger)?;
         loop {
             recover(self, &ledger)?;
             let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;

@@ -317,8 +317,10 @@ fn every_setting(paper: &mut Paper, settings: &[Setting]) {
 
 /// Returns a value fit for a document: no path of a secret.
 fn shown(setting: &Setting) -> String {
-    let secret = ["key_file", "passphrase_file", "passphrase_env", "password_file", "password_env"];
-    if secret.contains(&setting.key.as_str()) { "set".to_string() } else { setting.text() }
+    let secret = setting.key.ends_with("_file") || setting.key.ends_with("_env");
+    // An address of a contact may hold a token, and is nobody's business.
+    let private = setting.place() == "contact";
+    if secret || private { "set".to_string() } else { setting.text() }
 }
 
 fn queue(paper: &mut Paper) {

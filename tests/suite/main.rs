@@ -9,9 +9,11 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod alerts;
 mod approval;
 mod audit;
 mod bad_input;
+mod browser;
 mod cases;
 mod cli;
 mod config;
@@ -23,6 +25,7 @@ mod external_ids;
 mod filters;
 mod input;
 mod judges;
+mod kills;
 mod ledger;
 mod properties;
 mod proxy;
@@ -31,6 +34,7 @@ mod register;
 mod scope;
 mod servers;
 mod sftpd;
+mod simulate;
 mod site;
 mod tidy;
 mod validate;
