@@ -3,6 +3,7 @@
 //! Read `pass.rs` first: it is the whole story in forty lines.
 
 mod agreement;
+mod ahead;
 mod attempt;
 mod backoff;
 pub mod check;
