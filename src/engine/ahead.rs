@@ -48,8 +48,10 @@ fn read(
         chunk.resize(CHUNK, 0);
         let (read, failed) = fill(&mut reader, &mut chunk);
         chunk.truncate(read);
+        // An empty chunk is the end, and an error is none.
+        let told = (read > 0 || failed.is_none()).then(|| sender.send(Ok(chunk)));
         // Whoever read has no more interest once it is gone.
-        if sender.send(Ok(chunk)).is_err() || read == 0 && failed.is_none() {
+        if told.is_some_and(|told| told.is_err()) || read == 0 && failed.is_none() {
             return;
         }
         if let Some(err) = failed {

@@ -18,6 +18,7 @@ mod explain;
 mod filtered;
 mod intake;
 mod key;
+mod keys;
 mod memory;
 mod operator;
 mod order;

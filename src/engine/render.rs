@@ -426,7 +426,8 @@ impl Renderer<'_> {
         }
         let id = first_value(self.layout.cells("patientid"), input.own);
         if let Some((_, programs)) = self.patients
-            && let Some((patient, file)) = worker.finder.as_mut().and_then(|one| one.find(id))
+            && let Some(finder) = &mut worker.finder
+            && let Some((patient, file)) = finder.find(id)?
             && let Some(programs) = programs.get(file)
         {
             return Ok(then(programs, Input { own: input.own, patient: Some(patient) })?);
