@@ -31,6 +31,7 @@ mod recover;
 mod reference;
 mod reindex;
 mod render;
+mod rendered;
 pub mod selfcheck;
 mod source;
 mod survey;

@@ -4,7 +4,7 @@ use super::claims::ClaimKey;
 use super::drop::{Journal, fault};
 use super::error::EngineError;
 use super::keys::Keys;
-use super::render::Rendered;
+use super::rendered::Rendered;
 use super::source::Source;
 use crate::domain::{Counts, Notes};
 
