@@ -322,8 +322,8 @@ impl Conversion<'_> {
                 source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
             explain(source, blocks, &renderer, wanted)?;
         }
-        let mut tally = Tally::default();
-        tally.keys = renderer.keys.then(|| Keys::new(self.scratch));
+        let keys = renderer.keys.then(|| Keys::new(self.scratch));
+        let mut tally = Tally { keys, ..Tally::default() };
         let writer = &mut *self.writer;
         let ended = ordered(
             self.pool,
