@@ -35,6 +35,11 @@ impl Typed {
         format!("{} queue {}", self.program, self.interface)
     }
 
+    /// Returns the command that lists what was not acknowledged.
+    pub fn acks(&self) -> String {
+        format!("{} acks {}", self.program, self.interface)
+    }
+
     /// Returns the command that runs the interface.
     pub fn run(&self, more: &str) -> String {
         format!("{} run {}{more}", self.program, self.interface)

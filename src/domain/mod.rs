@@ -16,6 +16,7 @@
 mod ack;
 mod code;
 mod counts;
+mod endpoint;
 mod event;
 mod fault;
 mod filter;
@@ -32,6 +33,7 @@ mod wire;
 pub use ack::{AckCode, Answer};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
+pub use endpoint::{Ack, Endpoint, Login, Method, OnDoubt, Protocol, Secret, Sftp, Upload, Verify};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
@@ -42,10 +44,9 @@ pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
-    Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
-    InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup, Protocol,
-    Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
-    is_unfinished,
+    Batching, CHOICES, CodeRules, DeletedPatients, Environment, ExternalId, ExtractKind,
+    InterfaceName, MappingRow, NpiMissing, OnChange, Pickup, Provider, ProviderIds, Scope, Target,
+    UnmappedRule, Wrappers, is_unfinished,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

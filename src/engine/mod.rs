@@ -2,6 +2,7 @@
 //!
 //! Read `pass.rs` first: it is the whole story in forty lines.
 
+mod acks;
 mod agreement;
 mod attempt;
 mod backoff;
@@ -24,6 +25,7 @@ mod pass;
 mod patients;
 mod pipeline;
 mod probe;
+mod reading;
 mod recover;
 mod reference;
 mod render;
@@ -34,6 +36,7 @@ mod tally;
 mod turns;
 mod writer;
 
+pub use acks::{Acks, Fate, Overdue, Response, overdue};
 pub use agreement::{Agreement, Programs};
 pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};

@@ -40,6 +40,10 @@ pub struct Spool {
     pub error: PathBuf,
     /// The reference extracts in force.
     pub reference: PathBuf,
+    /// Response files of the vendor: those that were read, by day.
+    pub responses: PathBuf,
+    /// Response files that could not be used, each with its why-file.
+    pub odd: PathBuf,
 }
 
 /// The lock of a spool; it is gone with its owner.
@@ -59,11 +63,13 @@ impl Spool {
             archive: root.join("archive"),
             error: root.join("error"),
             reference: root.join("reference"),
+            responses: root.join("responses"),
+            odd: root.join("responses/odd"),
         }
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 9] {
+    pub fn folders(&self) -> [&Path; 11] {
         [
             &self.root,
             &self.inbox,
@@ -74,6 +80,8 @@ impl Spool {
             &self.archive,
             &self.error,
             &self.reference,
+            &self.responses,
+            &self.odd,
         ]
     }
 

@@ -206,7 +206,11 @@ fn tell(summary: &Summary) {
 fn left(summary: &Summary) -> Report {
     let failures = summary.deliveries.iter().filter_map(|one| one.outcome.as_ref().err());
     Report {
-        again_at: failures.clone().filter_map(|failure| failure.again_at).min(),
+        again_at: failures
+            .clone()
+            .filter_map(|failure| failure.again_at)
+            .chain(summary.acks.again_at)
+            .min(),
         unsettled: summary.unsettled,
         held: summary.held.is_some(),
         stopped: failures.into_iter().any(|failure| failure.stopped),
