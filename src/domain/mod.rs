@@ -14,6 +14,7 @@
 //! Nothing here reads or writes anything.
 
 mod ack;
+mod answers;
 mod code;
 mod counts;
 mod endpoint;
@@ -31,6 +32,7 @@ mod telling;
 mod wire;
 
 pub use ack::{AckCode, Answer};
+pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use endpoint::{Ack, Endpoint, Login, Method, OnDoubt, Protocol, Secret, Sftp, Upload, Verify};
@@ -44,7 +46,7 @@ pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
-    Batching, CHOICES, CodeRules, DeletedPatients, Environment, ExternalId, ExtractKind,
+    Batching, CHOICES, CodeRules, DeletedPatients, Environment, ExternalId, ExtractKind, FilePer,
     InterfaceName, MappingRow, NpiMissing, OnChange, Pickup, Provider, ProviderIds, Scope, Target,
     UnmappedRule, Wrappers, is_unfinished,
 };

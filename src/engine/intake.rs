@@ -36,8 +36,8 @@ pub struct Taken {
     pub unsettled: Vec<String>,
     /// Why nothing was taken, and what to do.
     pub held: Option<String>,
-    /// The batch file that was promised.
-    pub batch: Option<BatchRow>,
+    /// The batch files that were promised, in order.
+    pub batches: Vec<BatchRow>,
 }
 
 impl Taken {
@@ -66,11 +66,11 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     let numbers = ledger.numbers()?;
     let clock = engine.clock.civil(&engine.agreement.scope.timezone);
     let envelope = Envelope::new(&engine.agreement.scope, numbers.file, clock);
-    let name = envelope.file_name().to_string();
-    let staged = engine.spool.staged.join(&name);
+    let staged = engine.spool.staged.join(envelope.file_name());
     disk::remove(&staged)?;
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
+    writer.split(engine.agreement.scope.batching.file_per);
     let mut journal = LedgerJournal { ledger, current: None, now: engine.clock.unix() };
     let accounts = Conversion {
         agreement: &engine.agreement,
@@ -84,8 +84,8 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     }
     .run(sources, &|kind| saved(engine, kind))?;
     let written = writer.finish(wants_empty(engine, &accounts))?;
-    selfcheck::around(written.as_ref())?;
-    promise(engine, ledger, &accounts, written, &name, numbers, &mut taken)?;
+    selfcheck::around(&written)?;
+    promise(engine, ledger, &accounts, written, numbers, &mut taken)?;
     shelve(engine, accounts, &mut taken)?;
     Ok(taken)
 }
@@ -253,13 +253,12 @@ fn wants_empty(engine: &Engine, accounts: &Accounts) -> bool {
         && accounts.iter().any(|(source, account)| account.is_ok() && source.kind.makes_messages())
 }
 
-/// The commit point, and the one move after it that makes the batch visible.
+/// The commit point, and the moves after it that make the batches visible.
 fn promise(
     engine: &Engine,
     ledger: &mut dyn Ledger,
     accounts: &Accounts,
-    written: Option<Written>,
-    name: &str,
+    written: Vec<Written>,
     numbers: Numbers,
     taken: &mut Taken,
 ) -> Result<(), EngineError> {
@@ -267,27 +266,32 @@ fn promise(
         return Ok(ledger.abandon_drop()?);
     }
     keep_references(engine, accounts)?;
-    let Some(written) = written else {
-        return Ok(ledger.commit_drop(None, &[], numbers)?);
-    };
-    let digest = written.digest.ok_or(EngineError::NoDigest)?;
-    let batch = BatchRow {
-        number: numbers.file,
-        name: name.to_string(),
-        digest,
-        bytes: written.bytes,
-        first_control: numbers.control,
-        messages: written.messages,
-        made_at: engine.clock.unix(),
-    };
-    let next = Numbers { control: written.next_control, file: numbers.file + 1 };
+    let next = written
+        .last()
+        .map_or(numbers, |last| Numbers { control: last.next_control(), file: last.number + 1 });
+    let made_at = engine.clock.unix();
+    let rows = written.into_iter().map(|written| batch_row(written, made_at));
+    taken.batches = rows.collect::<Result<_, _>>()?;
     let endpoints = &engine.agreement.scope.endpoints;
     let endpoints: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
-    ledger.commit_drop(Some(&batch), &endpoints, next)?;
-    disk::shift(&engine.spool.staged.join(name), &engine.spool.outbox.join(name))?;
-    log::info!("{name}: {} messages promised", batch.messages);
-    taken.batch = Some(batch);
+    ledger.commit_drop(&taken.batches, &endpoints, next)?;
+    for BatchRow { name, messages, .. } in &taken.batches {
+        disk::shift(&engine.spool.staged.join(name), &engine.spool.outbox.join(name))?;
+        log::info!("{name}: {messages} messages promised");
+    }
     Ok(())
+}
+
+fn batch_row(written: Written, made_at: i64) -> Result<BatchRow, EngineError> {
+    Ok(BatchRow {
+        number: written.number,
+        digest: written.digest.ok_or(EngineError::NoDigest)?,
+        bytes: written.bytes,
+        first_control: written.first_control,
+        messages: written.messages,
+        name: written.name,
+        made_at,
+    })
 }
 
 /// Reference extracts stay in force until the next ones of their kind. One without a

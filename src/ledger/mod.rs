@@ -80,13 +80,14 @@ pub trait Ledger: Register + Answers + Send {
     /// extract have ended; the [`ActionRow`] is kept with it.
     fn resubmitted(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()>;
 
-    /// **The commit point of intake**: the extracts, their faults, the batch (if
-    /// there were messages) with one waiting delivery to each endpoint, and the
-    /// next free numbers, all at once and durable. The batch must hold exactly
-    /// the messages its extracts count, and numbers that were never given.
+    /// **The commit point of intake**: the extracts, their faults, the batches (if
+    /// there were messages), each with one waiting delivery to each endpoint, and the
+    /// next free numbers, all at once and durable. The batches, in order, must hold
+    /// exactly the messages that the extracts count, in theirs, and numbers that were
+    /// never given.
     fn commit_drop(
         &mut self,
-        batch: Option<&BatchRow>,
+        batches: &[BatchRow],
         endpoints: &[&str],
         next: Numbers,
     ) -> Result<()>;

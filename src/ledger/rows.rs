@@ -57,7 +57,7 @@ pub struct ExtractRow {
     pub counts: Counts,
     /// What was noticed.
     pub notes: Notes,
-    /// The batch file its messages went into, if it made any.
+    /// The batch file that its first message went into, if it made any.
     pub batch: Option<u64>,
 }
 

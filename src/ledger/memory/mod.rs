@@ -198,13 +198,17 @@ impl Ledger for Memory {
 
     fn commit_drop(
         &mut self,
-        batch: Option<&BatchRow>,
+        batches: &[BatchRow],
         endpoints: &[&str],
         next: Numbers,
     ) -> Result<()> {
         let open = self.open.take().ok_or_else(|| wrong_time(false))?;
-        let closed = open.rules.close(batch, endpoints, self.numbers, next)?;
-        if let Some(batch) = batch {
+        let closed = open.rules.close(batches, endpoints, self.numbers, next)?;
+        let taken = |name: &String| self.batches.values().any(|other| other.name == *name);
+        if let Some(batch) = batches.iter().find(|batch| taken(&batch.name)) {
+            return Err(super::LedgerError::Failed(format!("{} is taken", batch.name)));
+        }
+        for batch in batches {
             self.promise(batch, endpoints)?;
         }
         for row in open.again {

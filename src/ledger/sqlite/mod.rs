@@ -249,12 +249,12 @@ impl Ledger for Sqlite {
 
     fn commit_drop(
         &mut self,
-        batch: Option<&BatchRow>,
+        batches: &[BatchRow],
         endpoints: &[&str],
         next: Numbers,
     ) -> Result<()> {
         let open = self.open.take().ok_or_else(|| wrong_time(false))?;
-        let done = commit(&self.conn, open.rules, batch, endpoints, next);
+        let done = commit(&self.conn, open.rules, batches, endpoints, next);
         match done {
             Ok(()) => self.register.commit(),
             // The commit's own error is the one to tell.
@@ -504,7 +504,7 @@ mod tests {
         let source = "x".repeat(1000);
         let full = (0..1000).find_map(|_| ledger.queue_fault(id, &fault, &source).err()).unwrap();
         assert!(matches!(full, LedgerError::Full), "{full}");
-        let gone = ledger.commit_drop(None, &[], Numbers::default()).unwrap_err();
+        let gone = ledger.commit_drop(&[], &[], Numbers::default()).unwrap_err();
         assert_eq!(gone.to_string(), "the ledger failed: no drop is open");
         drop(ledger);
         let ledger = open(&place);
