@@ -7,7 +7,7 @@ usage() {
 Usage: scripts/check.sh
 
 Runs, in this order, and stops at the first that fails: the packages that the tests
-need, the readers that judge our output, rustfmt, clippy with every warning an error,
+need, the readers that judge our output, a browser, rustfmt, clippy with every warning an error,
 the tests, the documentation with every warning an error, and the quickstart with the
 debug binary.
 
@@ -49,6 +49,7 @@ if ! command -v cargo >/dev/null; then
 fi
 # Without them the test that needs them is skipped, but for CI, where it fails.
 run scripts/judges.sh || [[ "${CI:-}" != true ]]
+run scripts/browser.sh || [[ "${CI:-}" != true ]]
 run cargo fmt --check
 run cargo clippy --locked --all-targets -- -D warnings
 run cargo test --locked

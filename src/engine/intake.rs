@@ -12,6 +12,7 @@ use super::error::EngineError;
 use super::pass::Engine;
 use super::selfcheck;
 use super::source::Source;
+use super::tracking;
 use super::writer::{Writer, Written};
 use crate::batch::Envelope;
 use crate::digest::Digest;
@@ -70,8 +71,10 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     disk::remove(&staged)?;
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
+    writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
-    let mut journal = LedgerJournal { ledger, current: None, now: engine.clock.unix() };
+    let now = engine.clock.unix();
+    let mut journal = LedgerJournal { ledger, current: None, first: None, now };
     let accounts = Conversion {
         agreement: &engine.agreement,
         pool: engine.pool()?,
@@ -83,8 +86,11 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         wanted: None,
     }
     .run(sources, &|kind| saved(engine, kind))?;
+    let (index, first) = (writer.take_index(), journal.first);
     let written = writer.finish(wants_empty(engine, &accounts))?;
     selfcheck::around(&written)?;
+    let batch = written.first().map(|first| first.number);
+    tracking::end(&engine.spool, index, first.map(|id| id.0.cast_unsigned()), batch)?;
     promise(engine, ledger, &accounts, written, numbers, &mut taken)?;
     shelve(engine, accounts, &mut taken)?;
     Ok(taken)
@@ -337,6 +343,8 @@ fn shelve(engine: &Engine, accounts: Accounts, taken: &mut Taken) -> Result<(), 
 struct LedgerJournal<'a> {
     ledger: &'a mut dyn Ledger,
     current: Option<ExtractId>,
+    /// The first extract, which stands for the drop.
+    first: Option<ExtractId>,
     now: i64,
 }
 
@@ -361,7 +369,9 @@ impl Journal for LedgerJournal<'_> {
             header: header.to_string(),
             taken_at: self.now,
         };
-        self.current = Some(self.ledger.begin_extract(&extract)?);
+        let begun = self.ledger.begin_extract(&extract)?;
+        self.current = Some(begun);
+        self.first.get_or_insert(begun);
         Ok(())
     }
 
@@ -371,6 +381,11 @@ impl Journal for LedgerJournal<'_> {
 
     fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError> {
         Ok(self.ledger.end_extract(self.current()?, counts, notes)?)
+    }
+
+    fn nth(&self) -> u64 {
+        let nth = |(current, first): (ExtractId, ExtractId)| current.0.abs_diff(first.0);
+        self.current.zip(self.first).map_or(0, nth)
     }
 
     fn undo(&mut self) -> Result<(), EngineError> {

@@ -12,6 +12,7 @@
 mod acks;
 mod audit;
 mod bad_input;
+mod browser;
 mod cases;
 mod cli;
 mod config;
