@@ -3,12 +3,14 @@
 mod acks;
 mod args;
 mod check;
+mod contact;
 mod convert;
 mod delivery;
 mod endpoint;
 mod exit;
 mod explain;
 mod init;
+mod keepers;
 mod next;
 mod output;
 mod queue;
@@ -121,6 +123,7 @@ pub fn main() -> ExitCode {
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Acks(args) => acks::acks(&cli, args),
+        Verb::Contact(args) => contact::contact(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(args),

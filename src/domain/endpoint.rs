@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::secret::Secret;
+
 /// The vendor's end in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -66,15 +68,6 @@ pub struct Login {
     pub passphrase: Option<Secret>,
     /// Password.
     pub password: Option<Secret>,
-}
-
-/// Where a secret is to be had; never the secret itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Secret {
-    /// The first line of a file.
-    File(PathBuf),
-    /// An environment variable.
-    Env(String),
 }
 
 /// The parts of the delivery protocol that an endpoint may differ in.

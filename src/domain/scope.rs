@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
+use super::contact::{Alerts, Contact};
 use super::endpoint::Endpoint;
 use super::event::Event;
 use super::filter::Filters;
@@ -163,6 +164,10 @@ pub struct Scope {
     pub batching: Batching,
     /// `[pickup]`.
     pub pickup: Pickup,
+    /// `[[contact]]`: who is told of this interface's incidents.
+    pub contacts: Vec<Contact>,
+    /// `[alerts]` and `[[expect]]`.
+    pub alerts: Alerts,
 }
 
 impl Scope {

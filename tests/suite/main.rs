@@ -10,6 +10,7 @@
 )]
 
 mod acks;
+mod alerts;
 mod audit;
 mod bad_input;
 mod browser;
