@@ -4,6 +4,7 @@
 
 mod acks;
 mod agreement;
+mod ahead;
 mod attempt;
 mod backoff;
 pub mod check;
@@ -20,6 +21,7 @@ mod filtered;
 pub mod incidents;
 mod intake;
 mod key;
+mod keys;
 mod memory;
 mod next;
 mod operator;
@@ -33,6 +35,7 @@ mod recover;
 mod reference;
 mod reindex;
 mod render;
+mod rendered;
 pub mod selfcheck;
 mod source;
 mod survey;
