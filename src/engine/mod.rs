@@ -2,6 +2,7 @@
 //!
 //! Read `pass.rs` first: it is the whole story in forty lines.
 
+mod acks;
 mod agreement;
 mod ahead;
 mod attempt;
@@ -29,6 +30,7 @@ mod pass;
 mod patients;
 mod pipeline;
 mod probe;
+mod reading;
 mod recover;
 mod reference;
 mod reindex;
@@ -44,6 +46,7 @@ mod turns;
 mod upload;
 mod writer;
 
+pub use acks::{Acks, Fate, Overdue, Response, overdue};
 pub use agreement::{Agreement, Programs};
 pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
