@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::acks::{self, Acks};
 use super::agreement::Agreement;
 use super::deliver::{self, Delivered};
 use super::error::EngineError;
@@ -16,7 +17,7 @@ use super::tracking;
 use crate::clock::Clock;
 use crate::delivery::{self, Delivery};
 use crate::domain::{Endpoint, Environment, Scope};
-use crate::ledger::{Ledger, Sign, Sqlite, Totals};
+use crate::ledger::{Answers, Ledger, Sign, Sqlite, Totals};
 use crate::papers::approval::Standing;
 use crate::spool::{Lock, Spool};
 
@@ -59,6 +60,10 @@ pub struct Summary {
     pub unsettled: bool,
     /// Why nothing was taken in at last, and what to do.
     pub held: Option<String>,
+    /// What was found of acknowledgements.
+    pub acks: Acks,
+    /// Whether messages wait that a receiver refused: 1 or 0.
+    pub rejected: u64,
     /// Where all messages stand now.
     pub totals: Totals,
 }
@@ -154,6 +159,8 @@ impl Engine {
                 break;
             }
         }
+        summary.acks = acks::collect(self, &mut ledger)?;
+        summary.rejected = ledger.rejected(1)?.len() as u64;
         summary.totals = ledger.totals()?;
         Ok(summary)
     }
