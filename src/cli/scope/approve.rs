@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
+use super::args::Approve;
 use super::find;
-use crate::cli::args::{Approve, Cli};
+use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::output::count;
 use crate::cli::setup;

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::args::Diff;
 use super::{bug, find};
-use crate::cli::args::{Cli, Diff};
+use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::setup::{self, scope_of};
 use crate::cli::{Failure, Outcome};

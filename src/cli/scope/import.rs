@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::cli::args::Import;
+use super::args::Import;
 use crate::cli::exit::Exit;
 use crate::cli::output::count;
 use crate::cli::{Failure, Outcome};

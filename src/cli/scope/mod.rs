@@ -1,18 +1,21 @@
 //! `scope`: the agreement itself, from the filled Word package to the signature.
 
 mod approve;
+pub mod args;
 mod diff;
 mod import;
 mod show;
 
 use std::path::{Path, PathBuf};
 
-use super::args::{Cli, Scope, ScopeVerb};
+use args::{ScopeArgs, ScopeVerb};
+
+use super::args::Cli;
 use super::setup::setup;
 use super::{Failure, Outcome};
 
 /// Does what was asked with the scope.
-pub fn scope(cli: &Cli, args: &Scope) -> Outcome {
+pub fn scope(cli: &Cli, args: &ScopeArgs) -> Outcome {
     match &args.verb {
         ScopeVerb::Import(args) => import::import(args),
         ScopeVerb::Show(args) => show::show(cli, args),

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::args::{PaperFormat, Show};
 use super::{bug, find};
-use crate::cli::args::{Cli, PaperFormat, Show};
+use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::setup::{self, scope_of};
 use crate::cli::{Failure, Outcome};
