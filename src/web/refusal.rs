@@ -95,6 +95,8 @@ impl From<EngineError> for Refusal {
                  decided before you"
                     .to_string(),
             ),
+            EngineError::Refused { what } => Refusal::Now(what),
+            EngineError::NoMessage { .. } => Refusal::Nothing(err.to_string()),
             err => Refusal::Trouble(err.to_string()),
         }
     }

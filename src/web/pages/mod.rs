@@ -5,13 +5,17 @@ pub mod assets;
 pub mod audit;
 pub mod batches;
 pub mod folders;
+pub mod groups;
 pub mod home;
+pub mod mappings;
 pub mod message;
 pub mod queue;
 pub mod record;
+pub mod search;
 pub mod sign_in;
 pub mod upload;
 pub mod users;
+pub mod whole;
 
 use super::ask::Ask;
 use super::office::Office;
