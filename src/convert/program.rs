@@ -4,6 +4,7 @@
 //! already bytes here; a record adds its values to one growing buffer.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use csv::ByteRecord;
 use jiff::civil::DateTime;
@@ -13,7 +14,7 @@ use super::outside::Outside;
 use super::references::References;
 use super::values::{date, date_time, time, write_minute};
 use super::{charset, lengths};
-use crate::domain::{Charset, Code, Controls, LineEnding, Note, Notes, ProviderIds};
+use crate::domain::{Charset, Code, Controls, LineEnding, Note, Notes, ProviderIds, Translation};
 use crate::hl7::{Path, is_plain};
 
 /// "Delete the value", on the wire.
@@ -117,6 +118,17 @@ pub(super) struct Column {
     pub cells: Vec<usize>,
     pub blank: Blank,
     pub name: Cow<'static, str>,
+    /// What stands for some of its values, where people mapped any.
+    pub translating: Option<Box<Translating>>,
+}
+
+/// What stands for values of a column.
+#[derive(Clone, Debug)]
+pub(super) struct Translating {
+    /// Values in, values out.
+    pub table: Arc<Translation>,
+    /// Cells whose value counts, if it is mapped, where the column's own have none.
+    pub instead: Vec<usize>,
 }
 
 /// Words that mean "no value", in any case.
@@ -231,16 +243,50 @@ impl Output {
 impl Column {
     /// True if the header has it.
     pub fn is_there(&self) -> bool {
-        !self.cells.is_empty()
+        let instead = self.translating.as_ref().map_or(&[][..], |one| &one.instead);
+        !(self.cells.is_empty() && instead.is_empty())
     }
 
-    /// Returns the value, trimmed; empty if there is none. `""` is none: on the wire it
-    /// would mean "delete what you have" (`interface.md` 3.4).
+    /// Returns the value, or the one that people mapped it to; empty if there is none.
     #[inline]
-    pub fn value<'a>(&self, input: Input<'a>) -> &'a [u8] {
+    pub fn value<'a>(&'a self, input: Input<'a>) -> &'a [u8] {
+        let value = self.dropped(input, &self.cells);
+        match &self.translating {
+            None => value,
+            Some(translating) => self.translated(translating, value, input),
+        }
+    }
+
+    /// Returns what stands for a value.
+    #[cold]
+    fn translated<'a>(
+        &'a self,
+        translating: &'a Translating,
+        value: &'a [u8],
+        input: Input<'a>,
+    ) -> &'a [u8] {
+        let found =
+            if value.is_empty() { self.dropped(input, &translating.instead) } else { value };
+        match translating.table.get(found) {
+            // A package that is none, such as that of a patient who pays.
+            Some(becomes) if self.blank.has(becomes) => &[],
+            Some(becomes) => becomes,
+            None => value,
+        }
+    }
+
+    /// True if something else stands for the value of a record.
+    pub fn is_translated(&self, input: Input<'_>) -> bool {
+        self.translating.is_some() && self.value(input) != self.dropped(input, &self.cells)
+    }
+
+    /// Returns the value as it was dropped, trimmed; empty if there is none. `""` is none:
+    /// on the wire it would mean "delete what you have" (`interface.md` 3.4).
+    #[inline]
+    fn dropped<'a>(&self, input: Input<'a>, cells: &[usize]) -> &'a [u8] {
         let record = if self.row == 0 { Some(input.own) } else { input.patient };
         let Some(record) = record else { return &[] };
-        for &cell in &self.cells {
+        for &cell in cells {
             let value = record.get(cell).unwrap_or_default();
             // Most cells are empty, and most others need no second look.
             let value = match value {

@@ -9,6 +9,7 @@
 //! | *batch file* | FHS .. FTS with an ADT and a SIU batch; it goes out whole |
 //! | *register* | what was told of each patient and appointment ([`Known`]) |
 //! | *fault* | why a record did not become a message ([`Fault`]) |
+//! | *mapping* | a value that is meant by another one ([`Translations`]) |
 //! | *queue* | where each message stands ([`QueueState`]) |
 //!
 //! Nothing here reads or writes anything.
@@ -24,6 +25,7 @@ mod layout;
 mod queue;
 mod scope;
 mod telling;
+mod translation;
 mod wire;
 
 pub use code::{Code, Owner};
@@ -42,4 +44,5 @@ pub use scope::{
     is_unfinished,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
+pub use translation::{Mapped, Translation, Translations, wrong_value};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

@@ -33,6 +33,7 @@ pub use rows::{
     Receipt, Resubmitted, Stage, Temp, Totals,
 };
 pub use sqlite::Sqlite;
+pub use sqlite::maps::{MapRow, Maps, Put};
 
 use crate::digest::Digest;
 use crate::domain::{Counts, Fault, Notes};

@@ -6,6 +6,7 @@
 
 mod action;
 mod error;
+pub(super) mod maps;
 mod mend;
 mod open;
 mod promise;
