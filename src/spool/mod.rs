@@ -40,6 +40,8 @@ pub struct Spool {
     pub error: PathBuf,
     /// The reference extracts in force.
     pub reference: PathBuf,
+    /// What people asked for while a pass was at work, a file each.
+    pub requests: PathBuf,
 }
 
 /// The lock of a spool; it is gone with its owner.
@@ -59,11 +61,12 @@ impl Spool {
             archive: root.join("archive"),
             error: root.join("error"),
             reference: root.join("reference"),
+            requests: root.join("requests"),
         }
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 9] {
+    pub fn folders(&self) -> [&Path; 10] {
         [
             &self.root,
             &self.inbox,
@@ -74,6 +77,7 @@ impl Spool {
             &self.archive,
             &self.error,
             &self.reference,
+            &self.requests,
         ]
     }
 
@@ -106,6 +110,16 @@ impl Spool {
     /// [`disk::DiskError`].
     pub fn lock(&self) -> disk::Result<Option<Lock>> {
         take(self.lock_file())
+    }
+
+    /// Returns the folder of records that are converted again.
+    pub fn again(&self) -> PathBuf {
+        self.processing.join("again")
+    }
+
+    /// Returns a path in a folder whose name, cleaned, is free there.
+    pub fn free_in(folder: &Path, name: &str) -> PathBuf {
+        free_name(folder, &clean_name(name))
     }
 
     /// Takes the lock of a daemon; passes of others go on beside it.
