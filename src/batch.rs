@@ -15,6 +15,8 @@ pub struct Envelope {
     context_id: String,
     processing_id: &'static str,
     number: u64,
+    /// The file name, but for its number.
+    name_template: String,
     file_name: String,
     line_ending: LineEnding,
     wrappers: Wrappers,
@@ -36,15 +38,14 @@ impl Envelope {
     pub fn new(scope: &Scope, number: u64, clock: DateTime) -> Envelope {
         let date = clock.strftime("%Y%m%d").to_string();
         let time = clock.strftime("%H%M%S").to_string();
-        let file_name = scope
+        let name_template = scope
             .batching
             .file_name
             .replace("{context_id}", &scope.context_id)
             .replace("{interface}", scope.interface.as_str())
             .replace("{environment}", scope.environment.word())
             .replace("{date}", &date)
-            .replace("{time}", &time)
-            .replace("{file_number}", &format!("{number:06}"));
+            .replace("{time}", &time);
         let parties = Parties {
             sending_application: scope.wire.sending_application.clone(),
             sending_facility: scope.context_id.clone(),
@@ -57,7 +58,8 @@ impl Envelope {
             context_id: scope.context_id.clone(),
             processing_id: scope.environment.processing_id(),
             number,
-            file_name,
+            file_name: numbered(&name_template, number),
+            name_template,
             line_ending: scope.wire.line_ending,
             wrappers: scope.batching.wrappers,
             earlier: Earlier::default(),
@@ -67,6 +69,17 @@ impl Envelope {
     /// Says that what is in the file was transmitted before.
     pub fn again(self, earlier: Earlier) -> Envelope {
         Envelope { earlier, ..self }
+    }
+
+    /// Returns the envelope of the next file of the same drop.
+    pub fn next(&self) -> Envelope {
+        let number = self.number + 1;
+        Envelope { number, file_name: numbered(&self.name_template, number), ..self.clone() }
+    }
+
+    /// Returns the file's number.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Returns the file's name at the endpoint.
@@ -152,6 +165,10 @@ impl Envelope {
     fn control_id(&self, number: u64) -> String {
         format!("{}{:06}", self.parties.created, number % 1_000_000)
     }
+}
+
+fn numbered(template: &str, number: u64) -> String {
+    template.replace("{file_number}", &format!("{number:06}"))
 }
 
 fn comment(kind: Kind) -> &'static str {

@@ -14,16 +14,21 @@ pub mod disk;
 // Floor 2: nouns.
 pub mod domain;
 // Floor 3: pure verbs; they do not know each other.
+pub mod ack;
 pub mod batch;
 pub mod config;
 pub mod convert;
 pub mod extract;
+pub mod package;
 pub mod validate;
 // Floor 4: the world; its modules do not know each other.
 pub mod delivery;
+pub mod desk;
 pub mod ledger;
 pub mod spool;
 // Floor 5: the engine.
 pub mod engine;
-// Floor 6: faces.
+// Floor 6: the face in the browser.
+pub mod web;
+// Floor 7: the face in the shell, which starts the other.
 pub mod cli;

@@ -48,10 +48,16 @@ pub enum Verb {
     Endpoint(Endpoint),
     /// Hold batch files, from anybody, to HL7; say what is wrong, and where
     Validate(Validate),
+    /// Read the filled scope package, write the scope as a document, compare two, approve
+    Scope(Scope),
     /// Say what a code of the queue or a rule of validate means, and what to do
     Explain(Explain),
     /// Write a commented interface file and make its folders
     Init(Init),
+    /// Serve the page of the message queue, until stopped
+    Serve(Serve),
+    /// Manage who may use the page, and what they may do there
+    User(User),
 }
 
 /// Interfaces by name.
@@ -236,6 +242,41 @@ pub struct Validate {
     pub json: bool,
 }
 
+/// `scope`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Scope {
+    /// What to do with it
+    #[command(subcommand)]
+    pub verb: ScopeVerb,
+}
+
+/// What can be done with a scope.
+#[derive(Debug, Subcommand)]
+pub enum ScopeVerb {
+    /// Make a commented interface file of the filled Word scope package, and list what it
+    /// leaves open
+    Import(Import),
+}
+
+/// `scope import`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Import {
+    /// The filled package, as .docx
+    #[arg(value_name = "FILE.docx")]
+    pub file: PathBuf,
+    /// The interface's name: letters, digits and `-` [default: made of the document's words]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Write the interface file here instead of to standard output; nothing is overwritten
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The questions as JSON on standard error
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = exit::help())]
@@ -256,4 +297,98 @@ pub struct Init {
     /// Where hl7drop.toml is, or is to be [default: this folder]
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Serve {}
+
+/// `user`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct User {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: UserVerb,
+}
+
+/// What can be done with users. Permissions: view, map-insurance, map-messages, upload, admin.
+#[derive(Debug, Subcommand)]
+pub enum UserVerb {
+    /// Make a user; there is none from the start
+    Add(AddUser),
+    /// Give a user a new password; ends all of their sessions
+    Passwd(Passwd),
+    /// Give permissions: view, map-insurance, map-messages, upload, admin
+    Grant(ChangeUser),
+    /// Take permissions away
+    Revoke(ChangeUser),
+    /// End all sessions of a user
+    SignOut(NamedUser),
+    /// Remove a user; what they did stays in the trail
+    Remove(NamedUser),
+    /// List all users with what they may do
+    List(ListUsers),
+}
+
+/// Where a password comes from; never from the command line.
+#[derive(Debug, Args)]
+pub struct NewPassword {
+    /// The file whose first line is the password; - is standard input [default: ask]
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// `user add`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct AddUser {
+    /// The name: letters, digits, `.`, `_`, `-`, `@`
+    pub name: String,
+    /// What the user may do: view, map-insurance, map-messages, upload, admin
+    #[arg(long, value_name = "PERMISSION,..", value_delimiter = ',')]
+    pub grant: Vec<String>,
+    /// The password
+    #[command(flatten)]
+    pub password: NewPassword,
+}
+
+/// `user passwd`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Passwd {
+    /// The user
+    pub name: String,
+    /// The password
+    #[command(flatten)]
+    pub password: NewPassword,
+}
+
+/// `user grant` and `user revoke`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct ChangeUser {
+    /// The user
+    pub name: String,
+    /// view, map-insurance, map-messages, upload, admin
+    #[arg(required = true, value_name = "PERMISSION", value_delimiter = ',')]
+    pub permissions: Vec<String>,
+}
+
+/// A user by name.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct NamedUser {
+    /// The user
+    pub name: String,
+}
+
+/// `user list`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct ListUsers {
+    /// Write JSON for machines
+    #[arg(long)]
+    pub json: bool,
 }

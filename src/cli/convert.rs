@@ -103,7 +103,7 @@ fn run(
     }
     .run(sources, &|_: ExtractKind| Ok(Vec::new()))?;
     let written = writer.finish(agreement.scope.batching.send_empty)?;
-    selfcheck::around(written.as_ref())?;
+    selfcheck::around(&written)?;
     Ok(accounts)
 }
 

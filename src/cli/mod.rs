@@ -12,9 +12,12 @@ mod next;
 mod output;
 mod queue;
 mod run;
+mod scope;
+mod serve;
 mod setup;
 mod sign;
 mod status;
+mod user;
 mod validate;
 mod watch;
 
@@ -119,8 +122,11 @@ pub fn main() -> ExitCode {
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
+        Verb::Scope(args) => scope::scope(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
+        Verb::Serve(args) => serve::serve(&cli, args),
+        Verb::User(args) => user::user(&cli, args),
     };
     let exit = outcome.unwrap_or_else(|failure| {
         if failure.exit != Exit::DONE {

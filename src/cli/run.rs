@@ -207,7 +207,8 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
             "refused": refused,
             "duplicates": taken.duplicates,
             "left_in_inbox": left,
-            "batch": taken.batch.as_ref().map(|batch| batch.name.clone()),
+            "batch": taken.batches.first().map(|batch| &batch.name),
+            "batches": taken.batches.iter().map(|batch| &batch.name).collect::<Vec<_>>(),
         })
     };
     let delivered = |delivered: &Delivered| {

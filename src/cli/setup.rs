@@ -49,6 +49,11 @@ impl Setup {
     }
 }
 
+/// Finds, reads and checks the program's file.
+pub fn program_of(cli: &Cli) -> Result<program::Program, Failure> {
+    program(&program_file(cli)?)
+}
+
 /// Reads and checks the program's file.
 pub fn program(path: &Path) -> Result<program::Program, Failure> {
     program::read(&read(path)?, &folder_of(path)).map_err(|problems| failure(path, &problems))

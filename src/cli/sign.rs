@@ -9,15 +9,19 @@ const WHY_CHARS_MAX: usize = 500;
 
 /// Signs what the caller of this program decides now.
 pub fn sign(engine: &Engine, why: &str) -> Sign {
+    Sign { by: person(), why: why.to_string(), at: engine.clock.unix() }
+}
+
+/// Returns who calls this program.
+pub fn person() -> String {
     let name = |variable| std::env::var(variable).ok().filter(|name| is_name(name));
     // Under sudo the person is who called it.
     let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(name);
     let uid = rustix::process::getuid().as_raw();
-    let by = match user {
+    match user {
         Some(user) => format!("{user} (uid {uid})"),
         None => format!("uid {uid}"),
-    };
-    Sign { by, why: why.to_string(), at: engine.clock.unix() }
+    }
 }
 
 /// Returns the reason that was given.

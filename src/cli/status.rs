@@ -212,7 +212,7 @@ pub fn delivery_json(row: &DeliveryRow) -> Value {
         "made_at": row.batch.made_at,
         "endpoint": row.endpoint,
         "stage": row.stage,
-        "state": row.stage.queue_state().to_string(),
+        "state": row.queue_state().to_string(),
         "tries": row.tries,
         "failure": row.failure,
         "receipt": row.receipt,

@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::check::{Check, Place, open};
 use super::raw;
-use crate::domain::{Batching, Pickup, Wrappers, is_unfinished};
+use crate::domain::{Batching, FilePer, Pickup, Wrappers, is_unfinished};
 
 /// A day; a file that changes for longer is no extract.
 const WAIT_MAX_S: i64 = 24 * 3600;
@@ -17,6 +17,8 @@ const FILE_NAME_PARTS: [&str; 6] =
 
 const WRAPPERS: [(&str, Wrappers); 3] =
     [("fhs+bhs", Wrappers::File), ("bhs", Wrappers::Batch), ("none", Wrappers::None)];
+
+const FILE_PER: [(&str, FilePer); 2] = [("run", FilePer::Run), ("type", FilePer::Type)];
 
 impl Check<'_> {
     /// Checks `[batch]`.
@@ -33,7 +35,13 @@ impl Check<'_> {
             let what = "a file without wrappers has nothing to be sent empty; write false";
             self.problem(start, what.to_string());
         }
-        Some(Batching { file_name: file_name?, send_empty: send_empty?, wrappers: wrappers? })
+        let file_per = self.word(place, "file_per", batch.file_per, &FILE_PER);
+        Some(Batching {
+            file_name: file_name?,
+            send_empty: send_empty?,
+            wrappers: wrappers?,
+            file_per: file_per?,
+        })
     }
 
     fn file_name(&mut self, place: Place, value: raw::Text) -> Option<String> {
@@ -112,14 +120,24 @@ mod tests {
     fn a_file_name_takes_every_placeholder() {
         let default = "{context_id}-{file_number}.hl7";
         let file_name = default.to_string();
-        let batching = Batching { file_name, send_empty: false, wrappers: Wrappers::File };
+        let batching = Batching {
+            file_name,
+            send_empty: false,
+            wrappers: Wrappers::File,
+            file_per: FilePer::Run,
+        };
         assert_eq!(scope(GOOD).batching, batching);
         let name = "{interface}_{environment}_{date}_{time}_{context_id}_{file_number}.hl7";
         let text = added(&format!(
-            "[batch]\nsend_empty = true\nwrappers = \"bhs\"\nfile_name = \"{name}\""
+            "[batch]\nsend_empty = true\nfile_per = \"type\"\nwrappers = \"bhs\"\nfile_name = \"{name}\""
         ));
         let file_name = name.to_string();
-        let batching = Batching { file_name, send_empty: true, wrappers: Wrappers::Batch };
+        let batching = Batching {
+            file_name,
+            send_empty: true,
+            wrappers: Wrappers::Batch,
+            file_per: FilePer::Type,
+        };
         assert_eq!(scope(&text).batching, batching);
     }
 

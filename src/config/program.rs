@@ -1,5 +1,7 @@
 //! The program's own file, `hl7drop.toml`: where things are, not what is agreed.
 
+// A value; what opens sockets is in `std`.
+use core::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +28,23 @@ pub struct Program {
     pub workers: usize,
     /// `[watch]`.
     pub watch: Watching,
+    /// `[serve]`.
+    pub serve: Serving,
+}
+
+/// How the page is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serving {
+    /// Where it listens; loopback, unless [`Serving::behind_proxy`].
+    pub listen: SocketAddr,
+    /// Whether a proxy stands before it that speaks TLS and says who asks.
+    pub behind_proxy: bool,
+    /// After how long without a click a session ends.
+    pub idle: Duration,
+    /// After how long a session ends whatever is done in it.
+    pub session: Duration,
+    /// The most bytes that one upload may have.
+    pub upload_max: u64,
 }
 
 /// How the daemon works.
@@ -45,6 +64,7 @@ struct File {
     folders: Option<Spanned<Folders>>,
     run: Option<Spanned<Run>>,
     watch: Option<Spanned<Watch>>,
+    serve: Option<Spanned<Serve>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -68,6 +88,16 @@ struct Watch {
     stuck_minutes: Number,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Serve {
+    listen: Text,
+    behind_proxy: Option<bool>,
+    idle_minutes: Number,
+    session_hours: Number,
+    upload_megabytes: Number,
+}
+
 /// Reads and checks a program file that lies in `folder`, where its relative paths
 /// start from. The file that `hl7drop init` writes holds the defaults.
 ///
@@ -89,11 +119,13 @@ fn assemble(check: &mut Check<'_>, raw: File) -> Option<Program> {
     let (place, run) = open("run", raw.run);
     let workers = check.number(place, "workers", run.workers, 0..=WORKERS_MAX);
     let watch = watch(check, raw.watch);
+    let serve = serve(check, raw.serve);
     Some(Program {
         spool: spool?,
         interfaces: interfaces?,
         workers: usize::try_from(workers?).ok()?,
         watch: watch?,
+        serve: serve?,
     })
 }
 
@@ -107,6 +139,44 @@ fn watch(check: &mut Check<'_>, raw: Option<Spanned<Watch>>) -> Option<Watching>
         passes: usize::try_from(passes?).ok()?,
         stuck: Duration::from_secs(u64::try_from(stuck?).ok()? * 60),
     })
+}
+
+fn serve(check: &mut Check<'_>, raw: Option<Spanned<Serve>>) -> Option<Serving> {
+    let (place, serve) = open("serve", raw);
+    let behind_proxy = serve.behind_proxy.unwrap_or(false);
+    let listen = check.text(place, "listen", serve.listen, "\"127.0.0.1:8024\"");
+    let listen = listen.and_then(|text| address(check, &text, behind_proxy));
+    let idle = check.number(place, "idle_minutes", serve.idle_minutes, 1..=480);
+    let session = check.number(place, "session_hours", serve.session_hours, 1..=24);
+    let upload = check.number(place, "upload_megabytes", serve.upload_megabytes, 1..=102_400);
+    Some(Serving {
+        listen: listen?,
+        behind_proxy,
+        idle: Duration::from_secs(u64::try_from(idle?).ok()? * 60),
+        session: Duration::from_secs(u64::try_from(session?).ok()? * 3600),
+        upload_max: u64::try_from(upload?).ok()? * 1_000_000,
+    })
+}
+
+/// Passwords and patients go over this line: it leaves the machine only through a proxy
+/// that speaks TLS.
+fn address(check: &mut Check<'_>, text: &Spanned<String>, proxied: bool) -> Option<SocketAddr> {
+    let start = text.span().start;
+    let Ok(address) = text.as_ref().parse::<SocketAddr>() else {
+        let what = "`listen` is not an address and a port; write listen = \"127.0.0.1:8024\"";
+        check.problem(start, what.to_string());
+        return None;
+    };
+    if !address.ip().is_loopback() && !proxied {
+        let what = format!(
+            "`listen` is {address}, which other machines reach, and the page speaks no TLS \
+             itself; write listen = \"127.0.0.1:8024\", or set behind_proxy = true where only a \
+             proxy with TLS can reach it (docs/page.md)"
+        );
+        check.problem(start, what);
+        return None;
+    }
+    Some(address)
 }
 
 #[cfg(test)]
@@ -129,6 +199,13 @@ mod tests {
                 passes: 8,
                 stuck: Duration::from_secs(30 * 60),
             },
+            serve: Serving {
+                listen: "127.0.0.1:8024".parse().unwrap(),
+                behind_proxy: false,
+                idle: Duration::from_secs(15 * 60),
+                session: Duration::from_secs(12 * 3600),
+                upload_max: 2_000_000_000,
+            },
         };
         assert_eq!(program(""), Ok(defaults.clone()));
         assert_eq!(program(template::program_file()), Ok(defaults));
@@ -150,8 +227,18 @@ mod tests {
                 "line 2: unknown field `spol`, expected `spool` or `interfaces`",
                 "line 3: `interfaces` begins with `~`; write the whole path",
                 "line 5: `workers` is -1; write a number from 0 to 1024",
-                "line 6: unknown field `web`, expected one of `folders`, `run`, `watch`",
+                "line 6: unknown field `web`, expected one of `folders`, `run`, `watch`, `serve`",
             ]
         );
+    }
+
+    #[test]
+    fn what_other_machines_reach_needs_a_proxy() {
+        let refused = program("[serve]\nlisten = \"0.0.0.0:80\"\n").unwrap_err();
+        assert!(refused[0].starts_with("line 2: `listen` is 0.0.0.0:80, which"), "{refused:?}");
+        let proxied = "[serve]\nlisten = \"0.0.0.0:80\"\nbehind_proxy = true\n";
+        assert!(program(proxied).unwrap().serve.behind_proxy);
+        assert!(program("[serve]\nlisten = \"[::1]:80\"\n").is_ok());
+        assert!(program("[serve]\nlisten = \"localhost\"\n").is_err());
     }
 }

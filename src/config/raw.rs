@@ -245,6 +245,7 @@ pub(super) struct Batch {
     pub file_name: Text,
     pub send_empty: Option<Spanned<bool>>,
     pub wrappers: Text,
+    pub file_per: Text,
 }
 
 #[derive(Default, Deserialize)]

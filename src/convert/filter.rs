@@ -156,11 +156,9 @@ fn id_of(references: &References, by: FilterBy, name: &str) -> Result<Vec<u8>, S
 
 #[cfg(test)]
 mod tests {
-    use csv::ByteRecord;
-
     use super::super::references::ProviderRow;
     use super::*;
-    use crate::domain::{Cell, OnLeave, ProviderIds};
+    use crate::domain::{Cell, OnLeave, ProviderIds, Record};
 
     fn map() -> Map {
         Map::read("segment = []\n[blank]\n'*' = ['declined']").unwrap()
@@ -249,8 +247,8 @@ mod tests {
             let filters = filters(FilterBy::Department, "12", which);
             let resolved = Resolved::new(&filters, &References::default()).unwrap();
             let sieve = resolved.sieve(&map(), &layout).unwrap();
-            let record = ByteRecord::from(vec!["1", current, registration]);
-            sieve.keeps_out(Input { own: &record, patient: None })
+            let record: Record = ["1", current, registration].iter().collect();
+            sieve.keeps_out(Input { own: record.values(), patient: None })
         };
         let out = Some(Note::OtherDepartment);
         use PatientDepartment::{Current, Either, Registration};

@@ -1,11 +1,9 @@
 //! What of a record feeds HL7: as a fingerprint, to tell whether it changed, and as
 //! kept values, to say who a patient is when only the appointment is dropped.
 
-use csv::ByteRecord;
-
 use super::program::{Column, Input, Program};
 use crate::digest::Digest;
-use crate::domain::Fingerprint;
+use crate::domain::{Fingerprint, Record, Values};
 
 /// Columns that say when and by whom a record was touched, or what its events are:
 /// they move by themselves, and an event of their own tells of the others
@@ -125,7 +123,7 @@ impl Keeper {
     }
 
     /// Appends what is kept of a record.
-    pub fn keep(&self, record: &ByteRecord, out: &mut Vec<u8>) {
+    pub fn keep(&self, record: Values<'_>, out: &mut Vec<u8>) {
         let input = Input { own: record, patient: None };
         for column in &self.columns {
             put(column.value(input), out);
@@ -133,11 +131,11 @@ impl Keeper {
     }
 
     /// Returns the values that [`Keeper::keep`] wrote; `None` if they are none.
-    pub fn kept(mut bytes: &[u8]) -> Option<ByteRecord> {
-        let mut record = ByteRecord::new();
+    pub fn kept(mut bytes: &[u8]) -> Option<Record> {
+        let mut record = Record::default();
         while !bytes.is_empty() {
             let (value, rest) = get(bytes)?;
-            record.push_field(value);
+            record.push(value);
             bytes = rest;
         }
         Some(record)
@@ -175,8 +173,8 @@ mod tests {
     }
 
     fn taken(columns: &[Column], values: &[&str]) -> Fingerprint {
-        let record = ByteRecord::from(values.to_vec());
-        let input = Input { own: &record, patient: None };
+        let record: Record = values.iter().collect();
+        let input = Input { own: record.values(), patient: None };
         Fingerprinter::of_columns(columns.iter(), &[]).take(input, &mut Vec::new())
     }
 
@@ -199,9 +197,9 @@ mod tests {
         let long = "x".repeat(70_000);
         for values in [["", "o", ""], ["\u{e9}\n\"", "o", &long], ["a", "o", &long[..200]]] {
             let mut bytes = Vec::new();
-            keeper.keep(&ByteRecord::from(values.to_vec()), &mut bytes);
+            keeper.keep(values.iter().collect::<Record>().values(), &mut bytes);
             let kept = Keeper::kept(&bytes).unwrap();
-            assert_eq!(kept, ByteRecord::from(vec![values[0].trim(), values[2]]));
+            assert_eq!(kept, [values[0].trim(), values[2]].iter().collect());
         }
         assert!(Keeper::kept(&[200]).is_none() && Keeper::kept(&[3, b'a']).is_none());
     }

@@ -333,11 +333,12 @@ fn phone(
 mod tests {
     use std::path::Path;
 
-    use csv::ByteRecord;
     use jiff::civil::DateTime;
 
     use crate::convert::{Bound, Compiler, Input, Map, Output, ProviderRow, References};
-    use crate::domain::{Cell, Code, Event, ExtractKind, Layout, LengthPolicy, Note, ProviderIds};
+    use crate::domain::{
+        Cell, Code, Event, ExtractKind, Layout, LengthPolicy, Note, ProviderIds, Record,
+    };
 
     /// Writes one field of one patient by a template; `code` is the fault, if any.
     fn field(template: &str, values: &[(&str, &str)]) -> (Result<String, Code>, Vec<Note>) {
@@ -357,14 +358,14 @@ mod tests {
         scope.no_show_status = "NOSHOW".to_string();
         let compiler = Compiler::new(&map, &scope, DateTime::default(), |_, _| true);
         let program = compiler.program(Event::PatientAdded, Bound::Patient(&layout)).unwrap();
-        let record = ByteRecord::from(values.iter().map(|(_, value)| *value).collect::<Vec<_>>());
+        let record: Record = values.iter().map(|(_, value)| *value).collect();
         let mut references = References::default();
         references.add_department(b"12", b"MAIN & EAST");
         let row =
             ProviderRow { id: b"27", npi: b"1234567893", last: b"SEUSS", ..Default::default() };
         references.add_provider(row, ProviderIds::Npi);
         let mut out = Output::default();
-        let run = program.run(Input { own: &record, patient: None }, &references, &mut out);
+        let run = program.run(Input { own: record.values(), patient: None }, &references, &mut out);
         let text = String::from_utf8(out.bytes).unwrap();
         let value = text.strip_prefix("PID|||").unwrap_or_default().trim_end().to_string();
         (run.map(|()| value).map_err(|refusal| refusal.code), out.notes.0.into_keys().collect())

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use csv::ByteRecord;
 use jiff::civil::DateTime;
 
 use super::functions::Function;
@@ -14,8 +13,10 @@ use super::outside::Outside;
 use super::references::References;
 use super::values::{date, date_time, time, write_minute};
 use super::{charset, lengths};
-use crate::domain::{Charset, Code, Controls, LineEnding, Note, Notes, ProviderIds, Translation};
-use crate::hl7::{Path, is_plain};
+use crate::domain::{
+    Charset, Code, Controls, LineEnding, Note, Notes, ProviderIds, Translation, Values,
+};
+use crate::hl7::{Path, is_plain, is_plain_between};
 
 /// "Delete the value", on the wire.
 const DELETE: &[u8] = b"\"\"";
@@ -153,9 +154,9 @@ pub(super) struct Times {
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
     /// The record's values.
-    pub own: &'a ByteRecord,
+    pub own: Values<'a>,
     /// The patient's record, where it comes from a patients extract.
-    pub patient: Option<&'a ByteRecord>,
+    pub patient: Option<Values<'a>>,
 }
 
 /// Messages as they are made, without their control numbers.
@@ -287,7 +288,7 @@ impl Column {
         let record = if self.row == 0 { Some(input.own) } else { input.patient };
         let Some(record) = record else { return &[] };
         for &cell in cells {
-            let value = record.get(cell).unwrap_or_default();
+            let value = record.get(cell);
             // Most cells are empty, and most others need no second look.
             let value = match value {
                 [] => continue,
@@ -377,9 +378,7 @@ impl Program {
             Some(times) => times.of(input).map(|(start, end)| (Some(start), Some(end)))?,
             None => (None, None),
         };
-        let plain = std::iter::once(input.own)
-            .chain(input.patient)
-            .all(|record| is_plain(record.as_slice()));
+        let plain = std::iter::once(input.own).chain(input.patient).all(is_plain_record);
         let line_ending = self.line_ending.bytes();
         let (ids, controls, refuses_long) = (self.ids, self.controls, self.refuses_long);
         Ok(Scene {
@@ -632,6 +631,14 @@ impl Value {
             out.reset(begin);
         }
         Ok(written)
+    }
+}
+
+/// True if no value of a record needs an escape; one look at all of it.
+fn is_plain_record(record: Values<'_>) -> bool {
+    match record.stretch() {
+        (bytes, Some(between)) => is_plain_between(bytes, between),
+        (bytes, None) => is_plain(bytes),
     }
 }
 

@@ -14,6 +14,8 @@
 //!
 //! Nothing here reads or writes anything.
 
+mod ack;
+mod answers;
 mod code;
 mod counts;
 mod event;
@@ -22,12 +24,16 @@ mod filter;
 mod form;
 mod known;
 mod layout;
+mod permission;
 mod queue;
+mod record;
 mod scope;
 mod telling;
 mod translation;
 mod wire;
 
+pub use ack::{AckCode, Answer};
+pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
@@ -36,12 +42,14 @@ pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use known::{Claim, Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
+pub use permission::Permission;
 pub use queue::{QueueState, Step};
+pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
-    InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup, Protocol,
-    Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
-    is_unfinished,
+    FilePer, InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup,
+    Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify,
+    Wrappers, is_unfinished,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
 pub use translation::{Mapped, Translation, Translations, wrong_value};

@@ -331,6 +331,17 @@ pub struct Batching {
     pub send_empty: bool,
     /// What stands around the messages.
     pub wrappers: Wrappers,
+    /// Where another file begins.
+    pub file_per: FilePer,
+}
+
+/// What one batch file of a drop holds (`interface.md` 3.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilePer {
+    /// All of it: a batch of ADT, then one of SIU.
+    Run,
+    /// The messages of one type, ADT before SIU.
+    Type,
 }
 
 /// What stands around the messages of a file (`interface.md` 3.5).

@@ -72,9 +72,12 @@ impl Claims {
     ) -> Result<Settled, Stop> {
         let mut claims = Vec::new();
         self.claimer.claims(input, &mut claims)?;
-        let digest = Digest::of(id).bytes();
-        let owner = std::array::from_fn(|at| digest[at]);
-        keys.extend(claims.iter().map(|&claim| ClaimKey { claim, owner, offset }));
+        // Most records have none, and a digest is as much as reading one.
+        if !claims.is_empty() {
+            let digest = Digest::of(id).bytes();
+            let owner = std::array::from_fn(|at| digest[at]);
+            keys.extend(claims.iter().map(|&claim| ClaimKey { claim, owner, offset }));
+        }
         let is_in = |offsets: &[u64]| offsets.binary_search(&offset).is_ok();
         if is_in(&judged.contested) {
             return Err(self.refusal(Code::X001, claims.first()).into());

@@ -40,8 +40,8 @@ pub struct Taken {
     pub unsettled: Vec<String>,
     /// Why nothing was taken, and what to do.
     pub held: Option<String>,
-    /// The batch file that was promised.
-    pub batch: Option<BatchRow>,
+    /// The batch files that were promised, in order.
+    pub batches: Vec<BatchRow>,
 }
 
 impl Taken {
@@ -67,8 +67,8 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     if sources.is_empty() {
         return Ok(taken);
     }
-    let (accounts, batch) = convert(engine, ledger, sources, None)?;
-    taken.batch = batch;
+    let (accounts, batches) = convert(engine, ledger, sources, None)?;
+    taken.batches = batches;
     shelve(engine, accounts, &mut taken)?;
     Ok(taken)
 }
@@ -82,7 +82,7 @@ pub fn convert_again(
     ledger: &mut dyn Ledger,
     again: &Again,
     sign: &Sign,
-) -> Result<(Accounts, Option<BatchRow>), EngineError> {
+) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
     convert(engine, ledger, again.sources.clone(), Some((again, sign)))
 }
 
@@ -92,19 +92,19 @@ fn convert(
     ledger: &mut dyn Ledger,
     sources: Vec<Source>,
     again: Option<(&Again, &Sign)>,
-) -> Result<(Accounts, Option<BatchRow>), EngineError> {
+) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
     let numbers = ledger.numbers()?;
     let clock = engine.clock.civil(&engine.agreement.scope.timezone);
     let mut envelope = Envelope::new(&engine.agreement.scope, numbers.file, clock);
     if let Some((again, _)) = again {
         envelope = envelope.again(again.earlier(engine, &*ledger)?);
     }
-    let name = envelope.file_name().to_string();
-    let staged = engine.spool.staged.join(&name);
+    let staged = engine.spool.staged.join(envelope.file_name());
     disk::remove(&staged)?;
     let agreement = engine.translated()?;
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
+    writer.split(engine.agreement.scope.batching.file_per);
     let origins = again.map(|(again, _)| &again.origins);
     let mut journal = LedgerJournal { origins, ..LedgerJournal::new(ledger, engine.clock.unix()) };
     let accounts = Conversion {
@@ -121,12 +121,12 @@ fn convert(
     .run(sources, &|kind| saved(engine, kind))?;
     let ended = journal.ended;
     let written = writer.finish(again.is_none() && wants_empty(engine, &accounts))?;
-    selfcheck::around(written.as_ref())?;
+    selfcheck::around(&written)?;
     if let Some((again, sign)) = again.filter(|_| !ended.is_empty()) {
         again.close(ledger, &ended, sign)?;
     }
-    let batch = promise(engine, ledger, &accounts, written, &name, numbers)?;
-    Ok((accounts, batch))
+    let batches = promise(engine, ledger, &accounts, written, numbers)?;
+    Ok((accounts, batches))
 }
 
 /// Claims what has settled; what is left is told.
@@ -292,41 +292,45 @@ fn wants_empty(engine: &Engine, accounts: &Accounts) -> bool {
         && accounts.iter().any(|(source, account)| account.is_ok() && source.kind.makes_messages())
 }
 
-/// The commit point, and the one move after it that makes the batch visible.
+/// The commit point, and the moves after it that make the batches visible.
 fn promise(
     engine: &Engine,
     ledger: &mut dyn Ledger,
     accounts: &Accounts,
-    written: Option<Written>,
-    name: &str,
+    written: Vec<Written>,
     numbers: Numbers,
-) -> Result<Option<BatchRow>, EngineError> {
+) -> Result<Vec<BatchRow>, EngineError> {
     if accounts.iter().all(|(_, account)| account.is_err()) {
         ledger.abandon_drop()?;
-        return Ok(None);
+        return Ok(Vec::new());
     }
     keep_references(engine, accounts)?;
-    let Some(written) = written else {
-        ledger.commit_drop(None, &[], numbers)?;
-        return Ok(None);
-    };
-    let digest = written.digest.ok_or(EngineError::NoDigest)?;
-    let batch = BatchRow {
-        number: numbers.file,
-        name: name.to_string(),
-        digest,
-        bytes: written.bytes,
-        first_control: numbers.control,
-        messages: written.messages,
-        made_at: engine.clock.unix(),
-    };
-    let next = Numbers { control: written.next_control, file: numbers.file + 1 };
+    let next = written
+        .last()
+        .map_or(numbers, |last| Numbers { control: last.next_control(), file: last.number + 1 });
+    let made_at = engine.clock.unix();
+    let rows = written.into_iter().map(|written| batch_row(written, made_at));
+    let batches: Vec<BatchRow> = rows.collect::<Result<_, _>>()?;
     let endpoints = &engine.agreement.scope.endpoints;
     let endpoints: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
-    ledger.commit_drop(Some(&batch), &endpoints, next)?;
-    disk::shift(&engine.spool.staged.join(name), &engine.spool.outbox.join(name))?;
-    log::info!("{name}: {} messages promised", batch.messages);
-    Ok(Some(batch))
+    ledger.commit_drop(&batches, &endpoints, next)?;
+    for BatchRow { name, messages, .. } in &batches {
+        disk::shift(&engine.spool.staged.join(name), &engine.spool.outbox.join(name))?;
+        log::info!("{name}: {messages} messages promised");
+    }
+    Ok(batches)
+}
+
+fn batch_row(written: Written, made_at: i64) -> Result<BatchRow, EngineError> {
+    Ok(BatchRow {
+        number: written.number,
+        digest: written.digest.ok_or(EngineError::NoDigest)?,
+        bytes: written.bytes,
+        first_control: written.first_control,
+        messages: written.messages,
+        name: written.name,
+        made_at,
+    })
 }
 
 /// Reference extracts stay in force until the next ones of their kind. One without a

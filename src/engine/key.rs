@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::convert::date_time;
-use crate::domain::{ExtractKind, Layout};
+use crate::domain::{ExtractKind, Layout, Values};
 
 /// Where a record of an ID stands. Hashes can meet: whoever finds two alike reads
 /// the IDs before believing it.
@@ -18,13 +18,13 @@ pub struct Key {
 }
 
 /// Returns the first of the cells that has a value, trimmed.
-pub fn first_value<'a>(cells: &[usize], values: &'a csv::ByteRecord) -> &'a [u8] {
-    let mut values = cells.iter().map(|&cell| values.get(cell).unwrap_or_default().trim_ascii());
+pub fn first_value<'a>(cells: &[usize], values: Values<'a>) -> &'a [u8] {
+    let mut values = cells.iter().map(|&cell| values.get(cell).trim_ascii());
     values.find(|value| !value.is_empty()).unwrap_or_default()
 }
 
 /// Returns the ID of a record.
-pub fn id_of<'a>(layout: &Layout, values: &'a csv::ByteRecord) -> &'a [u8] {
+pub fn id_of<'a>(layout: &Layout, values: Values<'a>) -> &'a [u8] {
     first_value(id_cells(layout), values)
 }
 
@@ -35,12 +35,7 @@ pub(super) fn id_cells(layout: &Layout) -> &[usize] {
     }
 }
 
-pub(super) fn key(
-    id: &[usize],
-    when: &[usize],
-    values: &csv::ByteRecord,
-    offset: u64,
-) -> Option<Key> {
+pub(super) fn key(id: &[usize], when: &[usize], values: Values<'_>, offset: u64) -> Option<Key> {
     let (id, when) = (first_value(id, values), first_value(when, values));
     if id.is_empty() {
         return None;

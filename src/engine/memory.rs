@@ -3,7 +3,6 @@
 
 use std::sync::Mutex;
 
-use csv::ByteRecord;
 use jiff::civil::DateTime;
 
 use super::agreement::{Agreement, Programs};
@@ -11,7 +10,7 @@ use super::drop::Journal;
 use super::error::EngineError;
 use super::key::id_of;
 use crate::convert::{Bound, Fingerprinter, Input, Keeper};
-use crate::domain::{Cell, Claim, ExtractKind, Fingerprint, Kind, Known, Layout};
+use crate::domain::{Cell, Claim, ExtractKind, Fingerprint, Kind, Known, Layout, Record, Values};
 use crate::ledger::{Entry, Kept, LedgerError, Register};
 
 /// The register, for the records under one header.
@@ -66,7 +65,7 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn known(&self, record: &ByteRecord) -> Result<Option<Known>, EngineError> {
+    pub fn known(&self, record: Values<'_>) -> Result<Option<Known>, EngineError> {
         self.register.known(self.kind, id_of(self.layout, record))
     }
 
@@ -90,7 +89,7 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn patient(&self, id: &[u8]) -> Result<Option<(ByteRecord, &Programs)>, EngineError> {
+    pub fn patient(&self, id: &[u8]) -> Result<Option<(Record, &Programs)>, EngineError> {
         let Some(kept) = self.register.kept(Kind::Patient, id)? else { return Ok(None) };
         let programs = self.patients.iter().find(|(number, _)| *number == kept.columns);
         match (Keeper::kept(&kept.values), programs) {
@@ -106,7 +105,7 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn is_kept(&self, record: &ByteRecord, scratch: &mut Vec<u8>) -> Result<bool, EngineError> {
+    pub fn is_kept(&self, record: Values<'_>, scratch: &mut Vec<u8>) -> Result<bool, EngineError> {
         scratch.clear();
         self.keep(record, scratch);
         let kept = self.register.kept(self.kind, id_of(self.layout, record))?;
@@ -116,7 +115,7 @@ impl<'a> Memory<'a> {
     /// Appends the entry of a record to `out`; `scratch` is a buffer to use again.
     pub fn enter(
         &self,
-        record: &ByteRecord,
+        record: Values<'_>,
         known: Known,
         claims: &[Claim],
         scratch: &mut Vec<u8>,
@@ -133,7 +132,7 @@ impl<'a> Memory<'a> {
         self.keeper.as_ref().map_or(0, |(number, _)| *number)
     }
 
-    fn keep(&self, record: &ByteRecord, out: &mut Vec<u8>) {
+    fn keep(&self, record: Values<'_>, out: &mut Vec<u8>) {
         if let Some((_, keeper)) = &self.keeper {
             keeper.keep(record, out);
         }

@@ -7,10 +7,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
-use csv::ByteRecord;
-
 use super::key::{Key, hash, id_of};
-use crate::domain::Layout;
+use crate::domain::{Layout, Values};
 use crate::extract::{Limits, Places};
 
 /// One patients extract, readable at any place.
@@ -89,13 +87,13 @@ impl PatientIndex {
 impl Finder<'_> {
     /// Returns the newest record of a patient that can be read, and which of the files
     /// it is in.
-    pub fn find(&mut self, id: &[u8]) -> Option<(&ByteRecord, usize)> {
+    pub fn find(&mut self, id: &[u8]) -> Option<(Values<'_>, usize)> {
         let (file, _) = self.locate(id)?;
         Some((self.files[file].1.record(), file))
     }
 
     /// Returns the newest record of an ID that can be read, and where it begins.
-    pub fn place(&mut self, id: &[u8]) -> Option<(&ByteRecord, u64)> {
+    pub fn place(&mut self, id: &[u8]) -> Option<(Values<'_>, u64)> {
         let (file, place) = self.locate(id)?;
         Some((self.files[file].1.record(), place))
     }

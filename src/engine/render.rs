@@ -435,7 +435,7 @@ impl Renderer<'_> {
         if let Some(memory) = &self.memory
             && let Some((patient, programs)) = memory.patient(id)?
         {
-            return Ok(then(programs, Input { own: input.own, patient: Some(&patient) })?);
+            return Ok(then(programs, Input { own: input.own, patient: Some(patient.values()) })?);
         }
         let named = self.layout.names_patients()
             && ["lastname", "firstname"].iter().all(|column| {

@@ -106,13 +106,12 @@ impl Checked {
     }
 }
 
-/// Holds a batch file to what its writer read back.
+/// Holds batch files to what their writer read back.
 ///
 /// # Errors
 /// [`EngineError::NotConformant`] names the first finding.
-pub fn around(written: Option<&Written>) -> Result<(), EngineError> {
-    let Some((first, more)) = written.and_then(|written| written.wrong.split_first()) else {
-        return Ok(());
-    };
+pub fn around(written: &[Written]) -> Result<(), EngineError> {
+    let wrong = written.iter().find_map(|written| written.wrong.split_first());
+    let Some((first, more)) = wrong else { return Ok(()) };
     Err(EngineError::NotConformant { first: first.to_string(), more: more.len() as u64 })
 }

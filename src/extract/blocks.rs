@@ -150,7 +150,7 @@ impl Blocks {
         }
         let delimiter = reading.form(kind).delimiter.unwrap_or_else(|| delimiter_of(line));
         self.delimiter = Some(delimiter);
-        let mut reader = csv_reader(&self.rest, delimiter);
+        let mut reader = csv_reader(self.rest.as_slice(), delimiter, 1 << 13);
         let mut record = csv::StringRecord::new();
         match reader.read_record(&mut record) {
             Ok(true) => {}
@@ -254,13 +254,13 @@ impl Blocks {
 }
 
 /// Returns a `csv` reader of records without a header, as every reader here is set.
-pub(super) fn csv_reader(bytes: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
+pub(super) fn csv_reader<R: Read>(reader: R, delimiter: u8, buffer: usize) -> csv::Reader<R> {
     csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
-        .buffer_capacity(bytes.len().clamp(1 << 10, 1 << 16))
-        .from_reader(bytes)
+        .buffer_capacity(buffer)
+        .from_reader(reader)
 }
 
 fn lines(bytes: &[u8]) -> u64 {
@@ -351,7 +351,7 @@ mod tests {
     }
 
     fn records(bytes: &[u8]) -> Vec<csv::ByteRecord> {
-        let mut reader = csv_reader(bytes, b',');
+        let mut reader = csv_reader(bytes, b',', 1 << 13);
         reader.byte_records().map(Result::unwrap).collect()
     }
 

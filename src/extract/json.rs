@@ -19,7 +19,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use csv::ByteRecord;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -27,7 +26,7 @@ use super::ExtractError;
 use super::header::bind;
 use super::reading::Reading;
 use super::rows::{RowFault, shape_fault};
-use crate::domain::{Code, ExtractKind, Layout, Name};
+use crate::domain::{Code, ExtractKind, Layout, Name, Record};
 
 /// Lists whose entries become columns of their own: insurances, then custom fields.
 const LISTS: [&str; 3] = ["insurances", "customfields", "appointmentcustomfields"];
@@ -294,7 +293,7 @@ impl Cells {
         &mut self,
         line: &[u8],
         layout: &Layout,
-        record: &mut ByteRecord,
+        record: &mut Record,
     ) -> Option<RowFault> {
         self.text.clear();
         self.spans.clear();
@@ -305,9 +304,9 @@ impl Cells {
         };
         record.clear();
         for span in &self.spans {
-            record.push_field(span.map_or(&[], |(from, to)| &self.text[from..to]));
+            record.push(span.map_or(&[], |(from, to)| &self.text[from..to]));
         }
-        wrong.or_else(|| shape_fault(record, layout, false))
+        wrong.or_else(|| shape_fault(record.values(), layout, false))
     }
 
     fn put(&mut self, name: &str, value: &str, layout: &Layout) -> Result<(), RowFault> {

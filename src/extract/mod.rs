@@ -16,6 +16,7 @@ mod kept;
 mod places;
 mod reading;
 mod rows;
+mod split;
 mod unpack;
 
 pub use blocks::{Block, Blocks, Limits};

@@ -35,6 +35,11 @@ pub fn is_plain(bytes: &[u8]) -> bool {
     !bytes.iter().fold(false, |special, &byte| special | is_special(byte))
 }
 
+/// The same, `between` aside, which stands between values.
+pub fn is_plain_between(bytes: &[u8], between: u8) -> bool {
+    !bytes.iter().fold(false, |special, &byte| special | (is_special(byte) & (byte != between)))
+}
+
 /// Writes a value escaped; returns how many control characters were left out.
 ///
 /// A value of just `""` writes nothing: on the wire it would mean "delete what

@@ -8,5 +8,5 @@ mod escape;
 mod path;
 pub mod read;
 
-pub use escape::{Text, escape, escape_controls, is_plain, unescape};
+pub use escape::{Text, escape, escape_controls, is_plain, is_plain_between, unescape};
 pub use path::{Path, PathError};

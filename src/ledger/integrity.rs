@@ -57,16 +57,25 @@ impl Contents {
         for extract in &self.extracts {
             *made.entry(extract.batch.unwrap_or(0)).or_default() += extract.counts.messages;
         }
+        // What an extract has too much for the batch that it begins in goes on in the next.
+        let mut carried = 0;
+        let last = self.batches.iter().rfind(|batch| !self.rebuilt.contains_key(&batch.number));
+        let last = last.map(|batch| batch.number);
         let mut given = Numbers::default();
         for batch in &self.batches {
             let (number, messages) = (batch.number, batch.messages);
-            let made = made.get(&number).copied().unwrap_or(0);
             let of = self.rebuilt.get(&number);
             if of.is_some_and(|of| *of >= number) {
                 problems.push(format!("batch {number} is rebuilt of one that was made later"));
             }
-            if made != messages && of.is_none() {
-                problems.push(format!("batch {number} holds {messages} messages of {made} made"));
+            // What a rebuilt batch holds was made for another, and counts there.
+            if of.is_none() {
+                let made = made.get(&number).copied().unwrap_or(0) + carried;
+                carried = made.saturating_sub(messages);
+                if made < messages || carried > 0 && last == Some(number) {
+                    let text = format!("batch {number} holds {messages} messages of {made} made");
+                    problems.push(text);
+                }
             }
             if number < given.file || batch.first_control < given.control {
                 problems.push(format!("numbers of batch {number} were given twice"));

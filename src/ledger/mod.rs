@@ -14,6 +14,7 @@
 //! asked a second time, and a drop that was open in it is gone.
 
 mod actions;
+mod answers;
 pub mod conform;
 mod error;
 mod integrity;
@@ -25,12 +26,13 @@ mod sqlite;
 mod steps;
 
 pub use actions::{Act, ActionRow, Closing, Decision, Sign};
+pub use answers::{AnswerRow, Answers, LookRow, ResponseRow, message_state};
 pub use error::LedgerError;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use rows::{
     BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, Holding, NewExtract, Numbers,
-    Receipt, Resubmitted, Stage, Temp, Totals,
+    Receipt, Resubmitted, Stage, Temp, Totals, Wait,
 };
 pub use sqlite::Sqlite;
 pub use sqlite::maps::{MapRow, Maps, Put};
@@ -42,7 +44,7 @@ use crate::domain::{Counts, Fault, Notes};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Send {
+pub trait Ledger: Register + Answers + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 
@@ -79,13 +81,14 @@ pub trait Ledger: Register + Send {
     /// extract have ended; the [`ActionRow`] is kept with it.
     fn resubmitted(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()>;
 
-    /// **The commit point of intake**: the extracts, their faults, the batch (if
-    /// there were messages) with one waiting delivery to each endpoint, and the
-    /// next free numbers, all at once and durable. The batch must hold exactly
-    /// the messages its extracts count, and numbers that were never given.
+    /// **The commit point of intake**: the extracts, their faults, the batches (if
+    /// there were messages), each with one waiting delivery to each endpoint, and the
+    /// next free numbers, all at once and durable. The batches, in order, must hold
+    /// exactly the messages that the extracts count, in theirs, and numbers that were
+    /// never given.
     fn commit_drop(
         &mut self,
-        batch: Option<&BatchRow>,
+        batches: &[BatchRow],
         endpoints: &[&str],
         next: Numbers,
     ) -> Result<()>;
@@ -140,8 +143,9 @@ pub trait Ledger: Register + Send {
     fn failed(&mut self, batch: u64, endpoint: &str, failure: &Failure) -> Result<()>;
 
     /// Lets every delivery that stopped or waits for its time be tried again: an
-    /// operator asked for it. One that stopped in [`Stage::Uncertain`] is left alone. Returns how many there were; each has
-    /// its [`ActionRow`].
+    /// operator asked for it. One that stopped in [`Stage::Uncertain`] is left alone. Looks
+    /// for response files that failed are forgotten too. Returns how many deliveries there
+    /// were; each has its [`ActionRow`].
     fn retry_stopped(&mut self, sign: &Sign) -> Result<u64>;
 
     /// Commits what was decided about a delivery that is not done, with its

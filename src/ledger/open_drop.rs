@@ -101,11 +101,11 @@ impl OpenDrop {
         Ok(self.extracts.pop().map_or(0, |open| open.faults.values().sum()))
     }
 
-    /// Ends the drop: everything is ended, the batch holds what the extracts made,
+    /// Ends the drop: everything is ended, the batches hold what the extracts made,
     /// and `next` gives no number a second time that `now` says is given.
     pub fn close(
         self,
-        batch: Option<&BatchRow>,
+        batches: &[BatchRow],
         endpoints: &[&str],
         now: Numbers,
         next: Numbers,
@@ -116,19 +116,20 @@ impl OpenDrop {
             let Some((counts, notes)) = account else {
                 return Err(failed(format!("{} was not ended", extract.name)));
             };
+            let begins = made;
             made += counts.messages;
             for (state, count) in faults {
                 *closed.faults.entry(state).or_default() += count;
             }
-            let batch = batch.filter(|_| counts.messages > 0).map(|batch| batch.number);
+            let batch = batch_at(batches, begins).filter(|_| counts.messages > 0);
             closed.extracts.push(ExtractRow { id, extract, counts, notes, batch });
         }
-        let held = batch.map_or(0, |batch| batch.messages);
+        let held: u64 = batches.iter().map(|batch| batch.messages).sum();
         if made != held {
-            return Err(failed(format!("{made} messages were made and the batch holds {held}")));
+            return Err(failed(format!("{made} messages were made and the batches hold {held}")));
         }
-        check_endpoints(batch, endpoints)?;
-        check_numbers(batch, now, next)?;
+        check_endpoints(batches, endpoints)?;
+        check_numbers(batches, now, next)?;
         Ok(closed)
     }
 
@@ -148,17 +149,27 @@ pub(super) fn check_rebuilt(
     if of >= batch.number {
         return Err(failed(format!("batch {} cannot be made of batch {of}", batch.number)));
     }
-    check_endpoints(Some(batch), endpoints)?;
+    check_endpoints(std::slice::from_ref(batch), endpoints)?;
     let next = Numbers {
         control: batch.first_control.saturating_add(batch.messages),
         file: batch.number.saturating_add(1),
     };
-    check_numbers(Some(batch), now, next)?;
+    check_numbers(std::slice::from_ref(batch), now, next)?;
     Ok(next)
 }
 
-fn check_endpoints(batch: Option<&BatchRow>, endpoints: &[&str]) -> Result<()> {
-    if batch.is_some() && endpoints.is_empty() {
+/// Returns the batch that the message stands in which so many of the drop come before.
+fn batch_at(batches: &[BatchRow], before: u64) -> Option<u64> {
+    let mut end = 0;
+    let holds = batches.iter().find(|batch| {
+        end += batch.messages;
+        before < end
+    });
+    holds.map(|batch| batch.number)
+}
+
+fn check_endpoints(batches: &[BatchRow], endpoints: &[&str]) -> Result<()> {
+    if !batches.is_empty() && endpoints.is_empty() {
         return Err(failed("a batch goes to at least one endpoint".into()));
     }
     let twice = |at: usize| endpoints[..at].contains(&endpoints[at]);
@@ -168,10 +179,10 @@ fn check_endpoints(batch: Option<&BatchRow>, endpoints: &[&str]) -> Result<()> {
     }
 }
 
-fn check_numbers(batch: Option<&BatchRow>, now: Numbers, next: Numbers) -> Result<()> {
+fn check_numbers(batches: &[BatchRow], now: Numbers, next: Numbers) -> Result<()> {
     let mut least = now;
-    if let Some(batch) = batch {
-        if batch.number < now.file || batch.first_control < now.control {
+    for batch in batches {
+        if batch.number < least.file || batch.first_control < least.control {
             return Err(failed(format!("the numbers of batch {} were given before", batch.number)));
         }
         least.file = batch.number.saturating_add(1);

@@ -57,7 +57,7 @@ pub struct ExtractRow {
     pub counts: Counts,
     /// What was noticed.
     pub notes: Notes,
-    /// The batch file its messages went into, if it made any.
+    /// The batch file that its first message went into, if it made any.
     pub batch: Option<u64>,
 }
 
@@ -175,6 +175,8 @@ pub struct DeliveryRow {
     pub failure: Option<Failure>,
     /// The evidence, once delivered.
     pub receipt: Option<Receipt>,
+    /// Whether the endpoint acknowledges what it got, and whether it did.
+    pub wait: Option<Wait>,
     /// When a held delivery goes on by itself, unix seconds; none: when somebody says so.
     pub held_until: Option<i64>,
 }
@@ -193,9 +195,36 @@ impl DeliveryRow {
             failures: 0,
             failure: None,
             receipt: None,
+            wait: None,
             held_until: None,
         }
     }
+
+    /// True if it is delivered and its acknowledgement is not there yet.
+    pub fn awaits_answer(&self) -> bool {
+        self.stage == Stage::Delivered
+            && self.wait.as_ref().is_some_and(|wait| wait.answered_at.is_none())
+    }
+
+    /// Returns by when it should be acknowledged, unix seconds, if it still awaits that.
+    pub fn answer_due(&self) -> Option<i64> {
+        let wait = self.wait.as_ref().filter(|_| self.awaits_answer())?;
+        Some(self.receipt.as_ref()?.at.saturating_add(wait.within_s))
+    }
+
+    /// Returns the queue state of its messages that have none of their own.
+    pub fn queue_state(&self) -> QueueState {
+        if self.awaits_answer() { QueueState::Pending } else { self.stage.queue_state() }
+    }
+}
+
+/// The wait for an acknowledgement of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Seconds from the delivery on in which it should come.
+    pub within_s: i64,
+    /// When every message had its answer, unix seconds.
+    pub answered_at: Option<i64>,
 }
 
 /// A temporary file at an endpoint.
@@ -299,15 +328,22 @@ impl Totals {
         }
     }
 
-    /// Adds the batches of deliveries that stand in batch order, each batch with
-    /// all of its deliveries.
-    pub(super) fn add_batches(&mut self, deliveries: &[DeliveryRow]) {
+    /// Adds the batches of deliveries that stand in batch order, each batch with all of
+    /// its deliveries; `own` are the messages that stand elsewhere than their batch.
+    pub(super) fn add_batches(
+        &mut self,
+        deliveries: &[DeliveryRow],
+        own: &std::collections::BTreeMap<u64, OwnStates>,
+    ) {
         for same in deliveries.chunk_by(|one, next| one.batch.number == next.batch.number) {
             let Some(DeliveryRow { batch, .. }) = same.first() else { continue };
-            let mut stages = same.iter().map(|delivery| delivery.stage);
-            let state = batch_state(&mut stages);
-            self.add(state, batch.messages);
-            if !state.is_final() {
+            let state = batch_state(same);
+            let own = own.get(&batch.number).copied().unwrap_or_default();
+            self.add(state, batch.messages.saturating_sub(own.sum()));
+            self.add(QueueState::Processed, own.accepted);
+            self.add(QueueState::Error, own.rejected);
+            self.add(QueueState::Deleted, own.closed);
+            if !state.is_final() && !same.iter().all(|delivery| delivery.stage.is_done()) {
                 let oldest = self.oldest_waiting.unwrap_or(batch.made_at);
                 self.oldest_waiting = Some(oldest.min(batch.made_at));
             }
@@ -315,8 +351,29 @@ impl Totals {
     }
 }
 
-/// Returns the queue state of the messages of a batch with deliveries at `stages`.
-fn batch_state(stages: &mut dyn Iterator<Item = Stage>) -> QueueState {
+/// Messages of one batch that stand elsewhere than it, by what was answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OwnStates {
+    /// Every endpoint that answers has taken them, while the batch still awaits others.
+    pub accepted: u64,
+    /// An endpoint refused them, and nobody closed that.
+    pub rejected: u64,
+    /// An endpoint refused them, and somebody closed that.
+    pub closed: u64,
+}
+
+impl OwnStates {
+    pub(super) fn sum(self) -> u64 {
+        self.accepted + self.rejected + self.closed
+    }
+}
+
+/// Returns the queue state of the messages of a batch, which has these deliveries.
+pub(super) fn batch_state(deliveries: &[DeliveryRow]) -> QueueState {
+    let there = deliveries.iter().all(|delivery| delivery.stage == Stage::Delivered);
+    if there && deliveries.iter().any(DeliveryRow::awaits_answer) {
+        return QueueState::Pending;
+    }
     let together = |one, other| match (one, other) {
         (one, other) if one == other => one,
         (QueueState::Scheduled, QueueState::New) | (QueueState::New, QueueState::Scheduled) => {
@@ -326,17 +383,51 @@ fn batch_state(stages: &mut dyn Iterator<Item = Stage>) -> QueueState {
         | (_, QueueState::Processed | QueueState::Distributed) => QueueState::Distributed,
         _ => QueueState::Pending,
     };
-    stages.map(Stage::queue_state).reduce(together).unwrap_or(QueueState::New)
+    let states = deliveries.iter().map(|delivery| delivery.stage.queue_state());
+    states.reduce(together).unwrap_or(QueueState::New)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn delivery() -> DeliveryRow {
+        let batch = BatchRow {
+            number: 1,
+            name: "1.hl7".into(),
+            digest: Digest::of(b"1"),
+            bytes: 1,
+            first_control: 1,
+            messages: 1,
+            made_at: 0,
+        };
+        DeliveryRow::waiting(&batch, "test")
+    }
+
+    #[test]
+    fn a_batch_that_all_have_is_pending_until_who_answers_has_answered() {
+        let wait = |answered_at| Some(Wait { within_s: 9, answered_at });
+        let delivered = DeliveryRow { stage: Stage::Delivered, ..delivery() };
+        let awaits = DeliveryRow { wait: wait(None), ..delivered.clone() };
+        let answered = DeliveryRow { wait: wait(Some(7)), ..delivered.clone() };
+        let waiting = DeliveryRow { wait: wait(None), ..delivery() };
+        let state = |rows: &[&DeliveryRow]| {
+            batch_state(&rows.iter().map(|row| (*row).clone()).collect::<Vec<_>>())
+        };
+        assert_eq!(state(&[&waiting]), QueueState::New);
+        assert_eq!(state(&[&awaits]), QueueState::Pending);
+        assert_eq!(state(&[&awaits, &delivered]), QueueState::Pending);
+        assert_eq!(state(&[&awaits, &waiting]), QueueState::Distributed);
+        assert_eq!(state(&[&answered, &delivered]), QueueState::Processed);
+    }
+
     #[test]
     fn a_batch_is_distributed_when_some_endpoints_have_it() {
         use Stage::*;
-        let state = |stages: &[Stage]| batch_state(&mut stages.iter().copied());
+        let state = |stages: &[Stage]| {
+            let one = |stage: &Stage| DeliveryRow { stage: *stage, ..delivery() };
+            batch_state(&stages.iter().map(one).collect::<Vec<_>>())
+        };
         assert_eq!(state(&[Waiting, Waiting]), QueueState::New);
         assert_eq!(state(&[Waiting, Sending]), QueueState::Pending);
         assert_eq!(state(&[Uncertain]), QueueState::Pending);

@@ -10,6 +10,8 @@
 //! | a person's *delivered* | any but delivered | delivered |
 //! | a person's *resend* | any but delivered | sending |
 //! | a person's *retry* | any but delivered | the same |
+//! | `await_answer` | any but delivered | the same |
+//! | `answered` | delivered | the same |
 //! | `hold` | waiting | held |
 //! | `release` | held | waiting |
 //! | `delete` | held, and no try was ever made | deleted |
@@ -23,7 +25,7 @@
 //! the bytes again says so first, by a `failed` that names the stage to go to.
 
 use super::{
-    Decision, DeliveryRow, Failure, Holding, LedgerError, Receipt, Result, Sign, Stage, Temp,
+    Decision, DeliveryRow, Failure, Holding, LedgerError, Receipt, Result, Sign, Stage, Temp, Wait,
 };
 use crate::domain::Step;
 
@@ -78,6 +80,23 @@ impl DeliveryRow {
         self.stage = to;
         self.failures += 1;
         self.failure = Some(Failure { stage: None, ..failure.clone() });
+        Ok(self)
+    }
+
+    /// Its endpoint acknowledges what it gets.
+    pub(super) fn await_answer(mut self, within_s: i64) -> Result<DeliveryRow> {
+        use Stage::*;
+        self.guard("awaited", &[Waiting, Sending, Verified, Uncertain, Conflict])?;
+        self.wait = Some(Wait { within_s, answered_at: None });
+        Ok(self)
+    }
+
+    /// Every message has its answer.
+    pub(super) fn answered(mut self, at: i64) -> Result<DeliveryRow> {
+        self.guard("answered", &[Stage::Delivered])?;
+        if let Some(wait) = &mut self.wait {
+            wait.answered_at.get_or_insert(at);
+        }
         Ok(self)
     }
 
@@ -157,6 +176,9 @@ impl DeliveryRow {
         (self.stage, self.receipt, self.failure) = (Stage::Waiting, None, None);
         (self.temp, self.rename_at, self.failures) = (None, None, 0);
         self.resent += 1;
+        if let Some(wait) = &mut self.wait {
+            wait.answered_at = None;
+        }
         Ok(self)
     }
 
@@ -266,6 +288,8 @@ mod tests {
         for decision in [Decision::Delivered, Decision::Resend, Decision::Retry] {
             assert_eq!(allowed(&|row| row.decide(decision, &sign)), not_delivered, "{decision:?}");
         }
+        assert_eq!(allowed(&|row| row.await_answer(60)), not_delivered);
+        assert_eq!(allowed(&|row| row.answered(60)), [Delivered]);
         assert_eq!(allowed(&|row| row.hold(None)), [Waiting]);
         assert_eq!(allowed(&DeliveryRow::release), [Held]);
         assert_eq!(allowed(&DeliveryRow::delete), [Held]);

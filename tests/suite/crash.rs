@@ -378,7 +378,19 @@ fn until_false(what: impl Fn(u32) -> bool + Sync) {
 
 /// Sweeps one fault over every place that is `wanted`; goes on until none is met.
 fn sweep(title: &str, make: &(dyn Fn() -> Site + Sync), strike: Strike, wanted: fn(&str) -> bool) {
-    let (began, expected, places) = (Instant::now(), without_fault(), places(make, strike));
+    sweep_to(without_fault(), title, make, strike, wanted);
+}
+
+/// Sweeps one fault over every place that is `wanted`, after each of which the site must
+/// come to what is `expected`.
+fn sweep_to(
+    expected: Settled,
+    title: &str,
+    make: &(dyn Fn() -> Site + Sync),
+    strike: Strike,
+    wanted: fn(&str) -> bool,
+) {
+    let (began, places) = (Instant::now(), places(make, strike));
     // Before the first try the vendor has nothing to take.
     let first_try = places.iter().position(|place| place == "ledger.sending.before").unwrap();
     let from = if strike.taken { first_try } else { 0 };
@@ -466,6 +478,33 @@ fn over_sftp() -> Site {
 #[test]
 fn power_lost_once() {
     sweep("folder, abort", &Site::new, ABORT, all);
+}
+
+/// A site whose drops become a file of ADT and one of SIU.
+fn two_files() -> Site {
+    let site = Site::new();
+    let mut settings = fs::File::options().append(true).open(site.interface_file()).unwrap();
+    writeln!(settings, "[batch]\nfile_per = \"type\"").unwrap();
+    site
+}
+
+/// The places where two files differ from one.
+fn of_files(place: &str) -> bool {
+    ["disk.create", "disk.sync", "disk.shift", "disk.remove", "ledger.commit_drop", "ledger.deli"]
+        .iter()
+        .any(|one| place.starts_with(one))
+}
+
+#[test]
+fn power_lost_once_between_the_files_of_a_drop() {
+    let site = dropped(two_files());
+    finished(&site.run(["run"]));
+    let (expected, one_file) = (settle(&site), without_fault());
+    assert_eq!(expected.messages, one_file.messages, "in the order of their files");
+    assert_eq!(expected.accounts, one_file.accounts);
+    let names: Vec<String> = (1..=3).map(|number| format!("99999-00000{number}.hl7")).collect();
+    assert_eq!(expected.delivered, names);
+    sweep_to(expected, "two files, abort", &two_files, ABORT, of_files);
 }
 
 #[test]

@@ -222,7 +222,7 @@ fn fifty_thousand_faults_are_counted_and_listed() {
     }
     let counts = Counts { rows: 50_000, error: 50_000, ..Counts::default() };
     ledger.end_extract(id, &counts, &Notes::default()).unwrap();
-    ledger.commit_drop(None, &[], Numbers::default()).unwrap();
+    ledger.commit_drop(&[], &[], Numbers::default()).unwrap();
     let ledger = place.open().unwrap();
     let states = ledger.totals().unwrap().states;
     assert_eq!(states.get(&QueueState::Error), Some(&40_000));
@@ -329,7 +329,11 @@ fn go_on(ledger: &mut dyn Ledger) -> Result<()> {
         ledger.queue_fault(id, &fault(4), CANARY)?;
         let counts = Counts { rows: 4, sent: 3, error: 1, messages: 3, ..Counts::default() };
         ledger.end_extract(id, &counts, &Notes::default())?;
-        ledger.commit_drop(Some(&batch(1, 1, 3)), &["test"], Numbers { control: 4, file: 2 })?;
+        ledger.commit_drop(
+            std::slice::from_ref(&batch(1, 1, 3)),
+            &["test"],
+            Numbers { control: 4, file: 2 },
+        )?;
     }
     for row in ledger.undelivered()? {
         if row.stage != Stage::Verified {
@@ -428,7 +432,7 @@ fn drop_of(ledger: &mut dyn Ledger, name: &str, messages: u64) -> Result<BatchRo
     let counts = Counts { rows: messages, sent: messages, messages, ..Counts::default() };
     ledger.end_extract(id, &counts, &Notes::default())?;
     let next = Numbers { control: now.control + messages, file: now.file + 1 };
-    ledger.commit_drop(Some(&batch), &["test"], next)?;
+    ledger.commit_drop(std::slice::from_ref(&batch), &["test"], next)?;
     Ok(batch)
 }
 

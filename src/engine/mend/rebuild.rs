@@ -78,10 +78,10 @@ pub fn rebuild(
         let missing = wanted.len();
         return refused(format!("{missing} of the control IDs are in no message of {name}"));
     }
-    let Some(written) = writer.finish(false)? else {
+    let Some(written) = writer.finish(false)?.pop() else {
         return refused(format!("{name} holds no message"));
     };
-    selfcheck::around(Some(&written))?;
+    selfcheck::around(std::slice::from_ref(&written))?;
     let batch = BatchRow {
         number: numbers.file,
         name: new.clone(),

@@ -72,7 +72,7 @@ pub fn resubmit(
     }
     crashpoint("mend.gathered").map_err(disk::failed("resubmit below", &engine.spool.again()))?;
     let mut skipped = again.skipped();
-    let (accounts, batch) = intake::convert_again(engine, ledger, &again, sign)?;
+    let (accounts, batches) = intake::convert_again(engine, ledger, &again, sign)?;
     let mut counts = Counts::default();
     for (source, account) in accounts {
         match account {
@@ -90,7 +90,7 @@ pub fn resubmit(
     if counts.rows == 0 {
         return refused(skipped.into_iter().map(|(why, _)| why).collect::<Vec<_>>().join("; "));
     }
-    let batch = batch.map(|batch| batch.name);
+    let batch = batches.into_iter().next().map(|batch| batch.name);
     Ok(Mended { records: counts.rows, batch, counts: Some(counts), skipped, ..Mended::default() })
 }
 

@@ -64,7 +64,7 @@ impl Story<'_> {
             ledger.queue_fault(id, &fault(record, code), "").unwrap();
         }
         ledger.end_extract(id, &counts, &Notes::default()).unwrap();
-        ledger.commit_drop(None, TEST, next).unwrap();
+        ledger.commit_drop(&[], TEST, next).unwrap();
 
         let newest = self.reopen().faults(4).unwrap();
         let (last, actions) = (newest[0].id, self.ledger().actions(u64::MAX).unwrap());

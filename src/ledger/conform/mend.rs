@@ -22,7 +22,7 @@ impl Story<'_> {
             ledger.queue_fault(id, &fault(record, Code::D001), "1,ENDO2").unwrap();
         }
         ledger.end_extract(id, &errors(count), &Notes::default()).unwrap();
-        ledger.commit_drop(None, TEST, next).unwrap();
+        ledger.commit_drop(&[], TEST, next).unwrap();
         let rows = self.reopen().faults(count).unwrap();
         rows.iter().rev().map(|row| row.id).collect()
     }
@@ -54,7 +54,7 @@ impl Story<'_> {
             });
             ledger.resubmitted(&rows, &act("resubmit"), &sign()).unwrap();
             if end == "kept" {
-                ledger.commit_drop(Some(&batch), TEST, next).unwrap();
+                ledger.commit_drop(std::slice::from_ref(&batch), TEST, next).unwrap();
             } else {
                 ledger.abandon_drop().unwrap();
                 assert_eq!(self.reopen().faults(3).unwrap().len(), 3);
@@ -91,7 +91,7 @@ impl Story<'_> {
                 .end_extract(id, &Counts { filtered: 1, rows: 1, ..errors(0) }, &Notes::default())
                 .unwrap();
             refused(ledger.resubmitted(&[row], &act("resubmit"), &sign()));
-            refused(ledger.commit_drop(None, TEST, next));
+            refused(ledger.commit_drop(&[], TEST, next));
         }
         let id = self.reopen().extracts(1).unwrap()[0].id;
         let found = self.ledger().extract_row(id).unwrap().unwrap();

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite reports by panicking")]
 
 mod actions;
+mod answers;
 mod delivery;
 mod mend;
 mod register;
@@ -29,6 +30,7 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.a_drop_appears_whole_at_its_commit();
     story.an_extract_can_be_undone_alone();
     story.a_drop_needs_no_batch();
+    story.a_drop_may_become_several_batches();
     story.what_does_not_add_up_is_refused();
     story.numbers_are_given_once();
     story.the_same_file_is_taken_once();
@@ -50,6 +52,14 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.new_batches_are_held_where_the_interface_is();
     story.what_was_delivered_may_be_sent_again();
     story.messages_stand_where_their_batch_stands();
+    story.a_batch_is_pending_until_it_is_acknowledged();
+    story.messages_that_were_refused_wait_and_all_others_are_processed();
+    story.what_is_answered_in_parts_is_counted_together();
+    story.a_response_that_does_not_fit_leaves_no_trace();
+    story.messages_that_were_refused_can_be_closed();
+    story.a_wait_can_be_ended_by_a_person();
+    story.a_message_of_two_endpoints_is_processed_when_both_took_it();
+    story.a_look_that_failed_is_remembered_until_one_goes_through();
     story.lists_are_newest_first_and_no_longer_than_asked();
     assert_eq!(story.ledger().integrity().unwrap(), [""; 0], "the end fits together");
 }
@@ -114,7 +124,7 @@ impl Story<'_> {
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
         ledger.end_extract(id, &sent(messages), &Notes::default()).unwrap();
-        ledger.commit_drop(Some(&batch), endpoints, next).unwrap();
+        ledger.commit_drop(std::slice::from_ref(&batch), endpoints, next).unwrap();
         self.reopen();
         batch
     }
@@ -148,7 +158,7 @@ impl Story<'_> {
             let ledger = self.ledger();
             assert!(ledger.extracts(9).unwrap().is_empty(), "{end}");
             assert!(ledger.faults(9).unwrap().is_empty(), "{end}");
-            refused(ledger.commit_drop(None, TEST, Numbers::default()));
+            refused(ledger.commit_drop(&[], TEST, Numbers::default()));
         }
     }
 
@@ -166,7 +176,7 @@ impl Story<'_> {
         ledger.queue_fault(id, &insurance, "").unwrap();
         ledger.end_extract(id, &counts, &notes).unwrap();
         assert!(ledger.batch(&batch.name).unwrap().is_none(), "not seen before commit");
-        ledger.commit_drop(Some(&batch), &["test", "second"], next).unwrap();
+        ledger.commit_drop(std::slice::from_ref(&batch), &["test", "second"], next).unwrap();
 
         let ledger = self.reopen();
         assert_eq!(ledger.numbers().unwrap(), next);
@@ -211,7 +221,7 @@ impl Story<'_> {
             }
             ledger.undo_extract(id).unwrap();
         }
-        ledger.commit_drop(None, TEST, next).unwrap();
+        ledger.commit_drop(&[], TEST, next).unwrap();
         let ledger = self.reopen();
         assert!(ledger.extract(&bad.digest).unwrap().is_none());
         assert!(ledger.extract(&good.digest).unwrap().is_some());
@@ -222,7 +232,7 @@ impl Story<'_> {
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&bad).unwrap();
         ledger.end_extract(id, &errors(0), &Notes::default()).unwrap();
-        ledger.commit_drop(None, TEST, next).unwrap();
+        ledger.commit_drop(&[], TEST, next).unwrap();
         assert_eq!(self.reopen().integrity().unwrap(), [""; 0]);
     }
 
@@ -235,7 +245,7 @@ impl Story<'_> {
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
         ledger.end_extract(id, &counts, &Notes::default()).unwrap();
-        ledger.commit_drop(None, TEST, next).unwrap();
+        ledger.commit_drop(&[], TEST, next).unwrap();
         let ledger = self.reopen();
         assert_eq!((ledger.batches().unwrap(), ledger.numbers().unwrap()), (batches, next));
         let row = ledger.extract(&extract.digest).unwrap().unwrap();
@@ -243,8 +253,57 @@ impl Story<'_> {
         // An agreement may want a batch file all the same: it holds nothing.
         let (empty, next) = self.batch(0);
         self.ledger().begin_drop().unwrap();
-        self.ledger().commit_drop(Some(&empty), TEST, next).unwrap();
+        self.ledger().commit_drop(std::slice::from_ref(&empty), TEST, next).unwrap();
         assert_eq!(self.reopen().batch(&empty.name).unwrap(), Some(empty));
+    }
+
+    fn a_drop_may_become_several_batches(&mut self) {
+        let (first, second, nothing) = (self.extract(), self.extract(), self.extract());
+        let (patients, next) = self.batch(3);
+        let name = format!("batch-{}.hl7", next.file);
+        let appointments = BatchRow {
+            number: next.file,
+            digest: Digest::of(name.as_bytes()),
+            name,
+            first_control: next.control,
+            messages: 4,
+            ..patients.clone()
+        };
+        let batches = [patients, appointments];
+        let next = Numbers { control: next.control + 4, file: next.file + 1 };
+        let wrong = [
+            vec![batches[1].clone(), batches[0].clone()],
+            vec![batches[0].clone(), batches[0].clone()],
+            vec![batches[0].clone()],
+        ];
+        for wrong in wrong.iter().map(Vec::as_slice).chain([&batches[..]]) {
+            let ledger = self.ledger();
+            ledger.begin_drop().unwrap();
+            // The second extract begins in the first batch and goes on in the next.
+            for (extract, messages) in [(&first, 2), (&nothing, 0), (&second, 5)] {
+                let id = ledger.begin_extract(extract).unwrap();
+                ledger.end_extract(id, &sent(messages), &Notes::default()).unwrap();
+            }
+            if wrong != batches {
+                refused(ledger.commit_drop(wrong, TEST, next));
+                assert!(self.reopen().extract(&first.digest).unwrap().is_none());
+                continue;
+            }
+            ledger.commit_drop(&batches, TEST, next).unwrap();
+        }
+        let ledger = self.reopen();
+        let batch_of =
+            |extract: &NewExtract| ledger.extract(&extract.digest).unwrap().unwrap().batch;
+        let expected = [Some(batches[0].number), None, Some(batches[0].number)];
+        assert_eq!([&first, &nothing, &second].map(batch_of), expected);
+        for batch in &batches {
+            assert_eq!(ledger.batch(&batch.name).unwrap().as_ref(), Some(batch));
+            assert_eq!(ledger.delivery(batch.number, "test").unwrap().unwrap().tries, 0);
+        }
+        assert_eq!((ledger.numbers().unwrap(), ledger.integrity().unwrap()), (next, Vec::new()));
+        for batch in batches {
+            self.deliver(batch.number, "test");
+        }
     }
 
     fn what_does_not_add_up_is_refused(&mut self) {
@@ -253,21 +312,22 @@ impl Story<'_> {
         let (batch, next) = self.batch(2);
         let unbalanced = Counts { rows: 3, ..sent(2) };
         let more_errors = Counts { rows: 4, error: 2, ..sent(2) };
-        let tries: [(&str, Counts, Option<&BatchRow>, &[&str]); 7] = [
-            ("a row is missing", unbalanced, Some(&batch), TEST),
-            ("an error was not queued", more_errors, Some(&batch), TEST),
-            ("messages without a batch", sent(2), None, TEST),
-            ("less messages than the batch holds", sent(1), Some(&batch), TEST),
-            ("more messages than the batch holds", sent(3), Some(&batch), TEST),
-            ("nobody gets it", sent(2), Some(&batch), &[]),
-            ("somebody gets it twice", sent(2), Some(&batch), &["test", "test"]),
+        let one = std::slice::from_ref(&batch);
+        let tries: [(&str, Counts, &[BatchRow], &[&str]); 7] = [
+            ("a row is missing", unbalanced, one, TEST),
+            ("an error was not queued", more_errors, one, TEST),
+            ("messages without a batch", sent(2), &[], TEST),
+            ("less messages than the batch holds", sent(1), one, TEST),
+            ("more messages than the batch holds", sent(3), one, TEST),
+            ("nobody gets it", sent(2), one, &[]),
+            ("somebody gets it twice", sent(2), one, &["test", "test"]),
         ];
-        for (what, counts, batch, endpoints) in tries {
+        for (what, counts, batches, endpoints) in tries {
             let ledger = self.ledger();
             ledger.begin_drop().unwrap();
             let id = ledger.begin_extract(&extract).unwrap();
             let ended = ledger.end_extract(id, &counts, &Notes::default());
-            let done = ended.and_then(|()| ledger.commit_drop(batch, endpoints, next));
+            let done = ended.and_then(|()| ledger.commit_drop(batches, endpoints, next));
             assert!(matches!(done, Err(LedgerError::Failed(_))), "{what}: {done:?}");
             refused(self.ledger().end_extract(id, &sent(2), &Notes::default()));
             let ledger = self.reopen();
@@ -277,7 +337,7 @@ impl Story<'_> {
         let ledger = self.ledger();
         ledger.begin_drop().unwrap();
         ledger.begin_extract(&extract).unwrap();
-        refused(ledger.commit_drop(None, TEST, numbers));
+        refused(ledger.commit_drop(&[], TEST, numbers));
         ledger.begin_drop().unwrap();
         refused(ledger.queue_fault(ExtractId(1), &fault(1, Code::M001), ""));
         assert_eq!(self.reopen().integrity().unwrap(), [""; 0]);
@@ -299,12 +359,12 @@ impl Story<'_> {
             ledger.begin_drop().unwrap();
             let id = ledger.begin_extract(&extract).unwrap();
             ledger.end_extract(id, &sent(2), &Notes::default()).unwrap();
-            refused(ledger.commit_drop(Some(batch), TEST, *next));
+            refused(ledger.commit_drop(std::slice::from_ref(batch), TEST, *next));
             assert!(self.reopen().extract(&extract.digest).unwrap().is_none());
         }
         let numbers = self.ledger().numbers().unwrap();
         self.ledger().begin_drop().unwrap();
-        refused(self.ledger().commit_drop(None, TEST, Numbers { control: 1, ..numbers }));
+        refused(self.ledger().commit_drop(&[], TEST, Numbers { control: 1, ..numbers }));
         assert_eq!(self.reopen().numbers().unwrap(), numbers);
     }
 
@@ -317,11 +377,11 @@ impl Story<'_> {
         let id = ledger.begin_extract(&extract).unwrap();
         ledger.end_extract(id, &errors(0), &Notes::default()).unwrap();
         refused(ledger.begin_extract(&renamed));
-        refused(ledger.commit_drop(None, TEST, next));
+        refused(ledger.commit_drop(&[], TEST, next));
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
         ledger.end_extract(id, &errors(0), &Notes::default()).unwrap();
-        ledger.commit_drop(None, TEST, next).unwrap();
+        ledger.commit_drop(&[], TEST, next).unwrap();
         let ledger = self.reopen();
         ledger.begin_drop().unwrap();
         refused(ledger.begin_extract(&renamed));
@@ -334,7 +394,7 @@ impl Story<'_> {
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&again).unwrap();
         ledger.end_extract(id, &errors(0), &Notes::default()).unwrap();
-        ledger.commit_drop(None, TEST, next).unwrap();
+        ledger.commit_drop(&[], TEST, next).unwrap();
         let ledger = self.reopen();
         assert_eq!(ledger.extract(&again.digest).unwrap().unwrap().extract, again);
     }

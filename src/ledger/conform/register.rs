@@ -89,7 +89,7 @@ impl Story<'_> {
             assert_eq!(ids, there, "each is shown once");
         }
         let numbers = self.ledger().numbers().unwrap();
-        self.ledger().commit_drop(None, &[], numbers).unwrap();
+        self.ledger().commit_drop(&[], &[], numbers).unwrap();
         self.reopen();
         assert_eq!(self.known(Kind::Patient, "007"), Some(known(3)));
         assert_eq!((self.kept("007").as_deref(), self.kept("7")), (Some("two"), None));
@@ -119,7 +119,7 @@ impl Story<'_> {
         assert_eq!(self.known(Kind::Appointment, "9"), None);
         let id = self.remember(Kind::Appointment, &[("10", 1, "")]);
         let Numbers { control, file } = self.ledger().numbers().unwrap();
-        self.end(id).commit_drop(None, &[], Numbers { control, file }).unwrap();
+        self.end(id).commit_drop(&[], &[], Numbers { control, file }).unwrap();
         self.reopen();
         assert_eq!(self.known(Kind::Appointment, "10"), Some(known(1)));
         assert_eq!(
@@ -135,7 +135,7 @@ impl Story<'_> {
             ids.iter().map(|id| (id.as_str(), id.as_bytes()[5], long.as_str())).collect();
         let id = self.remember(Kind::Patient, &of);
         let numbers = self.ledger().numbers().unwrap();
-        self.end(id).commit_drop(None, &[], numbers).unwrap();
+        self.end(id).commit_drop(&[], &[], numbers).unwrap();
         self.reopen();
         for id in &ids {
             assert_eq!(self.known(Kind::Patient, id), Some(known(id.as_bytes()[5])), "{id}");
@@ -144,7 +144,7 @@ impl Story<'_> {
         let name = "n".repeat(500);
         assert_eq!(self.known(Kind::Patient, &name), None);
         let id = self.remember(Kind::Patient, &[(&name, 1, "")]);
-        self.end(id).commit_drop(None, &[], numbers).unwrap();
+        self.end(id).commit_drop(&[], &[], numbers).unwrap();
         assert_eq!(self.known(Kind::Patient, &name), Some(known(1)), "a long ID");
     }
 
@@ -155,7 +155,7 @@ impl Story<'_> {
         assert_eq!(self.owner(Kind::Patient, 1), None, "nothing before the extract ends");
         self.end(id);
         assert_eq!(self.owner(Kind::Patient, 1).as_deref(), Some("a"), "in the same drop");
-        self.ledger().commit_drop(None, &[], numbers).unwrap();
+        self.ledger().commit_drop(&[], &[], numbers).unwrap();
         self.reopen();
         assert_eq!(self.owner(Kind::Patient, 2).as_deref(), Some("a"));
         assert_eq!(self.owner(Kind::Patient, 3).as_deref(), Some("b"));
@@ -181,7 +181,7 @@ impl Story<'_> {
         self.end(id);
         assert_eq!(self.owner(Kind::Patient, 1), None);
         let id = self.claim(&[("c", &[1])]);
-        self.end(id).commit_drop(None, &[], numbers).unwrap();
+        self.end(id).commit_drop(&[], &[], numbers).unwrap();
         self.reopen();
         assert_eq!(self.owner(Kind::Patient, 1).as_deref(), Some("c"));
         assert_eq!(self.owner(Kind::Patient, 2).as_deref(), Some("a"));
@@ -193,7 +193,7 @@ impl Story<'_> {
         let extract = self.extract();
         let id = self.ledger().begin_extract(&extract).unwrap();
         self.ledger().remember(&entry).unwrap();
-        self.end(id).commit_drop(None, &[], numbers).unwrap();
+        self.end(id).commit_drop(&[], &[], numbers).unwrap();
         assert_eq!(self.ledger().claims(Kind::Patient, b"d").unwrap().len(), 255);
         let kept = self.ledger().kept(Kind::Patient, b"d").unwrap().unwrap();
         assert_eq!(kept.values, b"kept");

@@ -1,5 +1,6 @@
 //! A ledger that forgets: for dry runs and tests, and to keep the trait honest.
 
+mod answer;
 mod register;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,9 +12,9 @@ use crate::ledger::integrity::Contents;
 use crate::ledger::open_drop::{OpenDrop, check_rebuilt, seen_before, wrong_time};
 use crate::ledger::steps::{no_batch, no_delivery};
 use crate::ledger::{
-    Act, ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure,
-    FaultRow, Holding, Ledger, LedgerError, NewExtract, Numbers, Receipt, Resubmitted, Result,
-    Sign, Stage, Temp, Totals,
+    Act, ActionRow, AnswerRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow,
+    Failure, FaultRow, Holding, Ledger, LedgerError, LookRow, NewExtract, Numbers, Receipt,
+    ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals,
 };
 use register::{Records, remembered};
 
@@ -34,6 +35,10 @@ pub struct Memory {
     rebuilt: Vec<(u64, u64, String)>,
     holding: Holding,
     actions: Vec<ActionRow>,
+    /// By control number and endpoint.
+    answers: BTreeMap<(u64, String), AnswerRow>,
+    responses: Vec<ResponseRow>,
+    looks: BTreeMap<String, LookRow>,
     open: Option<Open>,
 }
 
@@ -193,13 +198,17 @@ impl Ledger for Memory {
 
     fn commit_drop(
         &mut self,
-        batch: Option<&BatchRow>,
+        batches: &[BatchRow],
         endpoints: &[&str],
         next: Numbers,
     ) -> Result<()> {
         let open = self.open.take().ok_or_else(|| wrong_time(false))?;
-        let closed = open.rules.close(batch, endpoints, self.numbers, next)?;
-        if let Some(batch) = batch {
+        let closed = open.rules.close(batches, endpoints, self.numbers, next)?;
+        let taken = |name: &String| self.batches.values().any(|other| other.name == *name);
+        if let Some(batch) = batches.iter().find(|batch| taken(&batch.name)) {
+            return Err(super::LedgerError::Failed(format!("{} is taken", batch.name)));
+        }
+        for batch in batches {
             self.promise(batch, endpoints)?;
         }
         for row in open.again {
@@ -274,6 +283,7 @@ impl Ledger for Memory {
         for act in &done {
             self.sign(act, sign);
         }
+        self.looks.clear();
         Ok(done.len() as u64)
     }
 
@@ -409,7 +419,7 @@ impl Ledger for Memory {
         let deliveries: Vec<DeliveryRow> = self.deliveries.values().cloned().collect();
         let last_drop = self.extracts.last().map(|row| row.extract.taken_at);
         let mut totals = Totals { last_drop, ..Totals::default() };
-        totals.add_batches(&deliveries);
+        totals.add_batches(&deliveries, &self.own_states());
         for row in &self.faults {
             let open = row.fault.code.owner().queue_state();
             if self.resubmitted.contains_key(&row.id) {

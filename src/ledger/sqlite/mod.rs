@@ -5,6 +5,7 @@
 //! that its faults go to disk as they come.
 
 mod action;
+mod answer;
 mod error;
 pub(super) mod maps;
 mod mend;
@@ -51,11 +52,6 @@ struct Open {
 
 /// Deliveries that are not done, in order; the index `delivery_open` has the same words.
 const OPEN: &str = "WHERE d.stage NOT IN ('delivered', 'deleted') ORDER BY d.batch, d.endpoint";
-
-/// All deliveries of the batches that have one which is not done.
-const IN_OPEN: &str = "WHERE d.batch IN \
-     (SELECT o.batch FROM delivery o WHERE o.stage NOT IN ('delivered', 'deleted')) \
-     ORDER BY d.batch";
 
 /// The counter of all messages that were ever made.
 const MADE: &str = "messages";
@@ -254,12 +250,12 @@ impl Ledger for Sqlite {
 
     fn commit_drop(
         &mut self,
-        batch: Option<&BatchRow>,
+        batches: &[BatchRow],
         endpoints: &[&str],
         next: Numbers,
     ) -> Result<()> {
         let open = self.open.take().ok_or_else(|| wrong_time(false))?;
-        let done = commit(&self.conn, open.rules, batch, endpoints, next);
+        let done = commit(&self.conn, open.rules, batches, endpoints, next);
         match done {
             Ok(()) => self.register.commit(),
             // The commit's own error is the one to tell.
@@ -327,6 +323,7 @@ impl Ledger for Sqlite {
                 action::insert(conn, &Act { verb: Decision::Retry.word(), about, was, now }, sign)?;
                 count += 1;
             }
+            conn.execute("DELETE FROM look", [])?;
             Ok(count)
         })
     }
@@ -406,13 +403,7 @@ impl Ledger for Sqlite {
     fn totals(&self) -> Result<Totals> {
         let last = "SELECT taken_at FROM extract ORDER BY id DESC LIMIT 1";
         let mut totals = Totals { last_drop: row::value(&self.conn, last)?, ..Totals::default() };
-        // Only batches that are not done are looked at; the rest is subtraction.
-        totals.add_batches(&deliveries(&self.conn, IN_OPEN)?);
-        let open: u64 = totals.states.values().sum();
-        let made = row::counter(&self.conn, MADE)?;
-        let given_up = row::counter(&self.conn, GIVEN_UP)?;
-        totals.add(QueueState::Deleted, given_up);
-        totals.add(QueueState::Processed, made.saturating_sub(open + given_up));
+        answer::add_to(&mut totals, &self.conn)?;
         for state in FAULT_STATES {
             totals.add(state, row::counter(&self.conn, &state.to_string())?);
         }
@@ -478,6 +469,7 @@ impl Ledger for Sqlite {
         problems.extend(self.wrong_counters(counts)?);
         problems.extend(self.register.check(&self.conn)?);
         problems.extend(action::broken_links(&self.conn)?);
+        problems.extend(answer::problems(&self.conn)?);
         Ok(problems)
     }
 }
@@ -513,7 +505,7 @@ mod tests {
         let source = "x".repeat(1000);
         let full = (0..1000).find_map(|_| ledger.queue_fault(id, &fault, &source).err()).unwrap();
         assert!(matches!(full, LedgerError::Full), "{full}");
-        let gone = ledger.commit_drop(None, &[], Numbers::default()).unwrap_err();
+        let gone = ledger.commit_drop(&[], &[], Numbers::default()).unwrap_err();
         assert_eq!(gone.to_string(), "the ledger failed: no drop is open");
         drop(ledger);
         let ledger = open(&place);
@@ -533,8 +525,10 @@ mod tests {
         let join = "SELECT b.name, d.temp FROM delivery d JOIN batch b ON b.number = d.batch";
         let open = plan(&format!("{join} {OPEN}"));
         assert!(open.contains("delivery_open") && !open.contains("SCAN b"), "{open}");
-        let totals = plan(&format!("{join} {IN_OPEN}"));
+        let totals = plan(&format!("{join} {}", answer::IN_OPEN));
         assert!(totals.contains("delivery_open") && !totals.contains("SCAN b"), "{totals}");
+        let awaits = plan(&format!("{join} {}", answer::AWAITS));
+        assert!(awaits.contains("delivery_awaits") && !awaits.contains("SCAN b"), "{awaits}");
         let faults = plan(&format!(
             "SELECT {FAULT} FROM fault f JOIN extract e ON e.id = f.extract \
              ORDER BY f.id DESC LIMIT 9"

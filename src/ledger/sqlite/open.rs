@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::Sqlite;
 use super::action::ACTIONS;
+use super::answer::CLOSED_ANSWERS;
 use super::error::wrong_value;
 use super::register::BYTES;
 use super::row::set_counter;
@@ -25,7 +26,7 @@ const MAPS_SCHEMA: i64 = 1;
 const MAPS: &str = include_str!("maps.sql");
 
 /// Counters that start at nothing.
-const FROM_NOTHING: [&str; 10] = [
+const FROM_NOTHING: [&str; 11] = [
     "messages",
     "ERROR",
     "CBOERROR",
@@ -33,6 +34,7 @@ const FROM_NOTHING: [&str; 10] = [
     "DELETED",
     "RESUBMITTED",
     "given_up",
+    CLOSED_ANSWERS,
     "hold",
     "actions",
     BYTES,

@@ -11,12 +11,12 @@ use crate::ledger::{BatchRow, Numbers, Result};
 pub(super) fn commit(
     conn: &Connection,
     rules: OpenDrop,
-    batch: Option<&BatchRow>,
+    batches: &[BatchRow],
     endpoints: &[&str],
     next: Numbers,
 ) -> Result<()> {
-    let closed = rules.close(batch, endpoints, numbers(conn)?, next)?;
-    if let Some(batch) = batch {
+    let closed = rules.close(batches, endpoints, numbers(conn)?, next)?;
+    for batch in batches {
         row::insert_batch(conn, batch)?;
         let made = row::counter(conn, MADE)?;
         row::set_counter(conn, MADE, made + batch.messages)?;

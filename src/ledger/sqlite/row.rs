@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::domain::{Code, Counts, ExtractKind, Fault, Position};
 use crate::ledger::{
     BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, LedgerError, NewExtract,
-    Receipt, Result, Stage, Temp,
+    Receipt, Result, Stage, Temp, Wait,
 };
 
 /// The columns of a batch, with its seal.
@@ -22,7 +22,7 @@ pub(super) const BATCH: &str =
 pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.place, \
      d.rename_at, d.tries, d.resent, d.failures, d.failure, d.failure_stopped, d.failure_at, \
      d.again_at, d.path, d.bytes, d.evidence, d.server, \
-     d.host_key, d.delivered_at, d.held_until, d.seal";
+     d.host_key, d.delivered_at, d.held_until, d.answer_within, d.answered_at, d.seal";
 
 /// The columns of an extract, with its seal.
 pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.inode, e.header, e.records, \
@@ -33,7 +33,7 @@ pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.pla
      f.source, e.name, e.taken_at";
 
 const BATCH_END: usize = 7;
-const DELIVERY_END: usize = 28;
+const DELIVERY_END: usize = 30;
 const EXTRACT_END: usize = 16;
 
 /// Returns a number as SQL has it.
@@ -172,6 +172,10 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
         }),
         None => None,
     };
+    let wait = match row.get::<_, Option<i64>>(28)? {
+        Some(within_s) => Some(Wait { within_s, answered_at: row.get(29)? }),
+        None => None,
+    };
     Ok(DeliveryRow {
         batch,
         endpoint: row.get(9)?,
@@ -183,6 +187,7 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
         failures: number(row, 16)?,
         failure,
         receipt,
+        wait,
         held_until: row.get(27)?,
     })
 }
@@ -213,13 +218,15 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
         text(receipt.map(|receipt| &receipt.host_key)),
         receipt.map(|receipt| receipt.at).into(),
         row.held_until.into(),
+        row.wait.as_ref().map(|wait| wait.within_s).into(),
+        row.wait.as_ref().and_then(|wait| wait.answered_at).into(),
     ]);
     conn.prepare_cached(
         "INSERT INTO delivery (batch, endpoint, stage, temp, place, rename_at, tries, resent, \
          failures, failure, failure_stopped, failure_at, again_at, path, bytes, evidence, server, \
-         host_key, delivered_at, held_until, seal) \
+         host_key, delivered_at, held_until, answer_within, answered_at, seal) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21) \
+         $19, $20, $21, $22, $23) \
          ON CONFLICT (batch, endpoint) DO UPDATE SET stage = excluded.stage, \
          temp = excluded.temp, place = excluded.place, rename_at = excluded.rename_at, \
          tries = excluded.tries, resent = excluded.resent, failures = excluded.failures, \
@@ -227,7 +234,8 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
          failure_at = excluded.failure_at, again_at = excluded.again_at, path = excluded.path, \
          bytes = excluded.bytes, evidence = excluded.evidence, server = excluded.server, \
          host_key = excluded.host_key, delivered_at = excluded.delivered_at, \
-         held_until = excluded.held_until, seal = excluded.seal",
+         held_until = excluded.held_until, answer_within = excluded.answer_within, \
+         answered_at = excluded.answered_at, seal = excluded.seal",
     )?
     .execute(rusqlite::params_from_iter(values))?;
     Ok(())
@@ -348,12 +356,12 @@ pub(super) fn value<T: FromSql>(conn: &Connection, sql: &str) -> Result<Option<T
     Ok(found.flatten())
 }
 
-fn number(row: &Row<'_>, column: usize) -> Result<u64> {
+pub(super) fn number(row: &Row<'_>, column: usize) -> Result<u64> {
     let number: i64 = row.get(column)?;
     u64::try_from(number).map_err(|_| wrong_value("a number"))
 }
 
-fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> Result<T> {
+pub(super) fn parsed<T: FromStr>(row: &Row<'_>, column: usize) -> Result<T> {
     let text: String = row.get(column)?;
     text.parse().map_err(|_| wrong_value("digest"))
 }

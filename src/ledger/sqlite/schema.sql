@@ -17,8 +17,9 @@ CREATE TABLE meta (
 -- `control`, `file`: the next free numbers. `messages`: all that were ever made.
 -- `ERROR`, `CBOERROR`, `ATHENAERROR`, `DELETED`: faults in that state, so that
 -- nobody has to count a million rows. `RESUBMITTED`: faults that were converted again.
--- `given_up`: messages of deleted batches. `hold`: 0 new batches go out as they are made,
--- 1 they are held, more: until that time. `actions`: how many there are.
+-- `given_up`: messages of deleted batches. `closed_answers`: messages that a receiver
+-- refused and somebody closed. `hold`: 0 new batches go out as they are made, 1 they are
+-- held, more: until that time. `actions`: how many there are.
 CREATE TABLE counter (
     name  TEXT PRIMARY KEY,
     value BIGINT NOT NULL,
@@ -59,6 +60,8 @@ CREATE TABLE delivery (
     host_key        TEXT,
     delivered_at    BIGINT,
     held_until      BIGINT,             -- when a held one goes on by itself
+    answer_within   BIGINT,             -- seconds, where the endpoint acknowledges
+    answered_at     BIGINT,             -- when all of its messages had their answer
     seal            TEXT NOT NULL,
     PRIMARY KEY (batch, endpoint)
 );
@@ -73,6 +76,50 @@ CREATE TABLE rebuilt (
     of      BIGINT NOT NULL REFERENCES batch (number),
     request TEXT NOT NULL UNIQUE,       -- what asked for it: carried out once
     seal    TEXT NOT NULL
+);
+
+-- Finds the few that await their acknowledgement.
+CREATE INDEX delivery_awaits ON delivery (batch, endpoint)
+    WHERE stage = 'delivered' AND answer_within IS NOT NULL AND answered_at IS NULL;
+
+-- A message that stands elsewhere than its batch, for what its receiver answered
+-- (ledger/answers.rs). The seal is that of all but `action`.
+CREATE TABLE answer (
+    control  BIGINT NOT NULL,           -- the number in its MSH-10
+    endpoint TEXT NOT NULL,
+    batch    BIGINT NOT NULL REFERENCES batch (number),
+    code     TEXT NOT NULL,             -- MSA-1
+    what     TEXT NOT NULL,             -- why, in our words
+    said     TEXT NOT NULL,             -- in theirs: it may be patient data
+    at       BIGINT NOT NULL,
+    rejected BIGINT NOT NULL,           -- 1 where the code refuses
+    seal     TEXT NOT NULL,
+    action   BIGINT,                    -- what closed it; none while it waits
+    PRIMARY KEY (control, endpoint)
+) WITHOUT ROWID;
+
+CREATE INDEX answer_rejected ON answer (batch, control) WHERE rejected = 1 AND action IS NULL;
+
+-- A response file that was read; the same bytes are read once.
+CREATE TABLE response (
+    digest   TEXT PRIMARY KEY,
+    name     TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    accepted BIGINT NOT NULL,
+    rejected BIGINT NOT NULL,
+    at       BIGINT NOT NULL,
+    seal     TEXT NOT NULL
+);
+
+-- A look for response files that failed, until one goes through.
+CREATE TABLE look (
+    endpoint        TEXT PRIMARY KEY,
+    failures        BIGINT NOT NULL,    -- one after the other
+    failure         TEXT NOT NULL,
+    failure_stopped BIGINT NOT NULL,
+    again_at        BIGINT,
+    failure_at      BIGINT NOT NULL,
+    seal            TEXT NOT NULL
 );
 
 -- A dropped file that was read, and what became of its rows.

@@ -1,0 +1,180 @@
+//! A record: its text, and where in it the values stand.
+//!
+//! The hot path: a value is never copied out of the text it was read from, since a copy
+//! of each cost a tenth of a conversion. Most cells of most records are empty; a bit for
+//! each says so, and whoever asks for one of them asks nothing else.
+
+/// Where a value begins and ends.
+pub type Span = (u32, u32);
+
+/// Words of bits; a record has a bit for each of its first 256 cells.
+const WORDS: usize = 4;
+
+/// Which cells are not empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filled([u64; WORDS]);
+
+/// Where the values of a record stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spans {
+    spans: Vec<Span>,
+    filled: Filled,
+}
+
+/// A record with a text of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    text: Vec<u8>,
+    spans: Spans,
+}
+
+/// The values of a record, where they stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a> {
+    text: &'a [u8],
+    spans: &'a Spans,
+    /// Stands between values, and in none of them.
+    between: Option<u8>,
+}
+
+impl Filled {
+    /// Returns the bit of a cell; a cell far to the right has all bits, so that it is
+    /// looked at.
+    pub fn of(cell: usize) -> Filled {
+        let mut bits = [0; WORDS];
+        match bits.get_mut(cell / 64) {
+            Some(word) => *word = 1 << (cell % 64),
+            None => bits = [u64::MAX; WORDS],
+        }
+        Filled(bits)
+    }
+
+    /// Returns the bits of both.
+    #[must_use]
+    pub fn or(self, other: Filled) -> Filled {
+        Filled(std::array::from_fn(|at| self.0[at] | other.0[at]))
+    }
+
+    /// True if both have a bit.
+    #[inline]
+    pub fn meets(&self, other: &Filled) -> bool {
+        let [a, b, c, d]: [u64; WORDS] = std::array::from_fn(|at| self.0[at] & other.0[at]);
+        a | b | c | d != 0
+    }
+}
+
+impl Spans {
+    /// Forgets all of them.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.spans.clear();
+        self.filled = Filled::default();
+    }
+
+    /// Adds the next value.
+    #[inline]
+    pub fn push(&mut self, start: usize, end: usize) {
+        let at = self.spans.len();
+        if let Some(word) = self.filled.0.get_mut(at / 64) {
+            *word |= u64::from(start < end) << (at % 64);
+        } else {
+            self.filled = Filled([u64::MAX; WORDS]);
+        }
+        // A record has 4 MiB at most.
+        self.spans.push((start as u32, end as u32));
+    }
+}
+
+impl Record {
+    /// Forgets its values.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.spans.clear();
+    }
+
+    /// Adds a value.
+    pub fn push(&mut self, value: &[u8]) {
+        let start = self.text.len();
+        self.text.extend_from_slice(value);
+        self.spans.push(start, self.text.len());
+    }
+
+    /// Returns its values.
+    pub fn values(&self) -> Values<'_> {
+        Values { text: &self.text, spans: &self.spans, between: None }
+    }
+}
+
+impl<V: AsRef<[u8]>> FromIterator<V> for Record {
+    fn from_iter<I: IntoIterator<Item = V>>(values: I) -> Record {
+        let mut record = Record::default();
+        values.into_iter().for_each(|value| record.push(value.as_ref()));
+        record
+    }
+}
+
+impl<'a> Values<'a> {
+    /// For values that stand in `text`; `between` stands between them and in none.
+    pub fn of(text: &'a [u8], spans: &'a Spans, between: Option<u8>) -> Values<'a> {
+        Values { text, spans, between }
+    }
+
+    /// Returns the value of a cell as it stands; empty if there is none.
+    #[inline]
+    pub fn get(&self, cell: usize) -> &'a [u8] {
+        let (start, end) = self.spans.spans.get(cell).copied().unwrap_or_default();
+        self.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.spans.spans.len()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.spans.is_empty()
+    }
+
+    /// Returns each value.
+    pub fn iter(self) -> impl Iterator<Item = &'a [u8]> {
+        (0..self.len()).map(move |cell| self.get(cell))
+    }
+
+    /// Returns which of them are not empty.
+    #[inline]
+    pub fn filled(&self) -> &'a Filled {
+        &self.spans.filled
+    }
+
+    /// Returns all values with what stands between them, and the byte of that which is
+    /// in no value.
+    pub fn stretch(&self) -> (&'a [u8], Option<u8>) {
+        let first = self.spans.spans.first().map_or(0, |(start, _)| *start as usize);
+        let last = self.spans.spans.last().map_or(0, |(_, end)| *end as usize);
+        (self.text.get(first..last).unwrap_or_default(), self.between)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back_and_empty_ones_have_no_bit() {
+        let many: Vec<String> =
+            (0..300).map(|at| if at % 3 == 0 { String::new() } else { at.to_string() }).collect();
+        for count in [0, 3, 64, 65, 256, 300] {
+            let record: Record = many[..count].iter().collect();
+            let values = record.values();
+            assert_eq!(values.len(), count);
+            assert!(values.iter().eq(many[..count].iter().map(String::as_bytes)));
+            for (cell, value) in many[..count].iter().enumerate() {
+                let looked_at = values.filled().meets(&Filled::of(cell));
+                assert!(looked_at || value.is_empty(), "{cell} of {count}");
+                assert!(count > 256 || looked_at != value.is_empty(), "{cell} of {count}");
+            }
+            assert_eq!(values.get(count), b"");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The table of routes: which page, who may, which function.
+
+use super::ask::Ask;
+use super::office::Office;
+use super::pages::{account, assets, audit, home, sign_in, users};
+use super::reply::Answer;
+use crate::domain::Permission::{self, *};
+
+/// How a route is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// To look; changes nothing.
+    Get,
+    /// A form: does something.
+    Post,
+    /// A form with files.
+    Upload,
+}
+
+/// Who may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Anybody, signed in or not.
+    Nothing,
+    /// Who is signed in.
+    SignedIn,
+    /// Who has one of these.
+    OneOf(&'static [Permission]),
+}
+
+/// A page, or something that is done.
+pub struct Route {
+    /// How.
+    pub way: Way,
+    /// Where; places in braces.
+    pub path: &'static str,
+    /// Who may.
+    pub needs: Needs,
+    /// What makes the answer.
+    pub(super) handler: fn(&Office, &mut Ask) -> Answer,
+}
+
+const fn get(path: &'static str, needs: Needs, handler: fn(&Office, &mut Ask) -> Answer) -> Route {
+    Route { way: Way::Get, path, needs, handler }
+}
+
+const fn post(path: &'static str, needs: Needs, handler: fn(&Office, &mut Ask) -> Answer) -> Route {
+    Route { way: Way::Post, path, needs, handler }
+}
+
+const VIEW: Needs = Needs::OneOf(&[ViewMessageQueue]);
+const ADMIN: Needs = Needs::OneOf(&[UserAdministration]);
+
+/// Every route. What is not here is not there.
+pub const ROUTES: &[Route] = &[
+    get("/page.css", Needs::Nothing, assets::css),
+    get("/page.js", Needs::Nothing, assets::script),
+    get("/icon.svg", Needs::Nothing, assets::icon),
+    get("/sign-in", Needs::Nothing, sign_in::form),
+    post("/sign-in", Needs::Nothing, sign_in::enter),
+    post("/sign-out", Needs::Nothing, sign_in::leave),
+    get("/", Needs::SignedIn, home::home),
+    get("/account", Needs::SignedIn, account::form),
+    post("/account/password", Needs::SignedIn, account::password),
+    post("/account/sign-out-everywhere", Needs::SignedIn, account::everywhere),
+    get("/trail", VIEW, audit::trail),
+    get("/users", ADMIN, users::list),
+    post("/users/add", ADMIN, users::add),
+    post("/users/{user}/permit", ADMIN, users::permit),
+    post("/users/{user}/password", ADMIN, users::password),
+    post("/users/{user}/sign-out", ADMIN, users::sign_out),
+    post("/users/{user}/remove", ADMIN, users::remove),
+];

@@ -1,0 +1,547 @@
+//! The page by HTTP, against the real program: who may what, forms, sessions, lock-out,
+//! headers, and what a page says when something is wrong.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests is no test to clippy")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use hl7drop::desk::{By, Desk, Limits, Token};
+use hl7drop::domain::Permission;
+use hl7drop::web::{Needs, ROUTES, Route, Way};
+
+use crate::site::{Output, Site, ended};
+
+/// The password of everybody here.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A site whose page is served.
+pub struct Page {
+    /// Where its files are.
+    pub site: Site,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    program: Child,
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Name and value of each header.
+    pub headers: Vec<(String, String)>,
+    /// The body as text.
+    pub body: String,
+}
+
+impl Answer {
+    /// Returns a header; empty if there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
+    }
+
+    /// Returns the value of a cookie that it sets.
+    fn cookie(&self, name: &str) -> Option<String> {
+        let start = format!("{name}=");
+        let set = self.headers.iter().filter(|(key, _)| key == "set-cookie");
+        let mut set = set.filter_map(|(_, value)| value.strip_prefix(&start));
+        set.next().map(|value| value.split(';').next().unwrap().to_string())
+    }
+}
+
+/// A browser: keeps its cookies, and sends what forms of the page carry.
+pub struct Browser {
+    agent: ureq::Agent,
+    url: String,
+    /// Its session, if it has one.
+    pub token: Option<Token>,
+    visitor: Option<Token>,
+    /// Other headers of each request.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Browser {
+    pub fn new(url: &str) -> Browser {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(Duration::from_secs(60)))
+            .build();
+        Browser {
+            agent: config.into(),
+            url: url.into(),
+            token: None,
+            visitor: None,
+            headers: vec![],
+        }
+    }
+
+    fn cookies(&self) -> String {
+        let pair = |name: &str, token: &Option<Token>| {
+            token.as_ref().map(|token| format!("{name}={}", token.secret()))
+        };
+        let pairs = [pair("hl7drop", &self.token), pair("hl7drop-visitor", &self.visitor)];
+        pairs.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+
+    /// Returns what the forms that this browser is shown carry.
+    pub fn form_token(&self) -> String {
+        self.token.as_ref().or(self.visitor.as_ref()).map(Token::for_forms).unwrap_or_default()
+    }
+
+    fn kept(&mut self, response: ureq::http::Response<ureq::Body>) -> Answer {
+        let (parts, mut body) = response.into_parts();
+        let headers = parts.headers.iter();
+        let headers = headers.map(|(k, v)| (k.to_string(), v.to_str().unwrap().to_string()));
+        let answer = Answer {
+            status: parts.status.as_u16(),
+            headers: headers.collect(),
+            body: body.read_to_string().unwrap_or_default(),
+        };
+        if let Some(value) = answer.cookie("hl7drop") {
+            self.token = Token::shown(&value);
+        }
+        if let Some(value) = answer.cookie("hl7drop-visitor") {
+            self.visitor = Token::shown(&value);
+        }
+        answer
+    }
+
+    pub fn get(&mut self, path: &str) -> Answer {
+        let mut request = self.agent.get(format!("{}{path}", self.url));
+        request = request.header("cookie", self.cookies());
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let response = request.call().unwrap();
+        self.kept(response)
+    }
+
+    /// Sends a form of the page: with the token that it carries.
+    pub fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let token = self.form_token();
+        let mut all = vec![("form", token.as_str())];
+        all.extend(fields);
+        self.post_raw(path, &all)
+    }
+
+    /// Sends these fields and no other.
+    pub fn post_raw(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.post(format!("{}{path}", self.url));
+        request = request.header("cookie", self.cookies());
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let response = request.send_form(fields.iter().copied()).unwrap();
+        self.kept(response)
+    }
+
+    /// Sends a form with files, `(name, bytes)` each.
+    pub fn upload(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &[u8])],
+    ) -> Answer {
+        let (token, edge) = (self.form_token(), "edge-of-a-part");
+        let mut body = Vec::new();
+        for (name, value) in std::iter::once(&("form", token.as_str())).chain(fields) {
+            write!(
+                body,
+                "--{edge}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            )
+            .unwrap();
+        }
+        for (name, bytes) in files {
+            write!(
+                body,
+                "--{edge}\r\ncontent-disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\
+                 content-type: text/csv\r\n\r\n"
+            )
+            .unwrap();
+            body.extend_from_slice(bytes);
+            body.extend_from_slice(b"\r\n");
+        }
+        write!(body, "--{edge}--\r\n").unwrap();
+        let request = self.agent.post(format!("{}{path}", self.url));
+        let request = request.header("cookie", self.cookies());
+        let request =
+            request.header("content-type", format!("multipart/form-data; boundary={edge}"));
+        let response = request.send(&body).unwrap();
+        self.kept(response)
+    }
+
+    /// Signs in through the form.
+    pub fn sign_in(&mut self, user: &str, password: &str) -> Answer {
+        self.get("/sign-in");
+        self.post("/sign-in", &[("name", user), ("password", password)])
+    }
+}
+
+impl Page {
+    /// Serves the page of a site, whose settings get these lines in `[serve]`.
+    pub fn of(site: Site, settings: &str) -> Page {
+        let file = site.root().join("hl7drop.toml");
+        let text = format!("[run]\nworkers = 2\n[serve]\nlisten = \"127.0.0.1:0\"\n{settings}");
+        fs::write(file, text).unwrap();
+        let mut command = site.command(["serve"]);
+        let mut program = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
+        Page { url: url.to_string(), site, program }
+    }
+
+    pub fn new() -> Page {
+        Page::of(Site::new(), "")
+    }
+
+    pub fn desk(&self) -> Desk {
+        Desk::open(&self.site.root().join("spool/desk.db")).unwrap()
+    }
+
+    /// Makes a user through the shell, with the password of everybody.
+    pub fn user(&self, name: &str, grants: &str) -> Output {
+        let file = self.site.root().join("password");
+        fs::write(&file, PASSWORD).unwrap();
+        let mut command = self.site.command(["user", "add", name, "--grant", grants]);
+        ended(command.arg("--password-file").arg(&file))
+    }
+
+    /// Returns a browser in which this user is signed in, without typing a password.
+    pub fn as_user(&self, name: &str) -> Browser {
+        let by = By { name: name.into(), address: "127.0.0.1".into(), at: now() };
+        let token = self.desk().sign_in(&by, &LIMITS).unwrap();
+        Browser { token: Some(token), ..self.browser() }
+    }
+
+    pub fn browser(&self) -> Browser {
+        Browser::new(&self.url)
+    }
+
+    /// Returns what the trail says, oldest first, without numbers and times.
+    pub fn trail(&self) -> Vec<String> {
+        let trail = self.desk().trail(None, 1000).unwrap();
+        assert!(trail.whole);
+        let told = trail.deeds.into_iter().rev();
+        told.map(|deed| format!("{}: {} {}", deed.by.name, deed.verb, deed.about)).collect()
+    }
+}
+
+const LIMITS: Limits = Limits { idle: Duration::from_secs(900), whole: Duration::from_secs(43200) };
+
+fn now() -> i64 {
+    hl7drop::clock::Clock::System.unix()
+}
+
+/// Lets time pass for every session: they began and were used so many seconds earlier.
+fn age(page: &Page, seconds: i64) {
+    let conn = rusqlite::Connection::open(page.site.root().join("spool/desk.db")).unwrap();
+    conn.execute("UPDATE session SET seen_at = seen_at - ?1", [seconds]).unwrap();
+}
+
+/// One user of each kind: with nothing, with each permission alone, with all.
+fn kinds() -> Vec<(String, Vec<Permission>)> {
+    let one = |permission: &Permission| (format!("only-{}", permission.word()), vec![*permission]);
+    let mut kinds = vec![("nothing".to_string(), Vec::new())];
+    kinds.extend(Permission::ALL.iter().map(one));
+    kinds.push(("everything".to_string(), Permission::ALL.to_vec()));
+    kinds
+}
+
+fn asked(browser: &mut Browser, route: &Route) -> Answer {
+    let mut path = route.path.replace("{interface}", crate::site::NAME);
+    while let Some((before, rest)) = path.split_once('{') {
+        path = format!("{before}1{}", rest.split_once('}').unwrap().1);
+    }
+    match route.way {
+        Way::Get => browser.get(&path),
+        Way::Post => browser.post(&path, &[]),
+        Way::Upload => browser.upload(&path, &[], &[]),
+    }
+}
+
+#[test]
+fn every_route_asks_every_kind_of_user_for_its_permission() {
+    let page = Page::new();
+    let by = By { name: "test".into(), address: String::new(), at: now() };
+    for (name, may) in kinds() {
+        page.desk().add(&name, "nobody signs in with this", &may, &by).unwrap();
+    }
+    for route in ROUTES {
+        let told = format!("{:?} {}", route.way, route.path);
+        let mut nobody = page.browser();
+        nobody.get("/sign-in");
+        let answer = asked(&mut nobody, route);
+        match (route.needs, route.way) {
+            (Needs::Nothing, _) => {
+                assert!(
+                    ![401, 403, 500].contains(&answer.status) || route.path == "/sign-in",
+                    "{told}"
+                );
+            }
+            (_, Way::Get) => {
+                assert_eq!(answer.status, 303, "{told}");
+                assert!(answer.header("location").starts_with("/sign-in"), "{told}");
+            }
+            _ => assert_eq!(answer.status, 401, "{told}: {answer:?}"),
+        }
+        for (name, may) in kinds() {
+            let needed = match route.needs {
+                Needs::OneOf(any) => any.iter().any(|one| may.contains(one)),
+                _ => true,
+            };
+            let mut browser = page.as_user(&name);
+            let answer = asked(&mut browser, route);
+            assert!(answer.status < 500, "{told} as {name}: {answer:?}");
+            if route.path != "/sign-in" {
+                assert_ne!(answer.status, 401, "{told} as {name}");
+            }
+            assert_eq!(answer.status != 403, needed, "{told} as {name}: {}", answer.status);
+        }
+    }
+}
+
+#[test]
+fn no_form_is_taken_without_its_token_or_from_another_site() {
+    let page = Page::new();
+    page.user("anna", "admin,view,upload,map-messages,map-insurance");
+    for route in ROUTES.iter().filter(|route| route.way == Way::Post) {
+        let path = route.path.replace("{interface}", crate::site::NAME).replace("{user}", "anna");
+        let other = page.as_user("anna").form_token();
+        for wrong in ["", "x", other.as_str()] {
+            let answer = page.as_user("anna").post_raw(&path, &[("form", wrong)]);
+            assert_eq!(answer.status, 403, "{path} with {wrong:?}");
+        }
+        assert_eq!(page.as_user("anna").post_raw(&path, &[]).status, 403, "{path} without");
+        for site in ["cross-site", "same-site"] {
+            let mut browser = page.as_user("anna");
+            browser.headers.push(("sec-fetch-site", site.into()));
+            assert_eq!(browser.post(&path, &[]).status, 403, "{path} from {site}");
+        }
+    }
+    let users: Vec<String> =
+        page.desk().users().unwrap().into_iter().map(|user| user.name).collect();
+    assert_eq!(users, ["anna"]);
+}
+
+#[test]
+fn a_user_signs_in_and_out_and_the_cookie_is_nobody_elses() {
+    let page = Page::new();
+    assert_eq!(page.user("anna", "view").out, "anna may sign in: View Message Queue\n");
+    let mut browser = page.browser();
+    let answer = browser.get("/account");
+    assert_eq!((answer.status, answer.header("location")), (303, "/sign-in?then=/account"));
+    assert_eq!(browser.sign_in("anna", "wrong").status, 401);
+    let visitor = browser.form_token();
+    let then = [("name", "Anna "), ("password", PASSWORD), ("then", "/account")];
+    let answer = browser.post("/sign-in", &then);
+    assert_eq!((answer.status, answer.header("location")), (303, "/account"));
+    let cookie = answer.header("set-cookie");
+    for rule in ["HttpOnly", "SameSite=Strict", "Path=/"] {
+        assert!(cookie.contains(rule), "{cookie}");
+    }
+    assert_ne!(browser.form_token(), visitor, "the session has a token of its own");
+    assert!(browser.get("/account").body.contains("View Message Queue"));
+    let mut copy = Browser { token: browser.token.clone(), ..page.browser() };
+    assert_eq!(browser.post("/sign-out", &[]).status, 303);
+    assert_eq!(copy.get("/account").status, 303, "the token is worth nothing any more");
+    let trail = page.trail();
+    assert!(trail.contains(&": sign in failed wrong password for anna".to_string()), "{trail:?}");
+    assert!(
+        trail.contains(&"anna: sign in ".to_string())
+            && trail.contains(&"anna: sign out ".to_string())
+    );
+}
+
+#[test]
+fn who_guesses_passwords_waits_and_so_does_the_right_one() {
+    let page = Page::new();
+    page.user("anna", "view");
+    let mut browser = page.browser();
+    for _ in 0..5 {
+        assert_eq!(browser.sign_in("anna", "a wrong password").status, 401);
+    }
+    let refused = browser.sign_in("anna", PASSWORD);
+    assert_eq!(refused.status, 429);
+    let wait: i64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=15).contains(&wait), "{wait}");
+    // Who is nobody is answered like somebody.
+    for _ in 0..5 {
+        assert_eq!(browser.sign_in("nobody", "a wrong password").status, 401);
+    }
+    assert_eq!(browser.sign_in("nobody", "a wrong password").status, 429);
+    let conn = rusqlite::Connection::open(page.site.root().join("spool/desk.db")).unwrap();
+    conn.execute("UPDATE tries SET at = at - 60", []).unwrap();
+    assert_eq!(browser.sign_in("anna", PASSWORD).status, 303, "later it is right again");
+}
+
+#[test]
+fn a_session_ends_by_itself_and_what_was_typed_is_kept() {
+    let page = Page::new();
+    page.user("anna", "admin");
+    let mut browser = page.browser();
+    browser.sign_in("anna", PASSWORD);
+    age(&page, 16 * 60);
+    let fields = [("name", "bert<b>"), ("password", "never kept at all"), ("may", "view")];
+    let answer = browser.post("/users/add", &fields);
+    assert_eq!(answer.status, 401);
+    assert!(answer.body.contains("nothing was done"), "{}", answer.body);
+    assert!(answer.body.contains("name=\"kept-name\" value=\"bert&lt;b&gt;\""), "{}", answer.body);
+    assert!(!answer.body.contains("never kept at all"));
+    let again = [
+        ("name", "anna"),
+        ("password", PASSWORD),
+        ("then", "/users/add"),
+        ("kept-name", "bert"),
+        ("kept-may", "view"),
+    ];
+    let answer = browser.post("/sign-in", &again);
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.body.contains("action=\"/users/add\"") && answer.body.contains("value=\"bert\"")
+    );
+    assert_eq!(page.desk().users().unwrap().len(), 1, "nothing is done before it is sent again");
+    // A page that refreshes itself keeps nobody signed in.
+    browser.headers.push(("x-live", "1".into()));
+    age(&page, 10 * 60);
+    assert_eq!(browser.get("/").status, 200);
+    age(&page, 6 * 60);
+    assert_eq!(browser.get("/").status, 401);
+}
+
+#[test]
+fn signing_out_everywhere_and_a_new_password_end_every_session() {
+    let page = Page::new();
+    page.user("anna", "view");
+    let (mut one, mut two) = (page.as_user("anna"), page.as_user("anna"));
+    assert_eq!(one.post("/account/sign-out-everywhere", &[]).status, 303);
+    assert_eq!((one.get("/").status, two.get("/").status), (303, 303));
+    let (mut one, mut two) = (page.as_user("anna"), page.as_user("anna"));
+    let wrong = [("old-password", "wrong"), ("new-password", "another sentence")];
+    assert_eq!(one.post("/account/password", &wrong).status, 400);
+    let weak = [("old-password", PASSWORD), ("new-password", "short")];
+    assert_eq!(one.post("/account/password", &weak).status, 409);
+    let right = [("old-password", PASSWORD), ("new-password", "another sentence")];
+    assert_eq!(one.post("/account/password", &right).status, 303);
+    assert_eq!(two.get("/").status, 303);
+    assert_eq!(page.browser().sign_in("anna", PASSWORD).status, 401);
+    assert_eq!(page.browser().sign_in("anna", "another sentence").status, 303);
+}
+
+#[test]
+fn every_answer_forbids_what_a_page_like_this_never_needs() {
+    let page = Page::new();
+    page.user("anna", "view,admin,upload");
+    let mut browser = page.as_user("anna");
+    for path in ["/", "/account", "/users", "/trail", "/sign-in", "/page.css", "/none", "/%00"] {
+        let answer = browser.get(path);
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        let page = answer.body;
+        for never in ["<script>", " style=", " onclick", "javascript:", "http://", "https://"] {
+            let found = page
+                .match_indices(never)
+                .find(|(at, _)| !page[*at..].starts_with("http://www.w3.org/2000/svg"));
+            assert_eq!(found, None, "{path}");
+        }
+    }
+    assert_eq!(browser.get("/").header("cache-control"), "no-store");
+    assert_eq!(browser.get("/none").status, 404);
+    assert_eq!(browser.get("/users/add").status, 404, "a form is sent, not looked at");
+}
+
+#[test]
+fn users_are_managed_in_the_browser_by_who_may() {
+    let page = Page::new();
+    page.user("anna", "admin");
+    let mut anna = page.as_user("anna");
+    let bert = [("name", "Bert"), ("password", PASSWORD), ("may", "view"), ("may", "upload")];
+    assert_eq!(anna.post("/users/add", &bert).status, 303);
+    assert_eq!(anna.post("/users/add", &bert).status, 409);
+    let list = page.site.run(["user", "list", "--json"]).json();
+    assert_eq!(list[1]["permissions"], serde_json::json!(["view", "upload"]));
+    let mut other = page.browser();
+    assert_eq!(other.sign_in("bert", PASSWORD).status, 303);
+    assert_eq!(other.get("/trail").status, 200);
+    anna.post("/users/bert/permit", &[("may", "map-messages")]);
+    assert_eq!(other.get("/trail").status, 403, "at once");
+    anna.post("/users/bert/sign-out", &[]);
+    assert_eq!(other.get("/").status, 303);
+    assert_eq!(anna.post("/users/anna/permit", &[]).status, 409, "somebody manages users");
+    assert_eq!(anna.post("/users/bert/remove", &[]).status, 303);
+    assert_eq!(anna.post("/users/bert/remove", &[]).status, 404);
+    assert!(page.trail().contains(&"bert: refused /trail".to_string()), "{:?}", page.trail());
+}
+
+#[test]
+fn users_are_managed_in_the_shell_and_no_password_is_typed_there() {
+    let site = Site::new();
+    let told = site.run(["user", "list"]);
+    assert!(told.out.starts_with("there is no user;"), "{told:?}");
+    let secret = site.root().join("secret");
+    fs::write(&secret, "a sentence of mine\n").unwrap();
+    let file = secret.to_str().unwrap();
+    let told = site.run(["user", "add", "anna", "--grant", "view,admin", "--password-file", file]);
+    assert_eq!(told.out, "anna may sign in: View Message Queue, User Administration\n");
+    for (args, code) in [
+        (vec!["user", "add", "anna", "--password-file", file], 2),
+        (vec!["user", "add", "x y", "--password-file", file], 2),
+        (vec!["user", "add", "bert", "--password", "abc"], 2),
+        (vec!["user", "add", "bert"], 2),
+        (vec!["user", "grant", "anna", "everything"], 2),
+        (vec!["user", "grant", "bert", "view"], 2),
+        (vec!["user", "grant", "anna", "upload"], 0),
+        (vec!["user", "revoke", "anna", "admin"], 0),
+        (vec!["user", "passwd", "anna", "--password-file", file], 0),
+        (vec!["user", "sign-out", "anna"], 0),
+    ] {
+        let told = site.run(&args);
+        assert_eq!(told.code, Some(code), "{args:?}: {told:?}");
+    }
+    let list = site.run(["user", "list"]).out;
+    assert_eq!(list, "anna: View Message Queue, File Upload Interface\n");
+    assert_eq!(site.run(["user", "remove", "anna"]).code, Some(0));
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(site.root().join("spool/desk.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn the_page_is_served_to_this_machine_only_unless_a_proxy_is_said_to_be_there() {
+    let site = Site::new();
+    fs::write(site.root().join("hl7drop.toml"), "[serve]\nlisten = \"0.0.0.0:0\"\n").unwrap();
+    let told = site.run(["serve"]);
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert!(told.err.contains("behind_proxy = true"), "{told:?}");
+    let page = Page::of(site, "behind_proxy = true\n");
+    page.user("anna", "view");
+    let mut browser = page.browser();
+    let cookie = browser.get("/sign-in").header("set-cookie").to_string();
+    assert!(
+        cookie.starts_with("__Host-hl7drop-visitor=") && cookie.ends_with("; Secure"),
+        "{cookie}"
+    );
+    // What a stranger writes into the header is not believed; what the proxy adds is.
+    let address = "1.2.3.4, 10.0.0.7".to_string();
+    browser.headers.push(("x-forwarded-for", address));
+    browser.headers.push(("cookie", cookie.split(';').next().unwrap().to_string()));
+    let token = cookie.split(['=', ';']).nth(1).and_then(Token::shown).unwrap().for_forms();
+    let fields = [("form", token.as_str()), ("name", "anna"), ("password", PASSWORD)];
+    assert_eq!(browser.post_raw("/sign-in", &fields).status, 303);
+    let deeds = page.desk().trail(None, 1).unwrap().deeds;
+    assert_eq!((deeds[0].verb.as_str(), deeds[0].by.address.as_str()), ("sign in", "10.0.0.7"));
+}
