@@ -23,6 +23,7 @@ mod filters;
 mod input;
 mod judges;
 mod ledger;
+mod mend;
 mod properties;
 mod proxy;
 mod real_data;
