@@ -24,6 +24,7 @@ pub mod validate;
 // Floor 4: the world; its modules do not know each other.
 pub mod delivery;
 pub mod desk;
+pub mod index;
 pub mod ledger;
 pub mod spool;
 // Floor 5: the engine.

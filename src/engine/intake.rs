@@ -14,6 +14,7 @@ use super::mend::resubmit::{Again, Origin};
 use super::pass::Engine;
 use super::selfcheck;
 use super::source::Source;
+use super::tracking;
 use super::writer::{Writer, Written};
 use crate::batch::Envelope;
 use crate::digest::Digest;
@@ -104,6 +105,7 @@ fn convert(
     let agreement = engine.translated()?;
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
+    writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
     let origins = again.map(|(again, _)| &again.origins);
     let mut journal = LedgerJournal { origins, ..LedgerJournal::new(ledger, engine.clock.unix()) };
@@ -119,12 +121,14 @@ fn convert(
         part: again.is_some(),
     }
     .run(sources, &|kind| saved(engine, kind))?;
-    let ended = journal.ended;
+    let (index, first, ended) = (writer.take_index(), journal.first, journal.ended);
     let written = writer.finish(again.is_none() && wants_empty(engine, &accounts))?;
     selfcheck::around(&written)?;
     if let Some((again, sign)) = again.filter(|_| !ended.is_empty()) {
         again.close(ledger, &ended, sign)?;
     }
+    let batch = written.first().map(|first| first.number);
+    tracking::end(&engine.spool, index, first.map(|id| id.0.cast_unsigned()), batch)?;
     let batches = promise(engine, ledger, &accounts, written, numbers)?;
     Ok((accounts, batches))
 }
@@ -376,6 +380,8 @@ fn shelve(engine: &Engine, accounts: Accounts, taken: &mut Taken) -> Result<(), 
 struct LedgerJournal<'a> {
     ledger: &'a mut dyn Ledger,
     current: Option<ExtractId>,
+    /// The first extract, which stands for the drop.
+    first: Option<ExtractId>,
     now: i64,
     /// Where the records of each extract come from, if they were dropped before.
     origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
@@ -388,7 +394,7 @@ struct LedgerJournal<'a> {
 impl<'a> LedgerJournal<'a> {
     fn new(ledger: &'a mut dyn Ledger, now: i64) -> LedgerJournal<'a> {
         let (current, origins, path) = (None, None, PathBuf::new());
-        LedgerJournal { ledger, current, now, origins, path, ended: Vec::new() }
+        LedgerJournal { ledger, current, first: None, now, origins, path, ended: Vec::new() }
     }
 
     /// Returns where the records of the extract begun last come from.
@@ -416,7 +422,9 @@ impl Journal for LedgerJournal<'_> {
             header: header.to_string(),
             taken_at: self.now,
         };
-        self.current = Some(self.ledger.begin_extract(&extract)?);
+        let begun = self.ledger.begin_extract(&extract)?;
+        self.current = Some(begun);
+        self.first.get_or_insert(begun);
         self.path.clone_from(&source.path);
         Ok(())
     }
@@ -440,6 +448,11 @@ impl Journal for LedgerJournal<'_> {
         self.ledger.end_extract(self.current()?, counts, notes)?;
         self.ended.push((self.current()?, self.path.clone()));
         Ok(())
+    }
+
+    fn nth(&self) -> u64 {
+        let nth = |(current, first): (ExtractId, ExtractId)| current.0.abs_diff(first.0);
+        self.current.zip(self.first).map_or(0, nth)
     }
 
     fn undo(&mut self) -> Result<(), EngineError> {

@@ -13,6 +13,7 @@ use super::intake::{self, Taken};
 use super::mend::{Mended, release_due, requests};
 use super::recover::recover;
 use super::source::Progress;
+use super::tracking;
 use crate::clock::Clock;
 use crate::domain::Scope;
 use crate::ledger::{Ledger, Sign, Sqlite, Totals};
@@ -110,6 +111,7 @@ impl Engine {
             ledger.retry_stopped(sign)?;
         }
         let mut summary = Summary::default();
+        tracking::mend(self, &ledger)?;
         loop {
             recover(self, &ledger)?;
             summary.release_at = release_due(self, &mut ledger)?;

@@ -15,10 +15,13 @@
 //! | ... in the ledger | promised, not shelved | to `archive` |
 //! | in `outbox`, deleted | given up | removed |
 //! | `.patients.plain` | a copy for one drop | removed |
+//! | in `index`, of a drop that is not in the ledger | never promised | removed |
+//! | a drop in the ledger without its index, or a damaged one | taken away by others | made anew |
 
 use super::error::EngineError;
 use super::pass::Engine;
 use super::source::Source;
+use super::tracking;
 use crate::disk;
 use crate::domain::ExtractKind;
 use crate::ledger::Ledger;
@@ -55,6 +58,7 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
         }
         engine.shelve_if_delivered(ledger, &name)?;
     }
+    tracking::recover(engine, ledger)?;
     let sent = spool.newest_sent()?;
     for file in &sent {
         if ledger.batch(file)?.is_none() {

@@ -11,6 +11,7 @@ use super::memory::Memory;
 use super::order::{Link, Plan};
 use super::patients::{Finder, PatientIndex};
 use super::selfcheck::{Checked, Number, SelfCheck};
+use super::track::{Tracker, Tracks};
 use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
 use crate::domain::{
     Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
@@ -49,6 +50,8 @@ pub struct Renderer<'a> {
     pub claims: Option<Claims>,
     /// What an earlier reading of the extract found of them.
     pub judged: &'a Judged,
+    /// Which IDs a record is found by, where there is an index.
+    pub tracker: Option<Tracker>,
 }
 
 /// What became of a block.
@@ -72,6 +75,8 @@ pub struct Rendered {
     pub checked: Checked,
     /// What the register is to know from now on: entries, one after the other.
     pub entries: Vec<u8>,
+    /// What became of which record, for the index.
+    pub tracks: Tracks,
     /// What ends the pass; nothing else of the block counts then.
     pub broken: Option<EngineError>,
 }
@@ -101,8 +106,10 @@ impl Rendered {
             withheld,
             checked,
             entries,
+            tracks,
             broken,
         } = self;
+        tracks.clear();
         *checked = Checked::default();
         output.clear();
         *counts = Counts::default();
@@ -133,11 +140,16 @@ pub(super) struct Worker<'a> {
 }
 
 /// What a record became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Became {
     /// So many messages.
     Messages(u64),
     /// Nothing, and why.
     Nothing(Note),
+    /// A fault.
+    Refused,
+    /// Nothing: a newer row stands for it.
+    Older,
 }
 
 /// Why a record became nothing.
@@ -186,6 +198,9 @@ impl Renderer<'_> {
             }
             if self.older.binary_search(&offset).is_ok() {
                 rendered.counts.duplicate += 1;
+                worker.offset = offset;
+                let number = Number::InBlock(row.number);
+                self.track(&row, number, (&worker, usize::MAX), Became::Older, rendered);
                 continue;
             }
             let turn = self.plan.and_then(|plan| Some((plan, plan.turn(offset)?)));
@@ -213,15 +228,19 @@ impl Renderer<'_> {
     ) -> Result<(), EngineError> {
         worker.offset = block.offset + row.range.start as u64;
         let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
-        match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
+        let claims = worker.claims.len();
+        let became = match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
             Ok(Became::Nothing(why)) => {
                 rendered.counts.filtered += 1;
                 rendered.output.note(why);
+                Became::Nothing(why)
             }
+            Ok(became @ (Became::Refused | Became::Older)) => became,
             Ok(Became::Messages(messages)) => {
                 rendered.counts.sent += 1;
                 rendered.counts.messages += messages;
                 worker.check.record(&rendered.output.bytes[begin..], number, row.line);
+                Became::Messages(messages)
             }
             Err(Stop::Broken(err)) => return Err(err),
             Err(Stop::Refused(refusal)) => {
@@ -234,8 +253,10 @@ impl Renderer<'_> {
                 // Blanks and TABs at its end are values.
                 let source = source.trim_end_matches(['\r', '\n']).to_string();
                 rendered.faults.push(Refused { refusal, number, line: row.line, source });
+                Became::Refused
             }
-        }
+        };
+        self.track(row, number, (worker, claims), became, rendered);
         Ok(())
     }
 
@@ -292,6 +313,7 @@ impl Renderer<'_> {
                 }
                 events.try_for_each(|&event| {
                     told += 1;
+                    out.head(event);
                     programs.of(event).ok_or_else(no_program)?.run(input, self.references, out)
                 })?;
                 Ok(false)

@@ -42,6 +42,8 @@ pub struct Spool {
     pub reference: PathBuf,
     /// What people asked for while a pass was at work, a file each.
     pub requests: PathBuf,
+    /// Where each message stands: an index for each drop.
+    pub index: PathBuf,
 }
 
 /// The lock of a spool; it is gone with its owner.
@@ -62,11 +64,12 @@ impl Spool {
             error: root.join("error"),
             reference: root.join("reference"),
             requests: root.join("requests"),
+            index: root.join("index"),
         }
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 10] {
+    pub fn folders(&self) -> [&Path; 11] {
         [
             &self.root,
             &self.inbox,
@@ -78,6 +81,7 @@ impl Spool {
             &self.error,
             &self.reference,
             &self.requests,
+            &self.index,
         ]
     }
 
@@ -92,6 +96,23 @@ impl Spool {
     /// Returns the ledger's file.
     pub fn ledger(&self) -> PathBuf {
         self.root.join("ledger.db")
+    }
+
+    /// Returns the index of a drop, by its number.
+    pub fn index_of(&self, drop: u64) -> PathBuf {
+        self.index.join(format!("{drop:012}.idx"))
+    }
+
+    /// Returns the numbers of the drops that have an index, oldest first.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn indexes(&self) -> disk::Result<Vec<u64>> {
+        if !self.index.is_dir() {
+            return Ok(Vec::new());
+        }
+        let names = Spool::list(&self.index)?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".idx")?.parse().ok()).collect())
     }
 
     /// Returns the lock's file.
@@ -177,7 +198,10 @@ impl Spool {
     }
 
     /// Lists the folders of a shelf, oldest first.
-    fn days(shelf: &Path) -> disk::Result<Vec<PathBuf>> {
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn days(shelf: &Path) -> disk::Result<Vec<PathBuf>> {
         let mut days = Vec::new();
         for entry in fs::read_dir(shelf).map_err(failed("list", shelf))? {
             let day = entry.map_err(failed("list", shelf))?.path();

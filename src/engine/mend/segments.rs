@@ -71,7 +71,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("batch");
         for end in ["\r", "\r\n", "\n"] {
-            let text = ["FHS|^~\\&|A||||||||||7", "MSH|^~\\&|B", "FTS|1", ""].join(end);
+            let text = ["FHS|^~\\&|A|||||||||7", "MSH|^~\\&|B", "FTS|1", ""].join(end);
             disk::write(&path, text.as_bytes()).unwrap();
             let (mut segments, mut found) = (Segments::open(&path).unwrap(), Vec::new());
             let mut segment = Vec::new();
