@@ -9,8 +9,10 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod alerts;
 mod audit;
 mod bad_input;
+mod browser;
 mod cases;
 mod cli;
 mod config;
@@ -22,6 +24,7 @@ mod external_ids;
 mod filters;
 mod input;
 mod judges;
+mod kills;
 mod ledger;
 mod mend;
 mod properties;
@@ -31,6 +34,7 @@ mod register;
 mod scope;
 mod servers;
 mod sftpd;
+mod simulate;
 mod site;
 mod tidy;
 mod validate;

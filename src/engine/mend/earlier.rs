@@ -10,23 +10,11 @@ use crate::domain::Kind;
 use crate::engine::error::EngineError;
 use crate::engine::pass::Engine;
 use crate::ledger::BatchRow;
-use crate::spool::Spool;
 
 impl Engine {
-    /// Returns where a batch file lies, in `sent/` or `outbox/`; `None` if it is kept no
-    /// more.
-    pub(super) fn batch_file(&self, name: &str) -> Result<Option<PathBuf>, EngineError> {
-        let waiting = self.spool.outbox.join(name);
-        if waiting.exists() {
-            return Ok(Some(waiting));
-        }
-        let sent = Spool::list_shelf(&self.spool.sent)?;
-        Ok(sent.into_iter().find(|path| path.file_name().is_some_and(|found| found == name)))
-    }
-
     /// Returns the file of a batch, which must be as it was promised.
     pub(super) fn whole_batch(&self, batch: &BatchRow) -> Result<PathBuf, EngineError> {
-        let Some(path) = self.batch_file(&batch.name)? else {
+        let Some(path) = self.batch_file(batch)? else {
             return Err(EngineError::Refused {
                 what: format!(
                     "the file of {} is kept no more; restore it from a backup into sent/, or \

@@ -3,7 +3,7 @@
 
 use super::{Mended, refused};
 use crate::crashpoint::crashpoint;
-use crate::delivery::{self, DeliveryError};
+use crate::delivery::DeliveryError;
 use crate::disk;
 use crate::engine::error::EngineError;
 use crate::engine::pass::Engine;
@@ -32,7 +32,7 @@ pub fn resend(
         return refused(format!("the settings know no endpoint {} any more", row.endpoint));
     };
     let path = engine.whole_batch(&batch)?;
-    let looked = delivery::open(endpoint).and_then(|mut there| {
+    let looked = (engine.open_delivery)(endpoint).and_then(|mut there| {
         let size = there.size(name)?;
         Ok(size.map(|_| there.path(name)))
     });

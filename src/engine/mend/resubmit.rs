@@ -178,7 +178,7 @@ impl Again {
         let Some(row) = ledger.deliveries(*one)?.into_iter().next() else {
             return Ok(Earlier::default());
         };
-        match engine.batch_file(&row.batch.name)? {
+        match engine.batch_file(&row.batch)? {
             Some(path) => earlier(&path),
             None => Ok(Earlier::default()),
         }
@@ -233,8 +233,8 @@ impl Open {
         row: &FaultRow,
     ) -> Result<Open, EngineError> {
         let name = extract.extract.name.clone();
-        // What is written is plain, whatever the extract was packed in.
-        let path = Spool::free_in(folder, name.strip_suffix(".gz").unwrap_or(&name));
+        // What is written is plain, whatever the extract was packed in: its bytes tell.
+        let path = Spool::free_in(folder, &name);
         let file = disk::create(&path)?;
         let mut buffer = Vec::new();
         if !is_json(&row.source) {
