@@ -45,6 +45,8 @@ pub struct Spool {
     pub error: PathBuf,
     /// The reference extracts in force.
     pub reference: PathBuf,
+    /// What people asked for while a pass was at work, a file each.
+    pub requests: PathBuf,
     /// Where each message stands: an index for each drop.
     pub index: PathBuf,
 }
@@ -66,12 +68,13 @@ impl Spool {
             archive: root.join("archive"),
             error: root.join("error"),
             reference: root.join("reference"),
+            requests: root.join("requests"),
             index: root.join("index"),
         }
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 10] {
+    pub fn folders(&self) -> [&Path; 11] {
         [
             &self.root,
             &self.inbox,
@@ -82,6 +85,7 @@ impl Spool {
             &self.archive,
             &self.error,
             &self.reference,
+            &self.requests,
             &self.index,
         ]
     }
@@ -137,6 +141,16 @@ impl Spool {
     /// [`disk::DiskError`].
     pub fn lock(&self) -> disk::Result<Option<Lock>> {
         take(self.lock_file())
+    }
+
+    /// Returns the folder of records that are converted again.
+    pub fn again(&self) -> PathBuf {
+        self.processing.join("again")
+    }
+
+    /// Returns a path in a folder whose name, cleaned, is free there.
+    pub fn free_in(folder: &Path, name: &str) -> PathBuf {
+        free_name(folder, &clean_name(name))
     }
 
     /// Takes the lock of a daemon; passes of others go on beside it.
