@@ -96,7 +96,6 @@ impl From<EngineError> for Refusal {
                     .to_string(),
             ),
             EngineError::Refused { what } => Refusal::Now(what),
-            EngineError::NoMessage { .. } => Refusal::Nothing(err.to_string()),
             err => Refusal::Trouble(err.to_string()),
         }
     }

@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use crate::domain::Permission;
 use super::groups::asked;
+use crate::domain::Permission;
 use crate::engine::{Engine, Task};
 use crate::ledger::{BatchRow, Decision, DeliveryRow, Ledger, Stage};
 use crate::web::ask::Ask;

@@ -87,9 +87,8 @@ fn found(engine: &Engine, of: &dyn Fn(&str) -> Option<String>) -> Result<Group, 
     let code = of("code").and_then(|code| Code::of_id(&code));
     let (column, value) = (of("column").unwrap_or_default(), of("value"));
     let mut groups = engine.groups()?.into_iter();
-    let same = |group: &Group| {
-        Some(group.code) == code && group.column == column && group.value == value
-    };
+    let same =
+        |group: &Group| Some(group.code) == code && group.column == column && group.value == value;
     groups.find(same).ok_or_else(|| {
         let text = "no record waits for that cause any more: it was mended or closed";
         Refusal::Nothing(text.to_string())
@@ -125,7 +124,8 @@ pub fn show(office: &Office, ask: &mut Ask) -> Answer {
     };
     let mappings: Vec<MapRow> = mapping.into_iter().collect();
     let looked = group.kind.is_none() || !mappings.is_empty();
-    let preview = looked.then(|| engine.preview(&selection(&group), &mappings, SHOWN)).transpose()?;
+    let preview =
+        looked.then(|| engine.preview(&selection(&group), &mappings, SHOWN)).transpose()?;
     let may = ask.who.as_ref().is_some_and(|who| who.may(needed(group.code)));
     let body = html! {
         p { a href="/groups" { "Errors by cause" } }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use crate::domain::{Code, Permission, QueueState};
 use super::groups::{asked, permitted};
+use crate::domain::{Code, Permission, QueueState};
 use crate::engine::{Engine, Selection, Task};
 use crate::ledger::{Closing, FaultRow, Ledger};
 use crate::web::ask::Ask;
