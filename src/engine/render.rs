@@ -250,7 +250,6 @@ impl Renderer<'_> {
                 }
                 rendered.counts.error += 1;
                 let source = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
-                // Blanks and TABs at its end are values.
                 let source = source.trim_end_matches(['\r', '\n']).to_string();
                 rendered.faults.push(Refused { refusal, number, line: row.line, source });
                 Became::Refused
