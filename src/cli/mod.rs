@@ -1,5 +1,6 @@
 //! The command line: verbs to functions, outcomes to exit codes.
 
+mod acks;
 mod args;
 mod check;
 mod contact;
@@ -122,6 +123,7 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::status(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
+        Verb::Acks(args) => acks::acks(&cli, args),
         Verb::Contact(args) => contact::contact(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),

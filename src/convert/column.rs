@@ -46,7 +46,7 @@ impl Column {
     }
 
     /// Returns the value, or the one that people mapped it to; empty if there is none.
-    #[inline]
+    #[inline(always)]
     pub fn value<'a>(&'a self, input: &Input<'a>) -> &'a [u8] {
         let value = self.dropped(input, &self.cells);
         match &self.translating {
@@ -80,7 +80,7 @@ impl Column {
 
     /// Returns the value as it was dropped, trimmed; empty if there is none. `""` is none:
     /// on the wire it would mean "delete what you have" (`interface.md` 3.4).
-    #[inline]
+    #[inline(always)]
     fn dropped<'a>(&self, input: &Input<'a>, cells: &[usize]) -> &'a [u8] {
         let record = if self.row == 0 { Some(&input.own) } else { input.patient.as_ref() };
         let Some(record) = record else { return &[] };

@@ -2,7 +2,9 @@
 //!
 //! Read `pass.rs` first: it is the whole story in forty lines.
 
+mod acks;
 mod agreement;
+mod ahead;
 mod attempt;
 mod backoff;
 pub mod check;
@@ -19,6 +21,7 @@ mod filtered;
 pub mod incidents;
 mod intake;
 mod key;
+mod keys;
 mod memory;
 pub mod mend;
 mod next;
@@ -28,10 +31,12 @@ mod pass;
 mod patients;
 mod pipeline;
 mod probe;
+mod reading;
 mod recover;
 mod reference;
 mod reindex;
 mod render;
+mod rendered;
 pub mod selfcheck;
 mod source;
 mod survey;
@@ -42,6 +47,7 @@ mod turns;
 mod upload;
 mod writer;
 
+pub use acks::{Acks, Fate, Overdue, Response, overdue};
 pub use agreement::{Agreement, Programs};
 pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};

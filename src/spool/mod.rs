@@ -47,6 +47,10 @@ pub struct Spool {
     pub reference: PathBuf,
     /// What people asked for while a pass was at work, a file each.
     pub requests: PathBuf,
+    /// Response files of the vendor: those that were read, by day.
+    pub responses: PathBuf,
+    /// Response files that could not be used, each with its why-file.
+    pub odd: PathBuf,
     /// Where each message stands: an index for each drop.
     pub index: PathBuf,
 }
@@ -69,12 +73,14 @@ impl Spool {
             error: root.join("error"),
             reference: root.join("reference"),
             requests: root.join("requests"),
+            responses: root.join("responses"),
+            odd: root.join("responses/odd"),
             index: root.join("index"),
         }
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 11] {
+    pub fn folders(&self) -> [&Path; 13] {
         [
             &self.root,
             &self.inbox,
@@ -86,6 +92,8 @@ impl Spool {
             &self.error,
             &self.reference,
             &self.requests,
+            &self.responses,
+            &self.odd,
             &self.index,
         ]
     }
