@@ -119,7 +119,7 @@ fn forget(
         };
         let columns = kept.as_ref().map_or(known.columns, |kept| kept.columns);
         let announced = known.announced && !added;
-        let known = Known { fingerprint: Fingerprint::NONE, status, announced, columns, ..known };
+        let known = Known { fingerprint: Fingerprint::NONE, status, announced, columns };
         let kept = kept.map_or_else(Vec::new, |kept| kept.values);
         Entry { kind, id, known, claims: &claims, kept: &kept }.write(entries);
         return Ok(true);

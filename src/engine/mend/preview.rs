@@ -35,6 +35,9 @@ pub struct Preview {
     pub rows: Vec<Previewed>,
 }
 
+/// Events with their fields, or why there would be none.
+pub type Then = Result<Vec<(Event, Vec<(Field, String)>)>, String>;
+
 /// One record, as it waits and as it would be.
 #[derive(Debug)]
 pub struct Previewed {
@@ -44,7 +47,7 @@ pub struct Previewed {
     pub at: Position,
     /// What it would be: its events with the fields that a mapping feeds (no patient
     /// data), or why nothing would be sent.
-    pub then: Result<Vec<(Event, Vec<(Field, String)>)>, String>,
+    pub then: Then,
 }
 
 /// The columns that mappings are of, as the field map writes them.
@@ -145,7 +148,7 @@ impl Engine {
 }
 
 /// Returns what a record would be, without the values of its patient.
-fn then(found: Option<Explanation>) -> Result<Vec<(Event, Vec<(Field, String)>)>, String> {
+fn then(found: Option<Explanation>) -> Then {
     let of_mapping = |rule: &str| MAPPED.iter().any(|column| rule.contains(column));
     match found {
         Some(Explanation::Messages(messages)) => Ok(messages

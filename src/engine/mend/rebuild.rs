@@ -91,11 +91,8 @@ pub fn rebuild(
         messages: written.messages,
         made_at: engine.clock.unix(),
     };
-    let endpoints: Vec<&str> = rows
-        .iter()
-        .map(|row| row.endpoint.as_str())
-        .filter(|name| engine.agreement.scope.endpoint(name).is_some())
-        .collect();
+    let known = |name: &&str| engine.agreement.scope.endpoint(name).is_some();
+    let endpoints: Vec<&str> = rows.iter().map(|row| row.endpoint.as_str()).filter(known).collect();
     if endpoints.is_empty() {
         return refused(format!("the settings know no endpoint that {name} went to any more"));
     }
