@@ -10,6 +10,7 @@ mod endpoint;
 mod exit;
 mod explain;
 mod init;
+mod install;
 mod keepers;
 mod next;
 mod output;
@@ -130,6 +131,7 @@ pub fn main() -> ExitCode {
         Verb::Scope(args) => scope::scope(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
+        Verb::Install(args) => install::install(&cli, args),
         Verb::Serve(args) => serve::serve(&cli, args),
         Verb::User(args) => user::user(&cli, args),
     };

@@ -23,6 +23,7 @@ mod doubt;
 mod events;
 mod external_ids;
 mod filters;
+mod foreign;
 mod input;
 mod judges;
 mod kills;
