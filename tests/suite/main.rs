@@ -29,6 +29,7 @@ mod input;
 mod judges;
 mod kills;
 mod ledger;
+mod mend;
 mod properties;
 mod proxy;
 mod real_data;
