@@ -200,7 +200,7 @@ mod tests {
         let one = both.iter().find(|one| one.section == "external_ids.patient[41]").unwrap();
         assert_eq!(
             (one.place(), one.path()),
-            ("external_ids.patient".into(), "external_ids.patient.category".into())
+            ("external_ids.patient".into(), "external_ids.patient.name".into())
         );
     }
 

@@ -283,3 +283,20 @@ fn a_difference_is_said_in_words() {
         "{told:?}"
     );
 }
+
+#[test]
+#[ignore = "needs LibreOffice; scripts/libreoffice.sh runs it"]
+fn libreoffice_opens_the_document() {
+    let site = Site::new();
+    let file = site.root().join("scope.docx");
+    let file = file.to_str().unwrap();
+    assert_eq!(site.run(["scope", "show", NAME, "--format", "docx", "-o", file]).code, Some(0));
+    let mut command = std::process::Command::new("soffice");
+    command.args(["--headless", "--convert-to", "txt:Text (encoded):UTF8", "--outdir"]);
+    let output = crate::site::ended(command.arg(site.root()).env("HOME", site.root()).arg(file));
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let text = fs::read_to_string(site.root().join("scope.txt")).unwrap();
+    for told in ["Table 7: SCH-25", "Patient Identifier List", "1000417^^^ATHENA^PI"] {
+        assert!(text.contains(told), "{told}");
+    }
+}
