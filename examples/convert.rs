@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         progress: Arc::new(Silent),
         scratch: &std::env::temp_dir(),
         wanted: None,
+        guard: None,
     }
     .run(sources, &|_| Ok(Vec::new()))?;
     for (source, account) in accounts {

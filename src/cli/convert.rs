@@ -101,6 +101,7 @@ fn run(
         progress: progress(),
         scratch: &place.folder,
         wanted,
+        guard: None,
     }
     .run(sources, &|_: ExtractKind| Ok(Vec::new()))?;
     let written = writer.finish(agreement.scope.batching.send_empty)?;

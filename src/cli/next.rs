@@ -35,6 +35,11 @@ impl Typed {
         format!("{} queue {}", self.program, self.interface)
     }
 
+    /// Returns the command that decides about the drop that is held.
+    pub fn held(&self, decision: &str) -> String {
+        format!("{} held {} {decision}", self.program, self.interface)
+    }
+
     /// Returns the command that runs the interface.
     pub fn run(&self, more: &str) -> String {
         format!("{} run {}{more}", self.program, self.interface)

@@ -61,7 +61,7 @@ pub fn exit_of(summary: &Summary) -> Exit {
     let refused = summary.drops.iter().any(|taken| !taken.refused.is_empty());
     let mut exit = if waits || refused { Exit::WAITING } else { Exit::DONE };
     if summary.held.is_some() {
-        exit = exit.graver(Exit::LOCAL);
+        exit = exit.graver(if summary.guarded { Exit::WAITING } else { Exit::LOCAL });
     }
     if summary.deliveries.iter().any(|delivered| delivered.outcome.is_err()) {
         exit = exit.graver(Exit::DELIVERY);
@@ -83,10 +83,13 @@ fn write_summary(
     if let Some(held) = &summary.held {
         writeln!(out, "  {held}")?;
     }
+    if summary.guarded {
+        writeln!(out, "    what to do: {}", typed.held(""))?;
+    }
     for delivered in &summary.deliveries {
         write_delivered(&typed, delivered, out)?;
     }
-    if summary.drops.is_empty() && summary.deliveries.is_empty() {
+    if summary.drops.is_empty() && summary.deliveries.is_empty() && summary.held.is_none() {
         match summary.left.strangers.is_empty() && summary.left.unsettled.is_empty() {
             true => writeln!(out, "  nothing to do")?,
             false => write_left(&summary.left, out)?,
@@ -225,6 +228,7 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
         "interface": engine.agreement.scope.interface.as_str(),
         "environment": engine.agreement.scope.environment.word(),
         "held": summary.held,
+        "held_for_a_person": summary.guarded,
         "drops": summary.drops.iter().map(taken).collect::<Vec<_>>(),
         "deliveries": summary.deliveries.iter().map(delivered).collect::<Vec<_>>(),
         "states": super::status::states(&summary.totals),

@@ -12,7 +12,7 @@ use super::output::{complain, count, number, time};
 use super::setup::{name, setup};
 use super::{Failure, Outcome};
 use crate::domain::QueueState;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Hold};
 use crate::ledger::{ActionRow, DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
 use crate::spool::Spool;
 
@@ -26,6 +26,7 @@ struct Standing {
     receipts: Vec<DeliveryRow>,
     undelivered: Vec<DeliveryRow>,
     actions: Vec<ActionRow>,
+    held: Option<Hold>,
     folders: Vec<(&'static str, usize)>,
 }
 
@@ -69,6 +70,7 @@ fn look(engine: &Engine) -> Result<Standing, EngineError> {
         receipts: Vec::new(),
         undelivered: Vec::new(),
         actions: Vec::new(),
+        held: Hold::look(engine)?,
         folders: Vec::new(),
     };
     if spool.root.is_dir() {
@@ -94,7 +96,8 @@ fn exit_of(standing: &Standing) -> Exit {
     let waits = standing.totals.states.iter().any(|(state, count)| state.is_error() && *count > 0);
     let refused = standing.folders.iter().any(|(folder, count)| *folder == "error" && *count > 0);
     let failed = standing.undelivered.iter().any(|delivery| delivery.failure.is_some());
-    let exit = if waits || refused { Exit::WAITING } else { Exit::DONE };
+    let held = standing.held.is_some();
+    let exit = if waits || refused || held { Exit::WAITING } else { Exit::DONE };
     if failed { exit.graver(Exit::DELIVERY) } else { exit }
 }
 
@@ -126,6 +129,9 @@ fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -
         writeln!(out, "  {:<12} {}", format!("{folder}/"), count(*files as u64, "file", "files"))?;
     }
     let typed = Typed::new(cli, engine);
+    if let Some(hold) = &standing.held {
+        super::held::write(&typed, engine, hold, out)?;
+    }
     for delivery in &standing.undelivered {
         write_undelivered(&typed, engine, delivery, out)?;
     }
@@ -193,6 +199,9 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
         "environment": engine.agreement.scope.environment.word(),
         "last_drop": standing.totals.last_drop,
         "oldest_waiting": standing.totals.oldest_waiting,
+        "held": standing.held.as_ref().map(|hold| {
+            super::held::to_json(engine.agreement.scope.interface.as_str(), hold)
+        }),
         "states": states(&standing.totals),
         "folders": folders,
         "undelivered": standing.undelivered.iter().map(delivery_json).collect::<Vec<_>>(),

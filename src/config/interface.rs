@@ -52,6 +52,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let (provider_ids, npi_missing) = check.provider_ids(raw.provider_id);
     let batching = check.batching(raw.batch);
     let pickup = check.pickup(raw.pickup);
+    let guard = check.guard(raw.guard);
     let project = project?;
     Some(Scope {
         interface: project.interface,
@@ -82,6 +83,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         npi_missing: npi_missing?,
         batching: batching?,
         pickup: pickup?,
+        guard: guard?,
     })
 }
 

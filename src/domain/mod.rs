@@ -37,7 +37,7 @@ pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use known::{Claim, Fingerprint, Known, Status};
-pub use layout::{Cell, Id, Layout, Name};
+pub use layout::{Cell, Id, Layout, Name, OF_PATIENT};
 pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
@@ -47,5 +47,5 @@ pub use scope::{
     Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify,
     Wrappers, is_unfinished,
 };
-pub use telling::{EventRules, MissingRows, WalkIn};
+pub use telling::{EventRules, Guard, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

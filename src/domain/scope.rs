@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::event::Event;
 use super::filter::Filters;
 use super::form::Form;
-use super::telling::EventRules;
+use super::telling::{EventRules, Guard};
 use super::wire::Wire;
 use crate::codes::OwnWord;
 use crate::hl7::Path;
@@ -163,6 +163,8 @@ pub struct Scope {
     pub batching: Batching,
     /// `[pickup]`.
     pub pickup: Pickup,
+    /// `[guard]`.
+    pub guard: Guard,
 }
 
 impl Scope {

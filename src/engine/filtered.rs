@@ -14,11 +14,12 @@ impl Renderer<'_> {
     pub(super) fn leaving(
         &self,
         found: Finding,
+        before: Option<Known>,
         input: Input<'_>,
         worker: &mut Worker<'_>,
     ) -> Result<Option<Telling>, EngineError> {
         let Some(memory) = &self.memory else { return Ok(None) };
-        let before = worker.before(memory, input)?.filter(|known| {
+        let before = before.filter(|known| {
             let gone = known.status == Some(Status::Cancelled);
             known.announced && !gone && known.fingerprint != Fingerprint::NONE
         });
@@ -44,6 +45,7 @@ impl Renderer<'_> {
             status,
             announced: true,
             columns: memory.columns(),
+            modified: worker.modified.max(before.modified),
         });
         Ok(Some(Telling { events, before: Some(before), after, note: None }))
     }
@@ -51,6 +53,7 @@ impl Renderer<'_> {
     /// Keeps a patient of whom nothing is told, so that the appointments find out too.
     pub(super) fn hold(
         &self,
+        before: Option<Known>,
         input: Input<'_>,
         worker: &mut Worker<'_>,
         entries: &mut Vec<u8>,
@@ -59,7 +62,6 @@ impl Renderer<'_> {
         if id_of(self.layout, input.own).is_empty() {
             return Ok(());
         }
-        let before = worker.before(memory, input)?;
         // Whom the vendor has been told of is no new patient on coming back.
         let announced = before.is_some_and(|known| known.announced);
         let known = Known {
@@ -67,10 +69,11 @@ impl Renderer<'_> {
             status: None,
             announced,
             columns: memory.columns(),
+            modified: worker.modified.max(before.map_or(0, |known| known.modified)),
         };
         worker.known = Some(known);
         // Most of them are as they were in the last drop.
-        let same = before == Some(known) && !worker.chained;
+        let same = before.is_some_and(|before| before.says(&known)) && !worker.chained;
         if !same || !memory.is_kept(input.own, &mut worker.scratch)? {
             memory.enter(input.own, known, &[], &mut worker.scratch, entries);
         }

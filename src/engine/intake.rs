@@ -3,12 +3,13 @@
 //! Claim, convert into `.staged`, sync, **commit**, publish, shelve. Before the commit
 //! nothing was promised and all of it can be done again; after it everything else can.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::drop::{Account, Accounts, Conversion, Journal};
 use super::error::EngineError;
+use super::guard::{self, Faults, Hold, Verdict};
 use super::pass::Engine;
 use super::selfcheck;
 use super::source::Source;
@@ -36,6 +37,8 @@ pub struct Taken {
     pub unsettled: Vec<String>,
     /// Why nothing was taken, and what to do.
     pub held: Option<String>,
+    /// True if that is for a person to decide: a drop looks wrong (`guard.rs`).
+    pub guarded: bool,
     /// The batch files that were promised, in order.
     pub batches: Vec<BatchRow>,
 }
@@ -58,9 +61,20 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         log::error!("{why}");
         return Ok(taken);
     }
-    claim(engine, first, &mut taken)?;
+    let verdict = Hold::verdict(engine)?;
+    match &verdict {
+        Some(Verdict::Waits(hold)) => {
+            (taken.held, taken.guarded) = (Some(hold.what.clone()), true);
+            return Ok(taken);
+        }
+        // What was released is taken in as it was judged, and nothing else with it.
+        Some(Verdict::Released) => {}
+        None => claim(engine, first, &mut taken)?,
+    }
+    let guard = verdict.is_none().then_some(engine.agreement.scope.guard);
     let sources = sources(engine, ledger, &mut taken)?;
     if sources.is_empty() {
+        Hold::lift(engine)?;
         return Ok(taken);
     }
     let numbers = ledger.numbers()?;
@@ -71,7 +85,8 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
     writer.split(engine.agreement.scope.batching.file_per);
-    let mut journal = LedgerJournal { ledger, current: None, now: engine.clock.unix() };
+    let (current, now, faults) = (None, engine.clock.unix(), BTreeMap::new());
+    let mut journal = LedgerJournal { ledger, current, now, faults };
     let accounts = Conversion {
         agreement: &engine.agreement,
         pool: engine.pool()?,
@@ -81,12 +96,26 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         progress: engine.progress.clone(),
         scratch: &engine.spool.processing,
         wanted: None,
+        guard,
     }
     .run(sources, &|kind| saved(engine, kind))?;
+    let faults = journal.faults;
     let written = writer.finish(wants_empty(engine, &accounts))?;
     selfcheck::around(&written)?;
+    let judged = guard.map(|guard| guard::judge(&guard, &accounts, ledger)).transpose()?;
+    if let Some(what) = judged.flatten() {
+        ledger.abandon_drop()?;
+        for one in &written {
+            disk::remove(&engine.spool.staged.join(&one.name))?;
+        }
+        Hold::place(engine, &what, &faults)?;
+        log::error!("{what}");
+        (taken.held, taken.guarded) = (Some(what), true);
+        return Ok(taken);
+    }
     promise(engine, ledger, &accounts, written, numbers, &mut taken)?;
     shelve(engine, accounts, &mut taken)?;
+    Hold::lift(engine)?;
     Ok(taken)
 }
 
@@ -338,6 +367,8 @@ struct LedgerJournal<'a> {
     ledger: &'a mut dyn Ledger,
     current: Option<ExtractId>,
     now: i64,
+    /// How many rows of the drop have each fault in each column.
+    faults: Faults,
 }
 
 impl LedgerJournal<'_> {
@@ -366,6 +397,7 @@ impl Journal for LedgerJournal<'_> {
     }
 
     fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError> {
+        *self.faults.entry((fault.code, fault.column.to_string())).or_default() += 1;
         Ok(self.ledger.queue_fault(self.current()?, fault, text)?)
     }
 

@@ -48,6 +48,8 @@ pub struct Summary {
     pub unsettled: bool,
     /// Why nothing was taken in at last, and what to do.
     pub held: Option<String>,
+    /// True if that is for a person to decide.
+    pub guarded: bool,
     /// Where all messages stand now.
     pub totals: Totals,
 }
@@ -108,6 +110,7 @@ impl Engine {
             let found = taken.found_something();
             summary.unsettled = !taken.unsettled.is_empty();
             summary.held.clone_from(&taken.held);
+            summary.guarded = taken.guarded;
             if found {
                 summary.drops.push(taken);
             } else {

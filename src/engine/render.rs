@@ -6,17 +6,18 @@ use std::sync::Arc;
 use super::agreement::Programs;
 use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
+use super::guard::Changes;
 use super::key::{Key, first_value, id_cells, id_of, key};
 use super::memory::Memory;
+use super::missing::Freed;
 use super::order::{Link, Plan};
 use super::patients::{Finder, PatientIndex};
 use super::selfcheck::{Checked, Number, SelfCheck};
 use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
 use crate::domain::{
-    Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
+    Code, Counts, Event, EventRules, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
 };
 use crate::extract::{Block, Row, Rows};
-use crate::hl7::Path;
 use crate::validate::Agreed;
 
 /// One header's records, ready to be rendered block by block by any worker.
@@ -32,6 +33,8 @@ pub struct Renderer<'a> {
     pub sieve: Sieve,
     /// What is told of an appointment that leaves the filter.
     pub on_leave: OnLeave,
+    /// What is told where there is a choice.
+    pub rules: EventRules,
     /// The patients of the same drop, for appointments, and the programs for the
     /// header of each of its files.
     pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
@@ -70,6 +73,8 @@ pub struct Rendered {
     pub withheld: Vec<u64>,
     /// What the messages were found to be.
     pub checked: Checked,
+    /// What they change.
+    pub changes: Changes,
     /// What the register is to know from now on: entries, one after the other.
     pub entries: Vec<u8>,
     /// What ends the pass; nothing else of the block counts then.
@@ -100,9 +105,11 @@ impl Rendered {
             claims,
             withheld,
             checked,
+            changes,
             entries,
             broken,
         } = self;
+        *changes = Changes::default();
         *checked = Checked::default();
         output.clear();
         *counts = Counts::default();
@@ -118,7 +125,7 @@ impl Rendered {
 
 /// What a worker has while it renders one block.
 pub(super) struct Worker<'a> {
-    finder: Option<Finder<'a>>,
+    pub(super) finder: Option<Finder<'a>>,
     pub(super) scratch: Vec<u8>,
     /// What is known of the record that was looked at last.
     pub(super) known: Option<Known>,
@@ -127,8 +134,11 @@ pub(super) struct Worker<'a> {
     /// By the first record of a series, the next one and what it finds.
     pub(super) states: HashMap<usize, (usize, Option<Known>)>,
     check: SelfCheck,
+    pub(super) changes: Changes,
     /// Where the record begins.
     pub(super) offset: u64,
+    /// Its `lastmodified`.
+    pub(super) modified: u64,
     pub(super) claims: Vec<ClaimKey>,
 }
 
@@ -200,6 +210,7 @@ impl Renderer<'_> {
         }
         rendered.checked = worker.check.finish();
         rendered.claims = worker.claims;
+        rendered.changes = worker.changes;
     }
 
     /// Renders one record and accounts for it; `number` says which it is.
@@ -248,7 +259,9 @@ impl Renderer<'_> {
             chained: false,
             states: HashMap::new(),
             check: SelfCheck::new(self.agreed),
+            changes: Changes::default(),
             offset: 0,
+            modified: 0,
             claims: Vec::new(),
         }
     }
@@ -265,27 +278,44 @@ impl Renderer<'_> {
         let found = self.programs.detector.find(input)?;
         let outside = self.sieve.keeps_out(input);
         let patients = self.layout.kind == ExtractKind::Patients;
+        let before = match &self.memory {
+            Some(memory) => worker.before(memory, input)?,
+            None => None,
+        };
+        if self.is_older(found, before, input, worker) {
+            return Ok(Became::Nothing(Note::Older));
+        }
+        // An open slot is nobody's; who had it says the register.
+        let mut patient = None;
         let telling = match (found, outside) {
-            (Finding::Slot, _) => return Ok(Became::Nothing(Note::OpenSlot)),
+            (Finding::Slot, _) => match self.freed(before, input, worker)? {
+                Freed::Told(telling, id) => {
+                    patient = Some(id);
+                    telling
+                }
+                Freed::Nothing(why) => return Ok(Became::Nothing(why)),
+            },
             (Finding::TestPatient, _) => {
-                self.hold(input, worker, entries)?;
+                self.hold(before, input, worker, entries)?;
                 return Ok(Became::Nothing(Note::TestPatient));
             }
             (_, Some(why)) if patients => {
-                self.hold(input, worker, entries)?;
+                self.hold(before, input, worker, entries)?;
                 return Ok(Became::Nothing(why));
             }
-            (_, Some(why)) => match self.leaving(found, input, worker)? {
+            (_, Some(why)) => match self.leaving(found, before, input, worker)? {
                 Some(telling) => telling,
                 None => return Ok(Became::Nothing(why)),
             },
-            (_, None) => self.telling(found, input, worker)?,
+            (_, None) => self.telling(found, before, input, worker)?,
         };
         let detector = &self.programs.detector;
         let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
         let mut told = 0;
         if events.clone().next().is_some() {
-            let test = self.with_patient(input, worker, |programs, input| {
+            let own = first_value(self.layout.cells("patientid"), input.own);
+            let id = patient.as_deref().unwrap_or(own);
+            let test = self.with_patient(id, input, worker, |programs, input| {
                 if programs.detector.is_test_patient(input) {
                     return Ok(true);
                 }
@@ -298,6 +328,11 @@ impl Renderer<'_> {
             if test {
                 return Ok(Became::Nothing(Note::TestPatient));
             }
+        }
+        let enabled = telling.events.iter().filter(|event| detector.is_enabled(**event));
+        match telling.before {
+            Some(_) => enabled.for_each(|event| worker.changes.count(*event)),
+            None => worker.changes.added += 1,
         }
         telling.note.into_iter().for_each(|note| out.note(note));
         let settled = self.settle(&telling, input, worker, out)?;
@@ -317,6 +352,7 @@ impl Renderer<'_> {
     fn telling(
         &self,
         found: Finding,
+        before: Option<Known>,
         input: Input<'_>,
         worker: &mut Worker<'_>,
     ) -> Result<Telling, EngineError> {
@@ -331,7 +367,6 @@ impl Renderer<'_> {
             return Ok(Telling { events, before: None, after: None, note: None });
         };
         let mut fingerprint = memory.fingerprint(input, &mut worker.scratch);
-        let before = worker.before(memory, input)?;
         let (mut events, status) = match found {
             // Told once; and that somebody is back is told too.
             Finding::Gone => {
@@ -362,6 +397,7 @@ impl Renderer<'_> {
             status,
             announced,
             columns: memory.columns(),
+            modified: worker.modified.max(before.map_or(0, |known| known.modified)),
         });
         Ok(Telling { events, before, after, note })
     }
@@ -404,43 +440,16 @@ impl Renderer<'_> {
             (after.fingerprint, after.status) = (before.fingerprint, before.status);
             stale = memory.columns() > 0 && !memory.is_kept(input.own, &mut worker.scratch)?;
         }
+        if telling.before.is_some_and(|before| before.says(&after)) {
+            after.modified = telling.before.map_or(0, |before| before.modified);
+        }
         worker.known = Some(after);
         let renewed = settled.is_some_and(|settled| settled.renewed);
-        if telling.before != Some(after) || renewed || stale {
+        if !telling.before.is_some_and(|before| before.says(&after)) || renewed || stale {
             let claims = settled.map_or(&[][..], |settled| &settled.claims);
             memory.enter(input.own, after, claims, &mut worker.scratch, entries);
         }
         Ok(())
-    }
-
-    /// Finds the patient of an appointment: in the drop, in the register, or in its own
-    /// columns.
-    pub(super) fn with_patient<T>(
-        &self,
-        input: Input<'_>,
-        worker: &mut Worker<'_>,
-        then: impl FnOnce(&Programs, Input<'_>) -> Result<T, Refusal>,
-    ) -> Result<T, Stop> {
-        if self.layout.kind != ExtractKind::Appointments {
-            return Ok(then(self.programs, input)?);
-        }
-        let id = first_value(self.layout.cells("patientid"), input.own);
-        if let Some((_, programs)) = self.patients
-            && let Some((patient, file)) = worker.finder.as_mut().and_then(|one| one.find(id))
-            && let Some(programs) = programs.get(file)
-        {
-            return Ok(then(programs, Input { own: input.own, patient: Some(patient) })?);
-        }
-        if let Some(memory) = &self.memory
-            && let Some((patient, programs)) = memory.patient(id)?
-        {
-            return Ok(then(programs, Input { own: input.own, patient: Some(patient.values()) })?);
-        }
-        let named = self.layout.names_patients()
-            && ["lastname", "firstname"].iter().all(|column| {
-                !first_value(self.layout.patient_cells(column), input.own).is_empty()
-            });
-        if named { Ok(then(self.programs, input)?) } else { Err(no_patient().into()) }
     }
 }
 
@@ -465,11 +474,6 @@ pub(super) fn shaped<'r>(row: &Row<'r>) -> Result<Input<'r>, Refusal> {
             Err(Refusal { code: fault.code, column, field: None })
         }
     }
-}
-
-pub(super) fn no_patient() -> Refusal {
-    let field = Some(Path::of_field(*b"PID", 3));
-    Refusal { code: Code::A001, column: "patientid".into(), field }
 }
 
 /// A kind of extract has a program for each of its events.

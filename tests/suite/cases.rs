@@ -163,6 +163,7 @@ fn convert(case: &Path, workers: usize) -> Outcome {
         progress: Arc::new(Silent),
         scratch: place.path(),
         wanted: None,
+        guard: None,
     }
     .run(sources(&agreement, case), &|_| Ok(Vec::new()))
     .unwrap();

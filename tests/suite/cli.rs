@@ -209,11 +209,15 @@ fn run_tells_machines_what_it_did() {
     assert_eq!(said.code, Some(3), "{said:?}");
     let all = said.json();
     let [one] = all.as_array().unwrap().as_slice() else { panic!("{all}") };
-    let wanted = ["deliveries", "drops", "environment", "held", "interface", "states"];
+    let wanted =
+        ["deliveries", "drops", "environment", "held", "held_for_a_person", "interface", "states"];
     assert_eq!(keys(one), wanted);
     assert_eq!((&one["interface"], &one["environment"]), (&NAME.into(), &"test".into()));
     let drop = &one["drops"][0];
-    assert_eq!(keys(drop), ["batch", "duplicates", "extracts", "left_in_inbox", "refused"]);
+    assert_eq!(
+        keys(drop),
+        ["batch", "batches", "duplicates", "extracts", "left_in_inbox", "refused"]
+    );
     assert_eq!(drop["left_in_inbox"], serde_json::json!(["notes.txt"]));
     assert_eq!(keys(&drop["refused"][0]), ["file", "what", "what_to_do"]);
     assert_eq!(drop["refused"][0]["file"], "patients-cut.csv.gz");
@@ -246,6 +250,7 @@ fn status_tells_machines_where_everything_stands() {
         "environment",
         "extracts",
         "folders",
+        "held",
         "interface",
         "last_drop",
         "oldest_waiting",

@@ -78,6 +78,7 @@ fn convert_by(scope: Scope, drop: &[(ExtractKind, &[u8])]) -> Converted {
         progress: Arc::new(Silent),
         scratch: place.path(),
         wanted: None,
+        guard: None,
     }
     .run(sources.collect(), &|_| Ok(Vec::new()))
     .unwrap();

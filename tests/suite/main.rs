@@ -20,6 +20,7 @@ mod doubt;
 mod events;
 mod external_ids;
 mod filters;
+mod guard;
 mod input;
 mod judges;
 mod ledger;
