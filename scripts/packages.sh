@@ -25,6 +25,7 @@ have() {
     # sshd is called by its full path, which need not be in PATH.
     openssh-server) [[ -x /usr/sbin/sshd || -x /usr/local/sbin/sshd ]] || command -v sshd ;;
     openssh-client) command -v ssh-keygen ;;
+    libreoffice-writer-nogui) command -v soffice ;;
     python3-venv) python3 -c 'import venv, ensurepip' ;;
     nodejs) command -v node ;;
     *) command -v "$1" ;;

@@ -48,6 +48,21 @@ pub struct Row {
     pub code: String,
     /// Its text as it is sent: the second component of a CE field.
     pub text: String,
+    is_plain: bool,
+}
+
+impl Row {
+    fn new(code: &str, text: &str) -> Row {
+        let good = |byte: u8| byte == b' ' || byte.is_ascii_graphic() && !b"|^~\\&".contains(&byte);
+        let is_plain = !text.is_empty() && code.bytes().chain(text.bytes()).all(good);
+        Row { code: code.to_string(), text: text.to_string(), is_plain }
+    }
+
+    /// True if both go out as they stand: there is a text, and no byte of either means
+    /// something on the wire.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain && !self.code.is_empty()
+    }
 }
 
 /// What in a row an input was equal to.
@@ -66,6 +81,10 @@ pub struct Table {
     system: String,
     rows: Vec<Row>,
     inputs: HashMap<Box<[u8]>, (u32, Found), BuildHasherDefault<Fnv>>,
+    /// The inputs of up to eight bytes again, by their hash, the first free place from
+    /// there on; 0 is free. Nearly every input is one, and is found without a copy of it
+    /// in lower case: 40 instructions, not 190, six times a record.
+    short: Vec<(u64, u32, Found)>,
 }
 
 /// A word that an interface has for a code.
@@ -122,6 +141,7 @@ impl Table {
             system: system.to_string(),
             rows: Vec::new(),
             inputs: HashMap::default(),
+            short: Vec::new(),
         };
         let mut words = Vec::new();
         for (number, line) in lines {
@@ -132,7 +152,7 @@ impl Table {
                 return Err(fail(number, "not a row; write `code<TAB>text<TAB>words`".into()));
             }
             let row = table.rows.len() as u32;
-            table.rows.push(Row { code: code.to_string(), text: text.to_string() });
+            table.rows.push(Row::new(code, text));
             table.add(code, row, Found::Code).map_err(|what| fail(number, what))?;
             let further = further.unwrap_or("").split(';').filter(|word| !word.is_empty());
             words.extend(further.map(|word| (number, row, word)));
@@ -150,7 +170,27 @@ impl Table {
                 }
             }
         }
+        table.shorten();
         Ok(table)
+    }
+
+    /// Fills `short` from `inputs`.
+    fn shorten(&mut self) {
+        let short = self.inputs.iter().filter_map(|(key, found)| Some((packed(key)?, *found)));
+        let short: Vec<(u64, (u32, Found))> = short.collect();
+        self.short.clear();
+        self.short.resize((short.len() * 2 + 1).next_power_of_two(), (0, 0, Found::Code));
+        for (key, (row, found)) in short {
+            let mut at = self.place(key);
+            while self.short[at].0 != 0 {
+                at = (at + 1) & (self.short.len() - 1);
+            }
+            self.short[at] = (key, row, found);
+        }
+    }
+
+    fn place(&self, key: u64) -> usize {
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (self.short.len() - 1)
     }
 
     /// Returns the table with an interface's own words in it, which go before what it
@@ -165,7 +205,7 @@ impl Table {
         for OwnWord { word, code, text } in words {
             let row = match (text, table.inputs.get(code.to_lowercase().as_bytes())) {
                 (Some(text), _) => {
-                    table.rows.push(Row { code: code.clone(), text: text.clone() });
+                    table.rows.push(Row::new(code, text));
                     (table.rows.len() - 1) as u32
                 }
                 (None, Some((row, _))) => *row,
@@ -175,6 +215,7 @@ impl Table {
                 table.inputs.insert(key.into(), (row, Found::Code));
             }
         }
+        table.shorten();
         table
     }
 
@@ -213,6 +254,18 @@ impl Table {
     /// Returns the row that `input` stands for: a code, a word or a text, in any case
     /// and with blanks squeezed. Does not allocate.
     pub fn find(&self, input: &[u8]) -> Option<(&Row, Found)> {
+        if let Some(key) = packed(input) {
+            let mut at = self.place(key);
+            loop {
+                match self.short[at] {
+                    (0, ..) => return None,
+                    (known, row, found) if known == key => {
+                        return Some((&self.rows[row as usize], found));
+                    }
+                    _ => at = (at + 1) & (self.short.len() - 1),
+                }
+            }
+        }
         let mut buffer = [0; INPUT_BYTES_MAX];
         let key = squeeze(input, &mut buffer)?;
         self.inputs.get(key).map(|&(row, found)| (&self.rows[row as usize], found))
@@ -233,6 +286,13 @@ impl Table {
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
+}
+
+/// Returns one to eight letters, digits and signs as a number, in lower case.
+fn packed(input: &[u8]) -> Option<u64> {
+    let good = (1..=8).contains(&input.len()) && input.iter().all(u8::is_ascii_graphic);
+    let pack = |key, byte: &u8| key << 8 | u64::from(byte.to_ascii_lowercase());
+    good.then(|| input.iter().fold(0, pack))
 }
 
 /// Puts `input` into `buffer` in lower case (ASCII letters), without blanks at its ends

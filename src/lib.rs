@@ -19,6 +19,7 @@ pub mod batch;
 pub mod config;
 pub mod convert;
 pub mod extract;
+pub mod package;
 pub mod validate;
 // Floor 4: the world; its modules do not know each other.
 pub mod delivery;

@@ -51,6 +51,8 @@ pub enum Verb {
     Endpoint(Endpoint),
     /// Hold batch files, from anybody, to HL7; say what is wrong, and where
     Validate(Validate),
+    /// Read the filled scope package, write the scope as a document, compare two, approve
+    Scope(Scope),
     /// Say what a code of the queue or a rule of validate means, and what to do
     Explain(Explain),
     /// Write a commented interface file and make its folders
@@ -239,6 +241,41 @@ pub struct Validate {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: usize,
     /// Write JSON for machines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `scope`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Scope {
+    /// What to do with it
+    #[command(subcommand)]
+    pub verb: ScopeVerb,
+}
+
+/// What can be done with a scope.
+#[derive(Debug, Subcommand)]
+pub enum ScopeVerb {
+    /// Make a commented interface file of the filled Word scope package, and list what it
+    /// leaves open
+    Import(Import),
+}
+
+/// `scope import`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Import {
+    /// The filled package, as .docx
+    #[arg(value_name = "FILE.docx")]
+    pub file: PathBuf,
+    /// The interface's name: letters, digits and `-` [default: made of the document's words]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Write the interface file here instead of to standard output; nothing is overwritten
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The questions as JSON on standard error
     #[arg(long)]
     pub json: bool,
 }

@@ -13,6 +13,7 @@ mod next;
 mod output;
 mod queue;
 mod run;
+mod scope;
 mod serve;
 mod setup;
 mod sign;
@@ -122,6 +123,7 @@ pub fn main() -> ExitCode {
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
+        Verb::Scope(args) => scope::scope(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
         Verb::Serve(args) => serve::serve(&cli, args),

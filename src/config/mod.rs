@@ -19,6 +19,7 @@ mod check_ids;
 mod check_output;
 mod check_project;
 mod check_tables;
+pub mod fill;
 pub mod interface;
 mod problem;
 pub mod program;

@@ -44,7 +44,7 @@ impl Claimer {
     /// X001 of a category with two values.
     pub fn claims(&self, input: Input<'_>, claims: &mut Vec<Claim>) -> Result<(), Refusal> {
         for one in &self.ids {
-            let value = one.column.value(input);
+            let value = one.column.value(&input);
             if value.is_empty() {
                 continue;
             }

@@ -259,6 +259,7 @@ impl Binder<'_> {
             path,
             alternatives,
             lone: None,
+            needs: None,
             limit,
             deletes: false,
             is_charset,
@@ -432,10 +433,7 @@ impl Binder<'_> {
                 let lookup = self.lookup(expression, &expression.arguments[1..])?;
                 Function::Each { lookup, blank: blank(self.map, source) }
             }
-            "phone" => Function::Phone {
-                usage: argument(0)?.to_string(),
-                equipment: argument(1)?.to_string(),
-            },
+            "phone" => Function::Phone(format!("^{}^{}", argument(0)?, argument(1)?).into()),
             "local" => Function::Local,
             "email" => Function::Email,
             "name" => Function::Name,

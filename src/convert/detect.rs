@@ -99,7 +99,7 @@ impl Detector {
     /// True of a test patient in production, who never leaves (`interface.md` 5.3). Of
     /// an appointment it is asked once its patient is found.
     pub fn is_test_patient(&self, input: Input<'_>) -> bool {
-        let said = self.test_patient.value(input);
+        let said = self.test_patient.value(&input);
         self.production
             && [&b"y"[..], b"yes", b"true", b"1"].iter().any(|yes| said.eq_ignore_ascii_case(yes))
     }
@@ -117,7 +117,7 @@ impl Detector {
         }
         let status = self.status(input)?;
         if self.kind == Kind::Appointment
-            && (status == Some(Status::Open) || self.patient.value(input).is_empty())
+            && (status == Some(Status::Open) || self.patient.value(&input).is_empty())
         {
             return Ok(Finding::Slot);
         }
@@ -162,7 +162,7 @@ impl Detector {
 
     /// Returns the status, also from `f - Filled` and words.
     fn status(&self, input: Input<'_>) -> Result<Option<Status>, Refusal> {
-        let value = self.status.value(input);
+        let value = self.status.value(&input);
         let value = match value {
             [] => return Ok(None),
             [_, b' ', b'-', b' ', ..] => &value[..1],
@@ -190,7 +190,7 @@ fn refusal(code: Code, column: &Column) -> Refusal {
 }
 
 fn event(kind: Kind, column: &Column, input: Input<'_>) -> Result<&'static [Event], Refusal> {
-    let value = column.value(input);
+    let value = column.value(&input);
     if value.is_empty() {
         return Err(refusal(Code::M001, column));
     }

@@ -116,7 +116,7 @@ impl Sieve {
     /// Returns why a record is not told of; none if it is.
     pub fn keeps_out(&self, input: Input<'_>) -> Option<Note> {
         let admits =
-            |rule: &Rule| rule.columns.iter().any(|column| rule.ids.contains(column.value(input)));
+            |rule: &Rule| rule.columns.iter().any(|column| rule.ids.contains(column.value(&input)));
         self.rules.iter().find(|rule| !admits(rule)).map(|rule| rule.why)
     }
 }

@@ -65,7 +65,7 @@ impl Fingerprinter {
     pub fn take(&self, input: Input<'_>, scratch: &mut Vec<u8>) -> Fingerprint {
         scratch.clear();
         for (tag, column) in &self.columns {
-            let value = column.value(input);
+            let value = column.value(&input);
             if !value.is_empty() {
                 scratch.extend_from_slice(tag);
                 put(value, scratch);
@@ -148,7 +148,7 @@ impl Keeper {
     pub fn keep(&self, record: Values<'_>, out: &mut Vec<u8>) {
         let input = Input { own: record, patient: None };
         for column in &self.columns {
-            put(column.value(input), out);
+            put(column.value(&input), out);
         }
     }
 

@@ -51,10 +51,8 @@ pub(super) enum Function {
         lookup: Lookup,
         blank: Blank,
     },
-    Phone {
-        usage: String,
-        equipment: String,
-    },
+    /// The use and the equipment as they stand in XTN, `^PRN^PH`.
+    Phone(Vec<u8>),
     Local,
     Email,
     Name,
@@ -112,8 +110,8 @@ impl Function {
             }
             Function::Code { lookup, .. } | Function::Coded(lookup) => lookup.write(value, out)?,
             Function::Each { lookup, blank } => lookup.write_each(value, blank, out)?,
-            Function::Phone { usage, equipment } => phone(value, usage, equipment, scene, out)?,
-            Function::Local => phone(value, "", "", scene, out)?,
+            Function::Phone(usage) => phone(value, usage, scene, out)?,
+            Function::Local => phone(value, b"", scene, out)?,
             Function::Email => {
                 out.bytes.extend_from_slice(b"^NET^Internet^");
                 text(value, Text::Line, scene, out)?;
@@ -130,7 +128,7 @@ impl Function {
                 self.look_up(value, scene, out)?
             }
             Function::Zip { state } => {
-                if values::zip_lost_its_zero(value, state.value(scene.input)) {
+                if values::zip_lost_its_zero(value, state.value(&scene.input)) {
                     out.bytes.push(b'0');
                     out.note(Note::ZipRestored);
                 }
@@ -166,13 +164,13 @@ impl Function {
         let (references, ids) = (scene.references, scene.ids);
         match self {
             Function::Place { name } => {
-                references.write_department(id, name.value(scene.input), true, &mut out.bytes)
+                references.write_department(id, name.value(&scene.input), true, &mut out.bytes)
             }
             Function::Department { name } => {
-                references.write_department(id, name.value(scene.input), false, &mut out.bytes)
+                references.write_department(id, name.value(&scene.input), false, &mut out.bytes)
             }
             Function::Provider { hl7_id, resource } => {
-                let hl7_id = hl7_id.value(scene.input);
+                let hl7_id = hl7_id.value(&scene.input);
                 let noted =
                     references.write_provider(id, hl7_id, ids, *resource, &mut out.bytes)?;
                 noted.into_iter().for_each(|note| out.note(note));
@@ -204,7 +202,7 @@ impl Function {
 
 impl PersonColumns {
     fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
-        let value = |column: &Column| column.value(scene.input);
+        let value = |column: &Column| column.value(&scene.input);
         let (id, npi) = (value(&self.id), value(&self.npi));
         let (mut last, mut first) = (value(&self.last), value(&self.first));
         if last.is_empty() && first.is_empty() {
@@ -276,30 +274,14 @@ pub(super) fn minutes(value: &[u8]) -> Option<u32> {
 
 /// Writes XTN: `(aaa)nnn-nnnn^use^equip^^1^aaa^nnnnnnn`, without a use XTN-1 only.
 /// What is not ten digits goes to XTN-9 as it stands (`interface.md` 3.3).
-fn phone(
-    value: &[u8],
-    usage: &str,
-    equipment: &str,
-    scene: &Scene<'_>,
-    out: &mut Output,
-) -> Result<(), Code> {
+fn phone(value: &[u8], usage: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
     let digits = values::phone(value);
     if let Some(digits) = &digits {
         values::write_local(digits, &mut out.bytes);
     }
-    if !usage.is_empty() {
-        for part in [usage, equipment] {
-            out.bytes.push(b'^');
-            out.bytes.extend_from_slice(part.as_bytes());
-        }
-    }
+    out.bytes.extend_from_slice(usage);
     match &digits {
-        Some(digits) if !usage.is_empty() => {
-            out.bytes.extend_from_slice(b"^^1^");
-            out.bytes.extend_from_slice(&digits[..3]);
-            out.bytes.push(b'^');
-            out.bytes.extend_from_slice(&digits[3..]);
-        }
+        Some(digits) if !usage.is_empty() => values::write_parts(digits, &mut out.bytes),
         Some(_) => {}
         None => {
             let carets: &[u8] = if usage.is_empty() { b"^^^^^^^^" } else { b"^^^^^^" };

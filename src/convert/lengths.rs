@@ -37,12 +37,14 @@ fn read(tsv: &'static str) -> Limits {
     limits
 }
 
-/// Returns how many characters the longest repetition of a field has; `written` may
-/// begin with the separators before it.
-pub(super) fn longest(written: &[u8]) -> usize {
+/// True if a repetition of a field has more characters than that; `written` may begin
+/// with the separators before it. Characters are counted only where there are bytes
+/// enough.
+pub(super) fn has_longer(written: &[u8], limit: usize) -> bool {
     let begin = written.iter().position(|&byte| byte != b'|').unwrap_or(written.len());
     let characters = |one: &[u8]| one.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
-    written[begin..].split(|&byte| byte == b'~').map(characters).max().unwrap_or_default()
+    let mut repetitions = written[begin..].split(|&byte| byte == b'~');
+    repetitions.any(|one| one.len() > limit && characters(one) > limit)
 }
 
 #[cfg(test)]
@@ -67,8 +69,10 @@ mod tests {
 
     #[test]
     fn a_field_is_as_long_as_its_longest_repetition() {
-        assert_eq!(longest(b"|||ab^c~abcdef~x"), 6);
-        assert_eq!(longest("|\u{e9}\u{e9}".as_bytes()), 2);
-        assert_eq!(longest(b"|"), 0);
+        let lengths =
+            |written: &[u8]| (0..9).take_while(|limit| has_longer(written, *limit)).count();
+        assert_eq!(lengths(b"|||ab^c~abcdef~x"), 6);
+        assert_eq!(lengths("|\u{e9}\u{e9}".as_bytes()), 2);
+        assert_eq!(lengths(b"|"), 0);
     }
 }

@@ -8,6 +8,7 @@
 mod change;
 mod charset;
 mod claims;
+mod column;
 mod compile;
 mod detect;
 mod explain;

@@ -60,7 +60,7 @@ impl Outside {
         let refusal =
             |code, column: &Column| Err(Refusal { code, column: column.name.clone(), field: None });
         for column in &self.contexts {
-            let value = column.value(input);
+            let value = column.value(&input);
             if !value.is_empty() && value != self.context_id {
                 return refusal(Code::O002, column);
             }
@@ -80,13 +80,13 @@ impl Gone {
 
     /// Returns the column that says so, if the patient is gone.
     pub fn column(&self, input: Input<'_>) -> Option<&Column> {
-        let merged_into = self.merged_into.value(input);
-        if self.status.value(input).eq_ignore_ascii_case(b"deleted") {
+        let merged_into = self.merged_into.value(&input);
+        if self.status.value(&input).eq_ignore_ascii_case(b"deleted") {
             Some(&self.status)
-        } else if !merged_into.is_empty() && merged_into != self.id.value(input) {
+        } else if !merged_into.is_empty() && merged_into != self.id.value(&input) {
             Some(&self.merged_into)
         } else {
-            (!self.deleted_at.value(input).is_empty()).then_some(&self.deleted_at)
+            (!self.deleted_at.value(&input).is_empty()).then_some(&self.deleted_at)
         }
     }
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use jiff::civil::DateTime;
 
+pub(super) use super::column::{Blank, Column, Needs};
 use super::functions::Function;
 use super::outside::Outside;
 use super::references::References;
@@ -63,6 +64,8 @@ pub(super) struct FieldProgram {
     /// The field, if it is one value and nothing else, as most fields are. It stands
     /// here, not behind four lists, each a load that waits for the one before.
     pub lone: Option<Value>,
+    /// Without these nothing is written, and nothing refused.
+    pub needs: Option<Needs>,
     /// The most characters of a repetition.
     pub limit: usize,
     /// Written as `""` where no alternative gives a value.
@@ -107,24 +110,6 @@ pub(super) enum Source {
     End,
     Set,
     Control,
-}
-
-/// The cells that stand for a column, and the words that mean it has no value.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Column {
-    pub row: usize,
-    pub cells: Vec<usize>,
-    pub blank: Blank,
-    pub name: Cow<'static, str>,
-}
-
-/// Words that mean "no value", in any case.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Blank {
-    words: Vec<String>,
-    /// Bit n is set if a word has n bytes; most values are of another length, and
-    /// then no word need be looked at.
-    lengths: u64,
 }
 
 /// The columns that say when an appointment is.
@@ -227,70 +212,6 @@ impl Output {
     }
 }
 
-impl Column {
-    /// True if the header has it.
-    pub fn is_there(&self) -> bool {
-        !self.cells.is_empty()
-    }
-
-    /// Returns the value, trimmed; empty if there is none. `""` is none: on the wire it
-    /// would mean "delete what you have" (`interface.md` 3.4).
-    #[inline]
-    pub fn value<'a>(&self, input: Input<'a>) -> &'a [u8] {
-        let record = if self.row == 0 { Some(input.own) } else { input.patient };
-        let Some(record) = record else { return &[] };
-        for &cell in &self.cells {
-            let value = record.get(cell);
-            // Most cells are empty, and most others need no second look.
-            let value = match value {
-                [] => continue,
-                [b'#'..=b'~'] | [b'#'..=b'~', .., b'!'..=b'~'] => value,
-                _ => tidied(value),
-            };
-            if !value.is_empty() && !self.blank.has(value) {
-                return value;
-            }
-        }
-        &[]
-    }
-}
-
-impl Blank {
-    pub fn of(words: Vec<String>) -> Blank {
-        let lengths = words.iter().fold(0, |lengths, word| lengths | length_bit(word.len()));
-        Blank { words, lengths }
-    }
-
-    #[inline]
-    pub fn has(&self, value: &[u8]) -> bool {
-        self.lengths & length_bit(value.len()) != 0 && self.has_word(value)
-    }
-
-    #[cold]
-    fn has_word(&self, value: &[u8]) -> bool {
-        self.words.iter().any(|word| word.as_bytes().eq_ignore_ascii_case(value))
-    }
-}
-
-fn length_bit(length: usize) -> u64 {
-    1 << length.min(63)
-}
-
-/// Returns a value without blanks and control characters at its ends: the wire has
-/// neither, so a value of nothing else is an empty one. So is `""`.
-fn tidied(mut value: &[u8]) -> &[u8] {
-    while let [0..=b' ' | 0x7f, rest @ ..] | [rest @ .., 0..=b' ' | 0x7f] = value {
-        value = rest;
-    }
-    if is_delete(value) { &[] } else { value }
-}
-
-/// True of what would stand as `""` on the wire, where control characters are left out.
-fn is_delete(value: &[u8]) -> bool {
-    let dropped = |byte: &u8| byte.is_ascii_control() && !b"\t\r\n".contains(byte);
-    matches!(value, [b'"', between @ .., b'"'] if between.iter().all(dropped))
-}
-
 impl Program {
     /// Appends the message of one record.
     ///
@@ -355,7 +276,8 @@ impl Program {
 
 impl Guard {
     pub fn admits(&self, input: Input<'_>) -> Result<bool, Refusal> {
-        let has = |columns: &[Column]| columns.iter().any(|column| !column.value(input).is_empty());
+        let has =
+            |columns: &[Column]| columns.iter().any(|column| !column.value(&input).is_empty());
         let Some(when) = &self.when else { return Ok(true) };
         if has(when) {
             return match &self.after {
@@ -394,10 +316,14 @@ impl SegmentProgram {
                 *charset = Some((out.bytes.len(), last));
                 continue;
             }
+            if field.needs.as_ref().is_some_and(|needs| !needs.are_met(&scene.input)) {
+                continue;
+            }
             let before = out.bytes.len();
-            if field.write(scene, field.number - last, out)? {
+            let owed = field.number - last;
+            if field.write(scene, owed, out)? {
                 last = field.number;
-                if out.bytes.len() - before > field.limit {
+                if out.bytes.len() - before > field.limit.saturating_add(owed.into()) {
                     field.check_length(before, scene, out)?;
                 }
             }
@@ -456,7 +382,7 @@ impl FieldProgram {
         scene: &Scene<'_>,
         out: &mut Output,
     ) -> Result<(), Refusal> {
-        if lengths::longest(&out.bytes[before..]) > self.limit {
+        if lengths::has_longer(&out.bytes[before..], self.limit) {
             if scene.refuses_long {
                 let column = Cow::default();
                 return Err(Refusal { code: Code::F001, column, field: Some(self.path) });
@@ -507,16 +433,27 @@ impl RepetitionProgram {
 impl Owed {
     #[inline]
     fn pay(self, out: &mut Vec<u8>) {
-        // Loops, not `resize`: it is one of each as a rule, and a call costs more.
-        for _ in 0..self.fields {
-            out.push(b'|');
-        }
+        separators(b'|', self.fields.into(), out);
         if self.repetition {
             out.push(b'~');
         }
-        for _ in 0..self.components {
-            out.push(b'^');
+        separators(b'^', self.components, out);
+    }
+}
+
+/// Writes so many: one as a rule, else sixteen at once and the rest taken back, since a
+/// fixed number is one move and any other is a call.
+#[inline]
+fn separators(byte: u8, count: usize, out: &mut Vec<u8>) {
+    match count {
+        0 => {}
+        1 => out.push(byte),
+        2..=16 => {
+            let end = out.len() + count;
+            out.extend_from_slice(&[byte; 16]);
+            out.truncate(end);
         }
+        _ => out.resize(out.len() + count, byte),
     }
 }
 
@@ -533,7 +470,7 @@ impl Value {
     ) -> Result<bool, Refusal> {
         for source in &self.sources {
             if let Source::Column(column) = source {
-                let value = column.value(scene.input);
+                let value = column.value(&scene.input);
                 if !value.is_empty() {
                     return self.write_value(value, column, path, scene, owed, out);
                 }
@@ -545,7 +482,27 @@ impl Value {
         if self.is_optional { Ok(false) } else { self.write_without(path, scene, owed, out) }
     }
 
+    #[inline]
     fn write_value(
+        &self,
+        value: &[u8],
+        column: &Column,
+        path: Path,
+        scene: &Scene<'_>,
+        owed: Owed,
+        out: &mut Output,
+    ) -> Result<bool, Refusal> {
+        // The rule: plain text. Every other function may refuse, or write nothing.
+        if scene.plain && matches!(self.function, Function::Text) {
+            owed.pay(&mut out.bytes);
+            out.bytes.extend_from_slice(value);
+            return Ok(true);
+        }
+        self.write_otherwise(value, column, path, scene, owed, out)
+    }
+
+    #[inline(never)]
+    fn write_otherwise(
         &self,
         value: &[u8],
         column: &Column,
@@ -556,11 +513,6 @@ impl Value {
     ) -> Result<bool, Refusal> {
         let begin = out.mark();
         owed.pay(&mut out.bytes);
-        // The rule: plain text. Every other function may refuse, or write nothing.
-        if scene.plain && matches!(self.function, Function::Text) {
-            out.bytes.extend_from_slice(value);
-            return Ok(true);
-        }
         let written = self.function.write(value, scene, out);
         let written = written.map_err(|code| refusal(code, column.name.clone(), path))?;
         if !written {
@@ -643,7 +595,7 @@ impl Times {
         let start = self.start(input)?;
         let field = Path::of_field(*b"SCH", 9);
         let refusal = |code| Refusal { code, column: "duration".into(), field: Some(field) };
-        let duration = self.duration.value(input);
+        let duration = self.duration.value(&input);
         if duration.is_empty() {
             return Err(refusal(Code::M001));
         }
@@ -660,9 +612,9 @@ impl Times {
             column: column.name.clone(),
             field: Some(field),
         };
-        let (day, clock) = (self.date.value(input), self.start.value(input));
+        let (day, clock) = (self.date.value(&input), self.start.value(&input));
         if day.is_empty() || clock.is_empty() {
-            let both = self.both.value(input);
+            let both = self.both.value(&input);
             if both.is_empty() {
                 let empty = if day.is_empty() { &self.date } else { &self.start };
                 return Err(refusal(Code::M001, empty));

@@ -6,7 +6,7 @@
 
 use super::functions::Function;
 use super::program::{
-    Column, FieldProgram, Guard, RepetitionProgram, SegmentProgram, Source, Step, Value,
+    Column, FieldProgram, Guard, Needs, RepetitionProgram, SegmentProgram, Source, Step, Value,
 };
 
 impl SegmentProgram {
@@ -67,7 +67,28 @@ impl FieldProgram {
         }
         self.alternatives.retain(|alternative| !alternative.is_empty());
         self.lone = self.only_value().cloned();
+        self.needs = self.needs();
         self.is_charset || !self.alternatives.is_empty()
+    }
+
+    /// Returns the cells without which the field writes nothing and refuses nothing.
+    fn needs(&self) -> Option<Needs> {
+        let mut columns = Vec::new();
+        let repetitions = || self.alternatives.iter().flatten();
+        if self.deletes || self.is_charset || repetitions().any(|one| one.constant) {
+            return None;
+        }
+        for step in repetitions().flat_map(|one| &one.steps) {
+            let Step::Value(value) = step else { continue };
+            for source in &value.sources {
+                let Source::Column(column) = source else { return None };
+                columns.push(column);
+            }
+            if !value.is_optional {
+                return None;
+            }
+        }
+        Needs::of(columns.into_iter())
     }
 
     /// Returns the value that the field is, if it is one value and nothing else.

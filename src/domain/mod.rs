@@ -14,6 +14,7 @@
 //! Nothing here reads or writes anything.
 
 mod ack;
+mod answers;
 mod code;
 mod counts;
 mod event;
@@ -30,6 +31,7 @@ mod telling;
 mod wire;
 
 pub use ack::{AckCode, Answer};
+pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
 pub use code::{Code, Owner};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};

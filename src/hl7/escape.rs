@@ -32,12 +32,19 @@ const SPECIAL: [bool; 256] = {
 /// True if no byte needs an escape. No way out early, so that it is done sixteen
 /// bytes at a time: a whole record costs less here than its values one by one.
 pub fn is_plain(bytes: &[u8]) -> bool {
-    !bytes.iter().fold(false, |special, &byte| special | is_special(byte))
+    !bytes.iter().fold(false, |special, &byte| special | is_special_fast(byte))
+}
+
+/// [`is_special`] in fewer steps: `\\ ^ | ~` differ in two bits only.
+const fn is_special_fast(byte: u8) -> bool {
+    ((byte | 0x22) == 0x7e) | (byte == b'&') | (byte < 0x20) | (byte == 0x7f)
 }
 
 /// The same, `between` aside, which stands between values.
 pub fn is_plain_between(bytes: &[u8], between: u8) -> bool {
-    !bytes.iter().fold(false, |special, &byte| special | (is_special(byte) & (byte != between)))
+    !bytes
+        .iter()
+        .fold(false, |special, &byte| special | (is_special_fast(byte) & (byte != between)))
 }
 
 /// Writes a value escaped; returns how many control characters were left out.
@@ -132,6 +139,15 @@ fn hex(digits: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_special_byte_is_seen_in_either_way() {
+        for byte in 0..=255 {
+            assert_eq!(is_special(byte), is_special_fast(byte), "{byte}");
+            assert_eq!(is_plain(&[b'a', byte]), !is_special(byte), "{byte}");
+            assert_eq!(is_plain_between(&[byte; 20], b'|'), !is_special(byte) || byte == b'|');
+        }
+    }
 
     fn escaped(value: &str, text: Text) -> (String, usize) {
         let mut out = Vec::new();
