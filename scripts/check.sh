@@ -7,7 +7,7 @@ usage() {
 Usage: scripts/check.sh
 
 Runs, in this order, and stops at the first that fails: the packages that the tests
-need, the readers that judge our output, rustfmt, clippy with every warning an error,
+need, the readers that judge our output, a browser, rustfmt, clippy with every warning an error,
 the tests, the documentation with every warning an error, and the quickstart with the
 debug binary.
 
@@ -42,13 +42,14 @@ if [[ $# -gt 0 ]]; then
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 run scripts/packages.sh gcc libc6-dev pkg-config libssl-dev openssh-server openssh-client \
-  python3 strace
+  openssl python3 strace
 if ! command -v cargo >/dev/null; then
   echo "check.sh: there is no Rust here; install it from https://rustup.rs" >&2
   exit 2
 fi
 # Without them the test that needs them is skipped, but for CI, where it fails.
 run scripts/judges.sh || [[ "${CI:-}" != true ]]
+run scripts/browser.sh || [[ "${CI:-}" != true ]]
 run cargo fmt --check
 run cargo clippy --locked --all-targets -- -D warnings
 run cargo test --locked

@@ -28,6 +28,8 @@ have() {
     libreoffice-writer-nogui) command -v soffice ;;
     python3-venv) python3 -c 'import venv, ensurepip' ;;
     nodejs) command -v node ;;
+    # nginx is called by its full path, which need not be in PATH.
+    nginx-light) [[ -x /usr/sbin/nginx ]] || command -v nginx ;;
     *) command -v "$1" ;;
   esac
 } >/dev/null 2>&1
@@ -50,6 +52,10 @@ install() {
   # Of the SSH server only the program is wanted: port 22 stays closed.
   if [[ " $* " == *" openssh-server "* ]] && command -v systemctl >/dev/null; then
     systemctl disable --now ssh.service >&2 || true
+  fi
+  # ... and of nginx: port 80 stays closed.
+  if [[ " $* " == *" nginx-light "* ]] && command -v systemctl >/dev/null; then
+    systemctl disable --now nginx.service >&2 || true
   fi
 }
 

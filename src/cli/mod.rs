@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod contact;
 mod convert;
 mod delivery;
 mod endpoint;
@@ -9,6 +10,7 @@ mod exit;
 mod explain;
 mod held;
 mod init;
+mod keepers;
 mod next;
 mod output;
 mod queue;
@@ -121,6 +123,7 @@ pub fn main() -> ExitCode {
         Verb::Held(args) => held::held(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
+        Verb::Contact(args) => contact::contact(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(args),

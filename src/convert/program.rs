@@ -13,7 +13,7 @@ use super::outside::Outside;
 use super::references::References;
 use super::values::{date, date_time, time, write_minute};
 use super::{charset, lengths};
-use crate::domain::{Charset, Code, Controls, LineEnding, Note, Notes, ProviderIds, Values};
+use crate::domain::{Charset, Code, Controls, Event, LineEnding, Note, Notes, ProviderIds, Values};
 use crate::hl7::{Path, is_plain, is_plain_between};
 
 /// "Delete the value", on the wire.
@@ -137,6 +137,9 @@ pub struct Output {
     pub bytes: Vec<u8>,
     /// Where the control number of each message goes, ascending.
     pub slots: Vec<usize>,
+    /// Where each message begins and what it tells, for whoever calls
+    /// [`Output::head`]; as long as `slots` then.
+    pub heads: Vec<(usize, Event)>,
     /// What was noticed.
     pub notes: Notes,
 }
@@ -197,12 +200,19 @@ impl Output {
     pub fn reset(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);
         self.slots.truncate(mark.slots);
+        self.heads.truncate(mark.slots);
+    }
+
+    /// Says that a message of this event begins here.
+    pub fn head(&mut self, event: Event) {
+        self.heads.push((self.bytes.len(), event));
     }
 
     /// Makes it empty and keeps its buffers.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.slots.clear();
+        self.heads.clear();
         self.notes = Notes::default();
     }
 

@@ -49,6 +49,24 @@ pub enum Step {
 }
 
 impl QueueState {
+    /// Every state, in the order of the scope package's table 19.
+    pub const ALL: [QueueState; 9] = [
+        QueueState::Scheduled,
+        QueueState::New,
+        QueueState::Distributed,
+        QueueState::Pending,
+        QueueState::Processed,
+        QueueState::Error,
+        QueueState::CboError,
+        QueueState::AthenaError,
+        QueueState::Deleted,
+    ];
+
+    /// Reads a state as it is written, in any case.
+    pub fn of_word(word: &str) -> Option<QueueState> {
+        QueueState::ALL.into_iter().find(|state| state.to_string().eq_ignore_ascii_case(word))
+    }
+
     /// Returns the state after `step`, or `None` if the step is not allowed here.
     pub fn after(self, step: Step) -> Option<QueueState> {
         use QueueState::*;
@@ -107,5 +125,8 @@ mod tests {
     fn a_failure_names_an_error_state_or_nothing() {
         assert_eq!(QueueState::New.after(Step::Fail(QueueState::Processed)), None);
         assert_eq!(QueueState::CboError.to_string(), "CBOERROR");
+        for state in QueueState::ALL {
+            assert_eq!(QueueState::of_word(&state.to_string().to_lowercase()), Some(state));
+        }
     }
 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use super::error::EngineError;
 use super::pass::Engine;
 use super::probe::probe;
+use super::tracking;
 use crate::digest::Digest;
 use crate::disk::failed;
 use crate::domain::Endpoint;
@@ -94,6 +95,7 @@ pub fn state(engine: &Engine) -> Result<Vec<Checked>, EngineError> {
     let mut checked: Vec<Checked> =
         ledger.integrity()?.into_iter().map(|wrong| Checked::wrong(&what, wrong)).collect();
     checked.extend(batches(engine, &ledger)?);
+    checked.extend(tracking::check(engine, &ledger)?);
     if checked.is_empty() {
         checked.push(Checked::good(what));
     }

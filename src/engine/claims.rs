@@ -12,6 +12,7 @@ use super::render::Stop;
 use crate::convert::{Claimer, Input, Refusal};
 use crate::digest::Digest;
 use crate::domain::{Claim, Code, Layout, Note, Notes, OnChange};
+use crate::index::external_key;
 
 /// What holds for the records under one header.
 pub struct Claims {
@@ -102,6 +103,14 @@ impl Claims {
             _ => {}
         }
         Ok(Settled { renewed: claims != before, claims })
+    }
+
+    /// Appends the keys of a record's external IDs, of one that is not [settled](Self::settle).
+    pub fn keys(&self, input: Input<'_>, keys: &mut Vec<u64>) {
+        let mut claims = Vec::new();
+        // Two values of one category: the first is there all the same.
+        let _ = self.claimer.claims(input, &mut claims);
+        keys.extend(claims.iter().map(|claim| external_key(&claim.value)));
     }
 
     fn refusal(&self, code: Code, claim: Option<&Claim>) -> Refusal {

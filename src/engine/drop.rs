@@ -26,6 +26,7 @@ use super::render::Renderer;
 use super::source::{Progress, Source};
 use super::survey::Survey;
 use super::tally::Tally;
+use super::track::{Origin, Tracker};
 use super::writer::Writer;
 use crate::convert::{Bound, Explained, References, Refusal, Resolved};
 use crate::disk::{self, NewFile};
@@ -70,6 +71,10 @@ pub trait Journal: Send {
     /// # Errors
     /// Those of the store.
     fn undo(&mut self) -> Result<(), EngineError>;
+    /// Returns which extract of the drop it is, counted from 0.
+    fn nth(&self) -> u64 {
+        0
+    }
 }
 
 /// What a conversion needs besides its sources.
@@ -327,6 +332,7 @@ impl Conversion<'_> {
             memory,
             claims: Claims::open(self.agreement, &layout),
             judged: &survey.judged,
+            tracker: self.writer.has_index().then(|| Tracker::new(&layout)),
         };
         if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
             let (_, blocks) =
@@ -346,10 +352,12 @@ impl Conversion<'_> {
             },
             &mut |rendered| {
                 let mut journal = journal.lock().map_err(|_| EngineError::Worker)?;
+                let origin = Origin { extract: journal.nth(), records: tally.counts.rows };
                 tally.add(source, rendered, &mut **journal)?;
                 // The workers need not wait for the disk.
                 drop(journal);
-                Ok(writer.append(kind, &rendered.output)?)
+                writer.append(kind, &rendered.output)?;
+                Ok(writer.track(origin, &rendered.tracks, &rendered.output.heads)?)
             },
         );
         if let Err(err) = ended {

@@ -1,9 +1,9 @@
 //! What one record becomes, and why: the answer behind `convert --explain`.
 
 use super::drop::Explanation;
-use super::joined::no_patient;
+use super::joined::{no_patient, no_program};
 use super::key::first_value;
-use super::render::{Renderer, Stop, no_program, shaped};
+use super::render::{Renderer, Stop, shaped};
 use crate::convert::{Finding, Refusal};
 use crate::domain::{Event, Fingerprint, Note};
 use crate::extract::Row;

@@ -13,6 +13,7 @@ use super::guard::{self, Faults, Hold, Verdict};
 use super::pass::Engine;
 use super::selfcheck;
 use super::source::Source;
+use super::tracking;
 use super::writer::{Writer, Written};
 use crate::batch::Envelope;
 use crate::digest::Digest;
@@ -84,9 +85,10 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     disk::remove(&staged)?;
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
+    writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
-    let (current, now, faults) = (None, engine.clock.unix(), BTreeMap::new());
-    let mut journal = LedgerJournal { ledger, current, now, faults };
+    let (now, faults) = (engine.clock.unix(), BTreeMap::new());
+    let mut journal = LedgerJournal { ledger, current: None, first: None, now, faults };
     let accounts = Conversion {
         agreement: &engine.agreement,
         pool: engine.pool()?,
@@ -99,12 +101,13 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         guard,
     }
     .run(sources, &|kind| saved(engine, kind))?;
-    let faults = journal.faults;
+    let (index, first, faults) = (writer.take_index(), journal.first, journal.faults);
     let written = writer.finish(wants_empty(engine, &accounts))?;
     selfcheck::around(&written)?;
     let judged = guard.map(|guard| guard::judge(&guard, &accounts, ledger)).transpose()?;
     if let Some(what) = judged.flatten() {
         ledger.abandon_drop()?;
+        tracking::end(&engine.spool, index, None, None)?;
         for one in &written {
             disk::remove(&engine.spool.staged.join(&one.name))?;
         }
@@ -113,6 +116,8 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         (taken.held, taken.guarded) = (Some(what), true);
         return Ok(taken);
     }
+    let batch = written.first().map(|first| first.number);
+    tracking::end(&engine.spool, index, first.map(|id| id.0.cast_unsigned()), batch)?;
     promise(engine, ledger, &accounts, written, numbers, &mut taken)?;
     shelve(engine, accounts, &mut taken)?;
     Hold::lift(engine)?;
@@ -366,6 +371,8 @@ fn shelve(engine: &Engine, accounts: Accounts, taken: &mut Taken) -> Result<(), 
 struct LedgerJournal<'a> {
     ledger: &'a mut dyn Ledger,
     current: Option<ExtractId>,
+    /// The first extract, which stands for the drop.
+    first: Option<ExtractId>,
     now: i64,
     /// How many rows of the drop have each fault in each column.
     faults: Faults,
@@ -392,7 +399,9 @@ impl Journal for LedgerJournal<'_> {
             header: header.to_string(),
             taken_at: self.now,
         };
-        self.current = Some(self.ledger.begin_extract(&extract)?);
+        let begun = self.ledger.begin_extract(&extract)?;
+        self.current = Some(begun);
+        self.first.get_or_insert(begun);
         Ok(())
     }
 
@@ -403,6 +412,11 @@ impl Journal for LedgerJournal<'_> {
 
     fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError> {
         Ok(self.ledger.end_extract(self.current()?, counts, notes)?)
+    }
+
+    fn nth(&self) -> u64 {
+        let nth = |(current, first): (ExtractId, ExtractId)| current.0.abs_diff(first.0);
+        self.current.zip(self.first).map_or(0, nth)
     }
 
     fn undo(&mut self) -> Result<(), EngineError> {

@@ -44,3 +44,8 @@ pub(super) fn no_patient() -> Refusal {
     let field = Some(Path::of_field(*b"PID", 3));
     Refusal { code: Code::A001, column: "patientid".into(), field }
 }
+
+/// A kind of extract has a program for each of its events.
+pub(super) fn no_program() -> Refusal {
+    Refusal { code: Code::E001, column: "event".into(), field: None }
+}

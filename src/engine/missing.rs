@@ -20,9 +20,11 @@ use super::render::{Renderer, Telling, Worker};
 use super::selfcheck::{Number, SelfCheck};
 use super::source::Source;
 use super::tally::Tally;
+use super::track::{Origin, Tracks};
 use super::writer::Writer;
 use crate::convert::{Bound, Finding, Input, Keeper, Output};
 use crate::domain::{Event, Guard, Kind, Known, Layout, MissingRows, Note, Record, Status};
+use crate::index::{KeyOf, key};
 use crate::ledger::Entry;
 
 const CANCELLED: Event = Event::AppointmentCancelled;
@@ -137,35 +139,38 @@ impl Search<'_> {
         let too_many = self.guard.is_some_and(|guard| guard.refuses_changes(missing, booked));
         let rule = self.agreement.scope.events.missing_rows;
         let enabled = renderer.programs.detector.is_enabled(CANCELLED);
-        let (mut told, mut out, mut entries) = (0, Output::default(), Vec::new());
+        let (mut cancelled, mut out, mut entries) = (0, Output::default(), Vec::new());
+        let mut tracks = Tracks::default();
         if rule == MissingRows::Cancel && enabled && !too_many {
             let mut cancels = HashMap::new();
             let mut check = SelfCheck::new(renderer.agreed);
             for id in &gone {
                 let begin = out.bytes.len();
                 let mark = out.mark();
-                if !self.cancel(renderer, &mut cancels, id, &mut out, &mut entries)? {
+                let told = self.cancel(renderer, &mut cancels, id, &mut out, &mut entries)?;
+                let Some(patient) = told else {
                     out.reset(mark);
                     continue;
-                }
+                };
+                tracks.of_no_row(&[key(KeyOf::Appointment, id), key(KeyOf::Patient, &patient)]);
                 check.record(&out.bytes[begin..], Number::InFile(0), 0);
-                told += 1;
+                cancelled += 1;
                 if out.bytes.len() >= GATHERED {
-                    take(journal, writer, &mut out, &mut entries, tally)?;
+                    take(journal, writer, (&mut out, &mut tracks), &mut entries, tally)?;
                 }
             }
-            take(journal, writer, &mut out, &mut entries, tally)?;
+            take(journal, writer, (&mut out, &mut tracks), &mut entries, tally)?;
             check.finish().settle(source, 0, &mut tally.notes)?;
         }
-        tally.counts.messages += told;
-        tally.changes.cancels += told;
-        tally.notes.note_often(Note::MissingCancelled, told);
-        tally.notes.note_often(Note::Missing, missing - told);
+        tally.counts.messages += cancelled;
+        tally.changes.cancels += cancelled;
+        tally.notes.note_often(Note::MissingCancelled, cancelled);
+        tally.notes.note_often(Note::Missing, missing - cancelled);
         Ok(())
     }
 
     /// Appends the cancellation of one appointment from what is kept of it, and its entry;
-    /// false if that cannot be done in earnest, or its time has passed: a snapshot of what
+    /// returns its patient's ID, or none if that cannot be done in earnest, or its time has passed: a snapshot of what
     /// is to come has no yesterday.
     fn cancel(
         &self,
@@ -174,36 +179,37 @@ impl Search<'_> {
         id: &[u8],
         out: &mut Output,
         entries: &mut Vec<u8>,
-    ) -> Result<bool, EngineError> {
-        let Some(memory) = &renderer.memory else { return Ok(false) };
-        let Some((record, names)) = memory.own(id)? else { return Ok(false) };
-        let Some(known) = memory.known_of(id)? else { return Ok(false) };
-        let Some(patient) = value(&record, names, "patientid") else { return Ok(false) };
-        let patient = memory.kept(Kind::Patient, &patient)?;
+    ) -> Result<Option<Vec<u8>>, EngineError> {
+        let Some(memory) = &renderer.memory else { return Ok(None) };
+        let Some((record, names)) = memory.own(id)? else { return Ok(None) };
+        let Some(known) = memory.known_of(id)? else { return Ok(None) };
+        let Some(whose) = value(&record, names, "patientid") else { return Ok(None) };
+        let patient = memory.kept(Kind::Patient, &whose)?;
         let cancels = cancels
             .entry(names.to_vec())
             .or_insert_with(|| Cancels { layout: Keeper::layout(names), programs: HashMap::new() });
         if patient.is_none() && !cancels.layout.names_patients() {
-            return Ok(false);
+            return Ok(None);
         }
         let under = patient.as_ref().map(|(_, names)| names.to_vec());
         let programs = cancels.under(self, under)?;
-        let Some(program) = programs.of(CANCELLED) else { return Ok(false) };
+        let Some(program) = programs.of(CANCELLED) else { return Ok(None) };
         let patient = patient.as_ref().map(|(record, _)| record.values());
         let input = Input { own: record.values(), patient };
         let passed = program.starts(input).is_none_or(|at| at.date() < self.clock.date());
+        out.head(CANCELLED);
         if passed
             || programs.detector.is_test_patient(input)
             || program.run(input, renderer.references, out).is_err()
         {
-            return Ok(false);
+            return Ok(None);
         }
         let known = Known { status: Some(Status::Cancelled), ..known };
         let claims = memory.claims(id)?;
         let mut kept = Vec::new();
         Keeper::again(&record, &mut kept);
         Entry { kind: Kind::Appointment, id, known, claims: &claims, kept: &kept }.write(entries);
-        Ok(true)
+        Ok(Some(whose))
     }
 }
 
@@ -230,14 +236,17 @@ impl Cancels {
 fn take(
     journal: &Mutex<&mut dyn Journal>,
     writer: &mut Writer,
-    out: &mut Output,
+    (out, tracks): (&mut Output, &mut Tracks),
     entries: &mut Vec<u8>,
     tally: &mut Tally,
 ) -> Result<(), EngineError> {
+    let mut journal = journal.lock().map_err(|_| EngineError::Worker)?;
     writer.append(Kind::Appointment, out)?;
+    let origin = Origin { extract: journal.nth(), records: 0 };
+    writer.track(origin, tracks, &out.heads)?;
+    tracks.clear();
     tally.notes.add(&out.notes);
     out.clear();
-    let mut journal = journal.lock().map_err(|_| EngineError::Worker)?;
     if let Some(register) = journal.register() {
         register.remember(entries)?;
     }

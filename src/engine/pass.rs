@@ -12,6 +12,7 @@ use super::error::EngineError;
 use super::intake::{self, Taken};
 use super::recover::recover;
 use super::source::Progress;
+use super::tracking;
 use crate::clock::Clock;
 use crate::domain::Scope;
 use crate::ledger::{Ledger, Sign, Sqlite, Totals};
@@ -104,6 +105,7 @@ impl Engine {
             ledger.retry_stopped(sign)?;
         }
         let mut summary = Summary::default();
+        tracking::mend(self, &ledger)?;
         loop {
             recover(self, &ledger)?;
             let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;

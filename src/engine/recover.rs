@@ -12,10 +12,13 @@
 //! | in the ledger, not delivered, no file | lost by others | the pass ends |
 //! | in `sent`, not in the ledger, or not delivered there | an older ledger was put back | the pass ends |
 //! | `.patients.plain` | a copy for one drop | removed |
+//! | in `index`, of a drop that is not in the ledger | never promised | removed |
+//! | a drop in the ledger without its index, or a damaged one | taken away by others | made anew |
 
 use super::error::EngineError;
 use super::pass::Engine;
 use super::source::Source;
+use super::tracking;
 use crate::disk;
 use crate::domain::ExtractKind;
 use crate::ledger::Ledger;
@@ -51,6 +54,7 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
         }
         engine.shelve_if_delivered(ledger, &name)?;
     }
+    tracking::recover(engine, ledger)?;
     let sent = spool.newest_sent()?;
     for file in &sent {
         if ledger.batch(file)?.is_none() {

@@ -7,12 +7,14 @@ use super::agreement::Programs;
 use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
 use super::guard::Changes;
+use super::joined::no_program;
 use super::key::{Key, first_value, id_cells, id_of, key};
 use super::memory::Memory;
 use super::missing::Freed;
 use super::order::{Link, Plan};
 use super::patients::{Finder, PatientIndex};
 use super::selfcheck::{Checked, Number, SelfCheck};
+use super::track::{Tracker, Tracks};
 use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
 use crate::domain::{
     Code, Counts, Event, EventRules, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
@@ -52,6 +54,8 @@ pub struct Renderer<'a> {
     pub claims: Option<Claims>,
     /// What an earlier reading of the extract found of them.
     pub judged: &'a Judged,
+    /// Which IDs a record is found by, where there is an index.
+    pub tracker: Option<Tracker>,
 }
 
 /// What became of a block.
@@ -77,6 +81,8 @@ pub struct Rendered {
     pub changes: Changes,
     /// What the register is to know from now on: entries, one after the other.
     pub entries: Vec<u8>,
+    /// What became of which record, for the index.
+    pub tracks: Tracks,
     /// What ends the pass; nothing else of the block counts then.
     pub broken: Option<EngineError>,
 }
@@ -107,9 +113,11 @@ impl Rendered {
             checked,
             changes,
             entries,
+            tracks,
             broken,
         } = self;
         *changes = Changes::default();
+        tracks.clear();
         *checked = Checked::default();
         output.clear();
         *counts = Counts::default();
@@ -143,11 +151,16 @@ pub(super) struct Worker<'a> {
 }
 
 /// What a record became.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Became {
     /// So many messages.
     Messages(u64),
     /// Nothing, and why.
     Nothing(Note),
+    /// A fault.
+    Refused,
+    /// Nothing: a newer row stands for it.
+    Older,
 }
 
 /// Why a record became nothing.
@@ -196,6 +209,9 @@ impl Renderer<'_> {
             }
             if self.older.binary_search(&offset).is_ok() {
                 rendered.counts.duplicate += 1;
+                worker.offset = offset;
+                let number = Number::InBlock(row.number);
+                self.track(&row, number, (&worker, usize::MAX), Became::Older, rendered);
                 continue;
             }
             let turn = self.plan.and_then(|plan| Some((plan, plan.turn(offset)?)));
@@ -224,15 +240,19 @@ impl Renderer<'_> {
     ) -> Result<(), EngineError> {
         worker.offset = block.offset + row.range.start as u64;
         let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
-        match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
+        let claims = worker.claims.len();
+        let became = match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
             Ok(Became::Nothing(why)) => {
                 rendered.counts.filtered += 1;
                 rendered.output.note(why);
+                Became::Nothing(why)
             }
+            Ok(became @ (Became::Refused | Became::Older)) => became,
             Ok(Became::Messages(messages)) => {
                 rendered.counts.sent += 1;
                 rendered.counts.messages += messages;
                 worker.check.record(&rendered.output.bytes[begin..], number, row.line);
+                Became::Messages(messages)
             }
             Err(Stop::Broken(err)) => return Err(err),
             Err(Stop::Refused(refusal)) => {
@@ -244,8 +264,10 @@ impl Renderer<'_> {
                 let source = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
                 let source = source.trim_end().to_string();
                 rendered.faults.push(Refused { refusal, number, line: row.line, source });
+                Became::Refused
             }
-        }
+        };
+        self.track(row, number, (worker, claims), became, rendered);
         Ok(())
     }
 
@@ -321,6 +343,7 @@ impl Renderer<'_> {
                 }
                 events.try_for_each(|&event| {
                     told += 1;
+                    out.head(event);
                     programs.of(event).ok_or_else(no_program)?.run(input, self.references, out)
                 })?;
                 Ok(false)
@@ -474,9 +497,4 @@ pub(super) fn shaped<'r>(row: &Row<'r>) -> Result<Input<'r>, Refusal> {
             Err(Refusal { code: fault.code, column, field: None })
         }
     }
-}
-
-/// A kind of extract has a program for each of its events.
-pub(super) fn no_program() -> Refusal {
-    Refusal { code: Code::E001, column: "event".into(), field: None }
 }

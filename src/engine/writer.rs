@@ -11,11 +11,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::track::{Origin, Tracks};
 use crate::batch::Envelope;
 use crate::convert::Output;
 use crate::digest::{Digest, Digester};
 use crate::disk::{self, NewFile};
-use crate::domain::{FilePer, Kind};
+use crate::domain::{Event, FilePer, Kind};
+use crate::index::{IndexMark, IndexWriter};
 use crate::validate::{Agreed, FileCheck, Finding, Severity};
 
 /// Bytes gathered before a write: fewer system calls, still small in memory.
@@ -33,6 +35,9 @@ pub struct Writer {
     digests: bool,
     agreed: Option<Arc<Agreed>>,
     file_per: FilePer,
+    index: Option<IndexWriter>,
+    /// Where each message of the last chunk begins in the file.
+    begins: Vec<u64>,
 }
 
 /// All that a savepoint has to bring back.
@@ -59,7 +64,7 @@ struct FileState {
 }
 
 /// A place to come back to.
-pub struct Savepoint(State);
+pub struct Savepoint(State, Option<IndexMark>);
 
 /// A whole batch file.
 #[derive(Clone, Debug)]
@@ -110,6 +115,8 @@ impl Writer {
             digests: true,
             agreed: None,
             file_per: FilePer::Run,
+            index: None,
+            begins: Vec::new(),
         })
     }
 
@@ -137,11 +144,27 @@ impl Writer {
         self.state.files.iter_mut().for_each(|file| file.digest = None);
     }
 
+    /// Says which index is told where each message stands.
+    pub fn index_into(&mut self, index: IndexWriter) {
+        self.index = Some(index);
+    }
+
+    /// True if there is an index.
+    pub fn has_index(&self) -> bool {
+        self.index.is_some()
+    }
+
+    /// Takes the index, once all was appended.
+    pub fn take_index(&mut self) -> Option<IndexWriter> {
+        self.index.take()
+    }
+
     /// Appends messages of one kind.
     ///
     /// # Errors
     /// [`disk::DiskError`], a full disk among its reasons.
     pub fn append(&mut self, kind: Kind, chunk: &Output) -> disk::Result<()> {
+        self.begins.clear();
         if chunk.slots.is_empty() {
             return Ok(());
         }
@@ -149,9 +172,14 @@ impl Writer {
             self.open_batch(kind)?;
         }
         let mut from = 0;
+        // Where the first byte of the chunk would stand, had it the control IDs that were
+        // put into it so far before it.
+        let mut base = self.last().written + self.buffer.len() as u64;
+        let mut heads = chunk.heads.iter();
         for &slot in &chunk.slots {
             self.buffer.extend_from_slice(&chunk.bytes[from..slot]);
-            self.put_control();
+            self.begins.extend(heads.next().map(|(at, _)| base + *at as u64));
+            base += self.put_control();
             from = slot;
             if self.buffer.len() >= BUFFER {
                 self.flush()?;
@@ -168,7 +196,8 @@ impl Writer {
     }
 
     /// MSH-10: `<number>M<context id>` (`interface.md` 2.2).
-    fn put_control(&mut self) {
+    /// Returns its length.
+    fn put_control(&mut self) -> u64 {
         let mut digits = [0; 20];
         let mut at = digits.len();
         let mut number = self.state.control;
@@ -183,6 +212,22 @@ impl Writer {
         self.buffer.extend_from_slice(&digits[at..]);
         self.buffer.extend_from_slice(&self.suffix);
         self.state.control += 1;
+        (digits.len() - at + self.suffix.len()) as u64
+    }
+
+    /// Tells the index what became of the records whose messages were appended last.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn track(
+        &mut self,
+        origin: Origin,
+        tracks: &Tracks,
+        heads: &[(usize, Event)],
+    ) -> disk::Result<()> {
+        let Some(index) = &mut self.index else { return Ok(()) };
+        let events = heads.iter().map(|(_, event)| *event);
+        tracks.write(index, origin, self.begins.iter().copied().zip(events))
     }
 
     /// Returns a place to come back to.
@@ -191,7 +236,8 @@ impl Writer {
     /// [`disk::DiskError`].
     pub fn savepoint(&mut self) -> disk::Result<Savepoint> {
         self.flush()?;
-        Ok(Savepoint(self.state.clone()))
+        let mark = self.index.as_mut().map(IndexWriter::mark).transpose()?;
+        Ok(Savepoint(self.state.clone(), mark))
     }
 
     /// Forgets all that was appended since the savepoint.
@@ -201,6 +247,9 @@ impl Writer {
     pub fn rollback(&mut self, savepoint: &Savepoint) -> disk::Result<()> {
         self.buffer.clear();
         self.state = savepoint.0.clone();
+        if let (Some(index), Some(mark)) = (&mut self.index, &savepoint.1) {
+            index.rollback(mark)?;
+        }
         let kept = self.state.files.len();
         self.files.truncate(kept);
         for path in self.paths.drain(kept..) {

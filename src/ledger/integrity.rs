@@ -150,6 +150,7 @@ mod tests {
             counts: Counts { rows: 12, sent: 10, error: 2, messages: 10, ..Counts::default() },
             notes: Notes::default(),
             batch: Some(batch),
+            drop: ExtractId(id),
         }
     }
 

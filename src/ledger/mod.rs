@@ -17,6 +17,7 @@ mod actions;
 mod answers;
 pub mod conform;
 mod error;
+mod history;
 mod integrity;
 mod memory;
 mod open_drop;
@@ -28,11 +29,13 @@ mod steps;
 pub use actions::{Act, ActionRow, Closing, Decision, Sign};
 pub use answers::{AnswerRow, Answers, LookRow, ResponseRow, message_state};
 pub use error::LedgerError;
+pub use history::History;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use rows::{
-    BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, Holding, NewExtract, Numbers,
-    Receipt, Resubmitted, Stage, Temp, Totals, Wait,
+    BatchRow, DeliveryRow, DropRow, ExtractId, ExtractRow, Failure, FaultFound, FaultRow,
+    FaultsLike, Holding, NewExtract, Numbers, Receipt, Resubmitted, Stage, Temp, Totals, Wait,
+    batch_state,
 };
 pub use sqlite::Sqlite;
 
@@ -43,7 +46,7 @@ use crate::domain::{Counts, Fault, Notes};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Answers + Send {
+pub trait Ledger: Register + Answers + History + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 

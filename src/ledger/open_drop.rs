@@ -112,6 +112,7 @@ impl OpenDrop {
     ) -> Result<ClosedDrop> {
         let mut closed = ClosedDrop { extracts: Vec::new(), faults: BTreeMap::new() };
         let mut made = 0;
+        let drop = self.extracts.first().map_or(ExtractId(self.next), |open| open.id);
         for OpenExtract { id, extract, account, faults } in self.extracts {
             let Some((counts, notes)) = account else {
                 return Err(failed(format!("{} was not ended", extract.name)));
@@ -122,7 +123,7 @@ impl OpenDrop {
                 *closed.faults.entry(state).or_default() += count;
             }
             let batch = batch_at(batches, begins).filter(|_| counts.messages > 0);
-            closed.extracts.push(ExtractRow { id, extract, counts, notes, batch });
+            closed.extracts.push(ExtractRow { id, extract, counts, notes, batch, drop });
         }
         let held: u64 = batches.iter().map(|batch| batch.messages).sum();
         if made != held {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::domain::{Counts, ExtractKind, Fault, Notes, QueueState};
+use crate::domain::{Code, Counts, ExtractKind, Fault, Notes, QueueState};
 
 /// The next free numbers; each is given once, ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,63 @@ pub struct ExtractRow {
     pub notes: Notes,
     /// The batch file that its first message went into, if it made any.
     pub batch: Option<u64>,
+    /// The first extract of its drop, which stands for the drop.
+    pub drop: ExtractId,
+}
+
+/// A drop that was taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropRow {
+    /// Its number: that of its first extract; newer drops have higher ones.
+    pub number: u64,
+    /// Its extracts, in the order they were read.
+    pub extracts: Vec<ExtractRow>,
+    /// The batch files that it became, in order; none where there were no messages.
+    pub batches: Vec<BatchRow>,
+}
+
+impl DropRow {
+    /// Returns the batch of its message of this ordinal, counted from 0, and which
+    /// message of the batch that is.
+    pub fn batch_of(&self, message: u64) -> Option<(&BatchRow, u64)> {
+        let control = self.batches.first()?.first_control + message;
+        let batch = self.batches.iter().find(|one| control < one.first_control + one.messages)?;
+        Some((batch, control - batch.first_control))
+    }
+
+    /// Returns how many messages it made.
+    pub fn messages(&self) -> u64 {
+        self.extracts.iter().map(|row| row.counts.messages).sum()
+    }
+}
+
+/// A fault, whether it waits or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultFound {
+    /// The fault.
+    pub row: FaultRow,
+    /// Where it stands: the state of its code's owner, or DELETED; none of one that was
+    /// converted again and counts as what it became.
+    pub state: Option<QueueState>,
+    /// The record that it became then.
+    pub again: Option<(ExtractId, u64)>,
+}
+
+/// Which faults are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultsLike {
+    /// In this state.
+    pub state: Option<QueueState>,
+    /// With this code.
+    pub code: Option<Code>,
+    /// Of extracts of this name.
+    pub file: Option<String>,
+    /// Of extracts taken at or after this time, unix seconds.
+    pub from: Option<i64>,
+    /// Of extracts taken before this time, unix seconds.
+    pub to: Option<i64>,
+    /// With a lower number than this.
+    pub before: Option<i64>,
 }
 
 /// A batch file: frozen before the first network byte.
@@ -369,7 +426,7 @@ impl OwnStates {
 }
 
 /// Returns the queue state of the messages of a batch, which has these deliveries.
-pub(super) fn batch_state(deliveries: &[DeliveryRow]) -> QueueState {
+pub fn batch_state(deliveries: &[DeliveryRow]) -> QueueState {
     let there = deliveries.iter().all(|delivery| delivery.stage == Stage::Delivered);
     if there && deliveries.iter().any(DeliveryRow::awaits_answer) {
         return QueueState::Pending;

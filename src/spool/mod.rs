@@ -16,8 +16,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::disk::{self, failed};
+
+/// How often, and how many times, a lock that is held for moments is asked for.
+const BOOK_LOOK: Duration = Duration::from_millis(10);
+const BOOK_LOOKS: u32 = 500;
 
 /// The folders, and the lock.
 #[derive(Clone, Debug)]
@@ -40,6 +45,8 @@ pub struct Spool {
     pub error: PathBuf,
     /// The reference extracts in force.
     pub reference: PathBuf,
+    /// Where each message stands: an index for each drop.
+    pub index: PathBuf,
 }
 
 /// The lock of a spool; it is gone with its owner.
@@ -59,11 +66,12 @@ impl Spool {
             archive: root.join("archive"),
             error: root.join("error"),
             reference: root.join("reference"),
+            index: root.join("index"),
         }
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 9] {
+    pub fn folders(&self) -> [&Path; 10] {
         [
             &self.root,
             &self.inbox,
@@ -74,6 +82,7 @@ impl Spool {
             &self.archive,
             &self.error,
             &self.reference,
+            &self.index,
         ]
     }
 
@@ -90,6 +99,23 @@ impl Spool {
         self.root.join("ledger.db")
     }
 
+    /// Returns the index of a drop, by its number.
+    pub fn index_of(&self, drop: u64) -> PathBuf {
+        self.index.join(format!("{drop:012}.idx"))
+    }
+
+    /// Returns the numbers of the drops that have an index, oldest first.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn indexes(&self) -> disk::Result<Vec<u64>> {
+        if !self.index.is_dir() {
+            return Ok(Vec::new());
+        }
+        let names = Spool::list(&self.index)?;
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".idx")?.parse().ok()).collect())
+    }
+
     /// Returns the lock's file.
     pub fn lock_file(&self) -> PathBuf {
         self.root.join("lock")
@@ -98,6 +124,11 @@ impl Spool {
     /// Returns the file of the lock that a daemon holds as long as it watches.
     pub fn watch_lock_file(&self) -> PathBuf {
         self.root.join("watch.lock")
+    }
+
+    /// Returns the file of the book of incidents.
+    pub fn incidents(&self) -> PathBuf {
+        self.root.join("incidents.json")
     }
 
     /// Takes the lock, or returns `None` if another process has it.
@@ -163,7 +194,10 @@ impl Spool {
     }
 
     /// Lists the folders of a shelf, oldest first.
-    fn days(shelf: &Path) -> disk::Result<Vec<PathBuf>> {
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn days(shelf: &Path) -> disk::Result<Vec<PathBuf>> {
         let mut days = Vec::new();
         for entry in fs::read_dir(shelf).map_err(failed("list", shelf))? {
             let day = entry.map_err(failed("list", shelf))?.path();
@@ -194,6 +228,22 @@ fn take(path: PathBuf) -> disk::Result<Option<Lock>> {
     let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     written.map_err(failed("write", &path))?;
     Ok(Some(Lock(file)))
+}
+
+/// Takes the lock of the book of incidents beside it: for as long as a small file is read
+/// and written, so whoever has it is waited for.
+///
+/// # Errors
+/// [`disk::DiskError`], also when it is not to be had for long.
+pub fn lock_book(book: &Path) -> disk::Result<Lock> {
+    let path = book.with_extension("lock");
+    for _ in 0..BOOK_LOOKS {
+        if let Some(lock) = take(path.clone())? {
+            return Ok(lock);
+        }
+        std::thread::sleep(BOOK_LOOK);
+    }
+    Err(failed("lock", &path)(std::io::ErrorKind::WouldBlock.into()))
 }
 
 /// Returns `folder/name`, or with a number before its extension the first that is free.

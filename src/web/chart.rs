@@ -27,7 +27,7 @@ pub fn bars(title: &str, series: &[(&str, &str)], days: &[Day]) -> Markup {
     html! {
         figure.chart {
             figcaption { (title) span.hint { " most in a day: " (number(most)) } }
-            svg viewBox=(view) role="img" aria-label={ (title) ", by day; the table below has the numbers" } {
+            svg viewBox=(view) preserveAspectRatio="xMinYMax meet" role="img" aria-label={ (title) ", by day; the table below has the numbers" } {
                 line.axis x1="0" y1=(HEIGHT) x2=(width) y2=(HEIGHT) {}
                 @for (at, day) in days.iter().enumerate() {
                     @for (part, y, height) in stacked(&day.values, most) {

@@ -11,6 +11,10 @@ use crate::domain::Permission::{self, *};
 /// The pages one can go to from everywhere: address, name, who may.
 const WAYS: &[(&str, &str, Option<&[Permission]>)] = &[
     ("/", "Overview", None),
+    ("/queue", "Queue", Some(&[ViewMessageQueue])),
+    ("/batches", "Batch files", Some(&[ViewMessageQueue])),
+    ("/folders", "Folders", Some(&[ViewMessageQueue])),
+    ("/upload", "Upload", Some(&[FileUpload])),
     ("/trail", "Trail", Some(&[ViewMessageQueue])),
     ("/users", "Users", Some(&[UserAdministration])),
 ];

@@ -58,7 +58,15 @@ impl Office {
     pub fn open(settings: Settings) -> Result<Office, ServeError> {
         let desk = Desk::open(&settings.spool.join(desk::FILE))?;
         let (desk, open) = (Mutex::new(desk), Mutex::default());
-        Ok(Office { settings, clock: Clock::System, desk, open })
+        let office = Office { settings, clock: Clock::System, desk, open };
+        for site in office.sites().unwrap_or_default() {
+            if let Ok(engine) = site.engine {
+                engine
+                    .clear_uploads()
+                    .map_err(|err| ServeError::Failed(std::io::Error::other(err)))?;
+            }
+        }
+        Ok(office)
     }
 
     /// Returns the desk, for one question.

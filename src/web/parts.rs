@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
+use super::refusal::Refusal;
 use crate::domain::QueueState;
 
 /// Returns a time at the practice, to the second, which machines read too.
@@ -53,6 +54,27 @@ pub fn count(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(value), if value == 1 { one } else { many })
 }
 
+/// The most characters of a reason.
+const REASON_CHARS_MAX: usize = 500;
+
+/// Returns the reason that was given for a decision.
+///
+/// # Errors
+/// That it is missing, or no short line of text.
+pub fn reason(why: &str) -> Result<&str, Refusal> {
+    let why = why.trim();
+    if why.is_empty() {
+        let text = "say why: it is kept in the ledger, with your name".to_string();
+        return Err(Refusal::Bad(text));
+    }
+    if why.chars().any(char::is_control) || why.chars().count() > REASON_CHARS_MAX {
+        return Err(Refusal::Bad(format!(
+            "a reason is one line of at most {REASON_CHARS_MAX} characters"
+        )));
+    }
+    Ok(why)
+}
+
 /// Returns a state by its word, with what it means.
 pub fn state(state: QueueState) -> Markup {
     let class = match state {
@@ -79,6 +101,22 @@ pub fn words(state: QueueState) -> &'static str {
     }
 }
 
+/// Returns a size: `1.2 MB`.
+pub fn bytes(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["bytes", "kB", "MB", "GB"] {
+        if value < 1000.0 || unit == "GB" {
+            return if unit == "bytes" {
+                format!("{bytes} bytes")
+            } else {
+                format!("{value:.1} {unit}")
+            };
+        }
+        value /= 1000.0;
+    }
+    String::new()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +130,14 @@ mod tests {
         assert_eq!(
             [30, 90, 7200, 259_200].map(|ago_s| ago(0, ago_s)),
             ["just now", "1 min ago", "2 h ago", "3 days ago"]
+        );
+    }
+
+    #[test]
+    fn sizes_are_for_people() {
+        assert_eq!(
+            [0, 999, 1500, 2_500_000].map(bytes),
+            ["0 bytes", "999 bytes", "1.5 kB", "2.5 MB"]
         );
     }
 }

@@ -62,4 +62,12 @@ impl Reply {
         let headers = vec![("cache-control", "public, max-age=3600".to_string())];
         Reply { status: 200, kind, headers, body: body.to_vec(), ..Reply::default() }
     }
+
+    /// Something to keep on the disk.
+    pub fn download(name: &str, body: Vec<u8>) -> Reply {
+        let good = |char: &char| char.is_ascii_alphanumeric() || "._-".contains(*char);
+        let name: String = name.chars().filter(good).collect();
+        let headers = vec![("content-disposition", format!("attachment; filename=\"{name}\""))];
+        Reply { status: 200, kind: "application/octet-stream", headers, body, ..Reply::default() }
+    }
 }

@@ -2,7 +2,9 @@
 
 use super::ask::Ask;
 use super::office::Office;
-use super::pages::{account, assets, audit, home, sign_in, users};
+use super::pages::{
+    account, assets, audit, batches, folders, home, message, queue, record, sign_in, upload, users,
+};
 use super::reply::Answer;
 use crate::domain::Permission::{self, *};
 
@@ -49,6 +51,9 @@ const fn post(path: &'static str, needs: Needs, handler: fn(&Office, &mut Ask) -
 }
 
 const VIEW: Needs = Needs::OneOf(&[ViewMessageQueue]);
+const UPLOAD: Needs = Needs::OneOf(&[FileUpload]);
+const MEND: Needs = Needs::OneOf(&[MapMessages]);
+const MEND_SOME: Needs = Needs::OneOf(&[MapMessages, MapInsuranceMessages]);
 const ADMIN: Needs = Needs::OneOf(&[UserAdministration]);
 
 /// Every route. What is not here is not there.
@@ -63,6 +68,16 @@ pub const ROUTES: &[Route] = &[
     get("/account", Needs::SignedIn, account::form),
     post("/account/password", Needs::SignedIn, account::password),
     post("/account/sign-out-everywhere", Needs::SignedIn, account::everywhere),
+    get("/queue", VIEW, queue::list),
+    get("/queue/{interface}/record/{id}", VIEW, record::show),
+    post("/queue/{interface}/close", MEND_SOME, queue::close),
+    get("/batches", VIEW, batches::list),
+    get("/batches/{interface}/{batch}", VIEW, batches::show),
+    get("/batches/{interface}/{batch}/{at}", VIEW, message::show),
+    post("/batches/{interface}/{batch}/decide", MEND, batches::decide),
+    get("/folders", VIEW, folders::list),
+    get("/upload", UPLOAD, upload::form),
+    Route { way: Way::Upload, path: "/upload/{interface}", needs: UPLOAD, handler: upload::take },
     get("/trail", VIEW, audit::trail),
     get("/users", ADMIN, users::list),
     post("/users/add", ADMIN, users::add),

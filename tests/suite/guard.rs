@@ -139,6 +139,8 @@ fn what_a_snapshot_lost_is_cancelled_unless_it_lost_too_much() {
     {
         assert!(sent.contains(part), "{part} in {sent}");
     }
+    let checked = site.run(["check", "--offline"]);
+    assert_eq!(checked.code, Some(0), "ledger, files and index fit: {checked:?}");
     // Once, and it can be booked again.
     assert_eq!(dropped(&site, "appointments.csv", &appointments(3..=20)).0, [""; 0]);
     assert_eq!(dropped(&site, "appointments.csv", &appointments(2..=20)).0, ["S12 2 BOOKED"]);

@@ -9,8 +9,10 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod alerts;
 mod audit;
 mod bad_input;
+mod browser;
 mod cases;
 mod cli;
 mod config;

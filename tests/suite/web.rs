@@ -545,3 +545,311 @@ fn the_page_is_served_to_this_machine_only_unless_a_proxy_is_said_to_be_there() 
     let deeds = page.desk().trail(None, 1).unwrap().deeds;
     assert_eq!((deeds[0].verb.as_str(), deeds[0].by.address.as_str()), ("sign in", "10.0.0.7"));
 }
+
+/// Patients of whom one is good, one has a name that wants to be markup, and two wait.
+const PATIENTS: &str = "event,patientid,lastname,firstname,dob,sex,race\n\
+    add,1,Doe,Ann,02/14/1987,F,\n\
+    add,2,<script>alert(1)</script>,\"\"\"><img src=x onerror=alert(1)>\",02/14/1987,F,\n\
+    add,3,javascript:alert(1),Eve,02/31/1987,F,\n\
+    add,4,Roe,Max,02/14/1987,M,none\n";
+
+/// A page over a site that ran once.
+fn ran() -> Page {
+    let page = Page::new();
+    page.site.put("patients.csv", PATIENTS);
+    assert_eq!(page.site.run(["run"]).code, Some(3));
+    page.user("anna", "view,map-messages,upload");
+    page
+}
+
+#[test]
+fn an_upload_is_dropped_like_any_other_file_and_the_trail_says_by_whom() {
+    let page = Page::new();
+    page.user("anna", "upload");
+    let mut anna = page.as_user("anna");
+    let files: [(&str, &[u8]); 2] = [
+        ("patients.csv", PATIENTS.as_bytes()),
+        ("C:\\exports\\providers.csv", b"providerid\n27\n"),
+    ];
+    let answer = anna.upload("/upload/clinic", &[], &files);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let inbox = page.site.spool().inbox;
+    assert_eq!(fs::read(inbox.join("patients.csv")).unwrap(), PATIENTS.as_bytes());
+    assert_eq!(fs::read_dir(&inbox).unwrap().count(), 2, "and nothing besides");
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(inbox.join("patients.csv")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(page.site.run(["run"]).code, Some(3), "it is taken in");
+    let trail = page.trail();
+    let digest = hl7drop::digest::Digest::of(PATIENTS.as_bytes()).to_string();
+    let told = format!(
+        "anna: upload clinic: patients.csv, {} bytes, sha256 {}",
+        PATIENTS.len(),
+        &digest[..16]
+    );
+    assert!(trail.contains(&told), "{trail:?}");
+    for (name, what) in [
+        ("notes.txt", "no pattern of the interface"),
+        ("patients.csv.part", "never taken"),
+        (".patients.csv", "never taken"),
+        ("", "hoose a file first"),
+        ("..", "never taken"),
+    ] {
+        let answer = anna.upload("/upload/clinic", &[], &[(name, b"x\n1\n")]);
+        assert_eq!(answer.status, 400, "{name}");
+        assert!(answer.body.contains(what), "{name}: {}", answer.body);
+    }
+    assert_eq!(anna.upload("/upload/clinic", &[], &[]).status, 400);
+    page.site.put("patients.csv", "waits");
+    let answer = anna.upload("/upload/clinic", &[], &[("patients.csv", b"x")]);
+    assert!(answer.status == 400 && answer.body.contains("is in the inbox already"), "{answer:?}");
+    assert_eq!(fs::read(inbox.join("patients.csv")).unwrap(), b"waits");
+    assert_eq!(fs::read_dir(&inbox).unwrap().count(), 1);
+    assert_eq!(anna.upload("/upload/other", &[], &[("patients.csv", b"x")]).status, 404);
+}
+
+#[test]
+fn an_upload_that_is_cut_off_or_too_large_leaves_nothing() {
+    use std::io::Read;
+    let page = Page::of(Site::new(), "upload_megabytes = 1\n");
+    page.user("anna", "upload");
+    let mut anna = page.as_user("anna");
+    let (inbox, large) = (page.site.spool().inbox, vec![b'x'; 1_500_000]);
+    let answer = anna.upload("/upload/clinic", &[], &[("patients.csv", &large)]);
+    assert!(answer.status == 413 && answer.body.contains("upload_megabytes"), "{answer:?}");
+    assert_eq!(fs::read_dir(&inbox).unwrap().count(), 0);
+    let head = format!(
+        "POST /upload/clinic HTTP/1.1\r\nhost: x\r\ncookie: {}\r\ncontent-length: 900000\r\n\
+         content-type: multipart/form-data; boundary=edge\r\n\r\n\
+         --edge\r\ncontent-disposition: form-data; name=\"form\"\r\n\r\n{}\r\n--edge\r\n\
+         content-disposition: form-data; name=\"files\"; filename=\"patients.csv\"\r\n\r\n",
+        anna.cookies(),
+        anna.form_token()
+    );
+    let address = page.url.strip_prefix("http://").unwrap();
+    let mut line = std::net::TcpStream::connect(address).unwrap();
+    line.write_all(head.as_bytes()).unwrap();
+    line.write_all(&vec![b'x'; 100_000]).unwrap();
+    // It is being written, under a name that no pass takes.
+    let names = || -> Vec<String> {
+        let entries = fs::read_dir(&inbox).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let until = |wanted: usize| {
+        while names().len() != wanted {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    until(1);
+    assert!(names()[0].starts_with(".upload-") && names()[0].ends_with(".part"), "{:?}", names());
+    line.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut told = String::new();
+    let _ = line.read_to_string(&mut told);
+    until(0);
+}
+
+/// Serves, uploads, and is stopped, with a fault at the so-manyeth place; returns whether
+/// there was one.
+fn upload_with(fault: &str, site: &Site) -> bool {
+    let log = fs::File::create(site.root().join("log")).unwrap();
+    let mut command = site.command(["serve"]);
+    command.env("HL7DROP_FAULT", fault).stdout(Stdio::piped()).stderr(log);
+    let mut program = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    if let Some(url) = line.trim().strip_prefix("listening on ") {
+        let desk = || Desk::open(&site.root().join("spool/desk.db")).unwrap();
+        let by = By { name: "anna".into(), address: String::new(), at: now() };
+        let _ = desk().add("anna", "x", &[Permission::FileUpload], &by);
+        let token = desk().sign_in(&by, &LIMITS).unwrap();
+        let anna = Browser { token: Some(token), ..Browser::new(url) };
+        let body = format!(
+            "--edge\r\ncontent-disposition: form-data; name=\"form\"\r\n\r\n{}\r\n--edge\r\n\
+             content-disposition: form-data; name=\"files\"; filename=\"patients.csv\"\r\n\r\n\
+             {PATIENTS}\r\n--edge--\r\n",
+            anna.form_token()
+        );
+        let request = anna.agent.post(format!("{url}/upload/clinic"));
+        let request = request.header("cookie", anna.cookies());
+        let request = request.header("content-type", "multipart/form-data; boundary=edge");
+        let answer = request.send(body.as_bytes());
+        let there = site.spool().inbox.join("patients.csv").exists();
+        if let Ok(answer) = answer {
+            // Whoever is told that it is taken has it in the inbox.
+            assert!(answer.status() != 200 || there, "{fault}");
+        }
+    }
+    let _ = program.kill();
+    let _ = program.wait();
+    fs::read_to_string(site.root().join("log")).unwrap().contains("fault at ")
+}
+
+#[test]
+fn whatever_fails_during_an_upload_the_file_is_in_the_inbox_whole_or_not_at_all() {
+    for kind in ["abort", "full"] {
+        let mut met = 0;
+        loop {
+            let site = Site::new();
+            let settings = "[serve]\nlisten = \"127.0.0.1:0\"\n";
+            fs::write(site.root().join("hl7drop.toml"), settings).unwrap();
+            let fault = format!("{kind}:{}", met + 1);
+            let failed = upload_with(&fault, &site);
+            let whole = |name: &str| {
+                let found = fs::read(site.spool().inbox.join(name));
+                found.map_or(true, |bytes| bytes == PATIENTS.as_bytes())
+            };
+            assert!(whole("patients.csv"), "{fault}");
+            // The next start takes away what a crash left.
+            let page = Page::of(site, "");
+            let inbox = fs::read_dir(page.site.spool().inbox).unwrap();
+            let names: Vec<_> = inbox.map(|entry| entry.unwrap().file_name()).collect();
+            assert!(names.is_empty() || names == ["patients.csv"], "{fault}: {names:?}");
+            if !failed {
+                break;
+            }
+            met += 1;
+        }
+        assert!(met >= 12, "{kind}: only {met} places were met");
+    }
+}
+
+#[test]
+fn what_waits_is_seen_with_its_reason_and_no_name_is_markup() {
+    let page = ran();
+    let mut anna = page.as_user("anna");
+    let list = anna.get("/queue").body;
+    assert!(
+        list.contains("2 records wait") && list.contains("T001") && list.contains("R001"),
+        "{list}"
+    );
+    assert!(!list.contains("Roe"), "the list shows no patient");
+    let only = anna.get("/queue?interface=clinic&code=R001").body;
+    assert!(only.contains("/queue/clinic/record/2") && !only.contains("/queue/clinic/record/1\""));
+    let record = anna.get("/queue/clinic/record/1");
+    assert!(record.body.contains("javascript:alert(1)"), "as text: {}", record.body);
+    assert!(!record.body.contains("href=\"javascript") && record.body.contains("record 3, line 4"));
+    let batch = anna.get("/batches/clinic/99999-000001.hl7").body;
+    assert!(batch.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{batch}");
+    let message = anna.get("/batches/clinic/99999-000001.hl7/1").body;
+    for page in [&batch, &message, &record.body] {
+        assert!(!page.contains("<script>") && !page.contains("<img src=x"), "{page}");
+    }
+    assert!(message.contains("<code>MSH-10</code></th><td>2M99999</td>"), "{message}");
+    let raw = anna.get("/batches/clinic/99999-000001.hl7/0?raw=1");
+    assert_eq!(raw.header("content-disposition"), "attachment; filename=\"1M99999.hl7\"");
+    assert!(raw.body.starts_with("MSH|^~\\&|") && raw.body.ends_with('\r'));
+    let trail = page.trail();
+    for told in [
+        "anna: view clinic: record 1 of the queue",
+        "anna: view clinic: 99999-000001.hl7 messages from 1",
+        "anna: view clinic: message 2M99999 of 99999-000001.hl7",
+        "anna: download clinic: message 1M99999 of 99999-000001.hl7",
+    ] {
+        assert!(trail.contains(&told.to_string()), "{told}: {trail:?}");
+    }
+    assert!(!trail.iter().any(|told| told.contains("Doe") || told.contains("alert")));
+    for path in [
+        "/queue/clinic/record/9",
+        "/queue/clinic/record/x",
+        "/queue/none/record/1",
+        "/batches/clinic/none.hl7",
+        "/batches/clinic/99999-000001.hl7/7",
+        "/batches/clinic/..%2Fx",
+    ] {
+        assert_eq!(anna.get(path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn records_are_closed_by_who_may_with_a_reason_and_once() {
+    let page = ran();
+    page.user("bill", "view,map-insurance");
+    let why = ("why", "they moved away");
+    let mut bill = page.as_user("bill");
+    assert_eq!(bill.post("/queue/clinic/close", &[("id", "1"), why]).status, 403);
+    let mut anna = page.as_user("anna");
+    assert_eq!(anna.post("/queue/clinic/close", &[("id", "1")]).status, 400, "no reason");
+    assert_eq!(anna.post("/queue/clinic/close", &[why]).status, 400, "no record");
+    assert_eq!(anna.post("/queue/clinic/close", &[("id", "1"), why]).status, 303);
+    assert_eq!(anna.post("/queue/clinic/close", &[("id", "1"), why]).status, 409, "it is closed");
+    assert_eq!(anna.post("/queue/clinic/close", &[("code", "R001"), why]).status, 303);
+    let status = page.site.run(["status", "--json"]).json();
+    assert_eq!(status[0]["states"]["DELETED"], 2);
+    assert_eq!(status[0]["actions"][0]["by"], "anna (page, 127.0.0.1)");
+    assert!(anna.get("/trail").body.contains("they moved away"));
+}
+
+#[test]
+fn a_delivery_that_stopped_is_decided_about_in_the_browser() {
+    let page = Page::new();
+    page.user("anna", "view,map-messages");
+    page.user("vera", "view");
+    fs::remove_dir(&page.site.partner).unwrap();
+    page.site.put("patients.csv", PATIENTS.split_inclusive('\n').take(2).collect::<String>());
+    assert_eq!(page.site.run(["run"]).code, Some(4));
+    let mut anna = page.as_user("anna");
+    assert!(anna.get("/").body.contains("delivery has trouble"));
+    let here = "/batches/clinic/99999-000001.hl7";
+    assert!(anna.get(here).body.contains("Decide about it"));
+    assert!(!page.as_user("vera").get(here).body.contains("Decide about it"));
+    let told = [("decision", "delivered"), ("why", "they have it"), ("endpoint", "test")];
+    let decide = format!("{here}/decide");
+    assert_eq!(page.as_user("vera").post(&decide, &told).status, 403);
+    assert_eq!(anna.post(&decide, &[("decision", "burn"), ("why", "x")]).status, 400);
+    assert_eq!(anna.post(&decide, &told).status, 303);
+    assert_eq!(anna.post(&decide, &told).status, 409, "two people decide: the first did");
+    assert!(anna.get(here).body.contains("told"), "the receipt says how we know");
+}
+
+#[test]
+fn a_page_says_what_is_wrong_with_the_ledger_and_with_files() {
+    let page = ran();
+    let mut anna = page.as_user("anna");
+    // A run is at work: deciding has to wait.
+    let lock = fs::File::open(page.site.spool().lock_file()).unwrap();
+    lock.lock().unwrap();
+    let close = [("id", "1"), ("why", "x")];
+    let answer = anna.post("/queue/clinic/close", &close);
+    assert!(
+        answer.status == 409 && answer.body.contains("run is at work on this interface"),
+        "{answer:?}"
+    );
+    drop(lock);
+    // The batch file was removed by hand.
+    let sent = hl7drop::spool::Spool::list_shelf(&page.site.spool().sent).unwrap();
+    fs::rename(&sent[0], page.site.root().join("kept")).unwrap();
+    let answer = anna.get("/batches/clinic/99999-000001.hl7");
+    assert!(answer.status == 200 && answer.body.contains("removed by hand"), "{answer:?}");
+    assert_eq!(anna.get("/batches/clinic/99999-000001.hl7/0").status, 409);
+    fs::write(&sent[0], "FHS|other").unwrap();
+    assert!(anna.get("/batches/clinic/99999-000001.hl7").body.contains("is not what was promised"));
+    // The ledger is locked by another program.
+    let conn = rusqlite::Connection::open(page.site.spool().ledger()).unwrap();
+    conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;").unwrap();
+    let answer = anna.get("/queue");
+    assert!(answer.status == 503 && answer.body.contains("ledger is locked"), "{answer:?}");
+    let home = anna.get("/");
+    assert!(home.status == 200 && home.body.contains("ledger is locked"), "the others are shown");
+    drop(conn);
+    assert_eq!(anna.get("/queue").status, 200);
+    // The ledger is no ledger.
+    fs::write(page.site.spool().ledger(), "rubbish").unwrap();
+    assert_eq!(anna.get("/queue").status, 503);
+    // The interface file has a mistake; then it is good again.
+    let good = fs::read_to_string(page.site.interface_file()).unwrap();
+    fs::write(page.site.interface_file(), "[project]\n").unwrap();
+    assert!(anna.get("/").body.contains("file has mistakes"));
+    fs::write(page.site.interface_file(), good).unwrap();
+    assert!(!anna.get("/").body.contains("file has mistakes"));
+}
+
+#[test]
+fn an_upload_whose_session_ended_says_so() {
+    let page = Page::new();
+    page.user("anna", "upload");
+    let mut anna = page.as_user("anna");
+    age(&page, 16 * 60);
+    let answer = anna.upload("/upload/clinic", &[], &[("patients.csv", b"x")]);
+    assert!(answer.status == 401 && answer.body.contains("choose the files again"), "{answer:?}");
+    assert_eq!(fs::read_dir(page.site.spool().inbox).unwrap().count(), 0);
+}

@@ -1,6 +1,7 @@
 //! A ledger that forgets: for dry runs and tests, and to keep the trait honest.
 
 mod answer;
+mod history;
 mod register;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,6 +7,7 @@
 mod action;
 mod answer;
 mod error;
+mod history;
 mod mend;
 mod open;
 mod promise;

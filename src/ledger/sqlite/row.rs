@@ -26,7 +26,8 @@ pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.place
 
 /// The columns of an extract, with its seal.
 pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.inode, e.header, e.records, \
-     e.sent, e.filtered, e.error, e.duplicate, e.messages, e.notes, e.batch, e.taken_at, e.seal";
+     e.sent, e.filtered, e.error, e.duplicate, e.messages, e.notes, e.batch, e.taken_at, e.drop_id, \
+     e.seal";
 
 /// The columns of a fault and of its extract.
 pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.place, f.field, \
@@ -34,7 +35,7 @@ pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.pla
 
 const BATCH_END: usize = 7;
 const DELIVERY_END: usize = 30;
-const EXTRACT_END: usize = 16;
+const EXTRACT_END: usize = 17;
 
 /// Returns a number as SQL has it.
 pub(super) fn big(number: u64) -> Result<i64> {
@@ -269,6 +270,7 @@ pub(super) fn extract(row: &Row<'_>) -> Result<ExtractRow> {
         },
         notes: crate::domain::Notes(notes),
         batch: row.get::<_, Option<i64>>(14)?.map(|_| number(row, 14)).transpose()?,
+        drop: ExtractId(row.get(16)?),
     })
 }
 
@@ -294,11 +296,12 @@ pub(super) fn insert_extract(conn: &Connection, row: &ExtractRow) -> Result<()> 
         notes.into(),
         row.batch.map(big).transpose()?.into(),
         extract.taken_at.into(),
+        row.drop.0.into(),
     ]);
     conn.prepare_cached(
         "INSERT INTO extract (id, digest, name, kind, bytes, inode, header, records, sent, filtered, \
-         error, duplicate, messages, notes, batch, taken_at, seal) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+         error, duplicate, messages, notes, batch, taken_at, drop_id, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )?
     .execute(rusqlite::params_from_iter(values))?;
     Ok(())

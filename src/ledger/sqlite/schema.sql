@@ -140,9 +140,17 @@ CREATE TABLE extract (
     notes     TEXT NOT NULL,            -- JSON: how often each note was made
     batch     BIGINT REFERENCES batch (number),
     taken_at  BIGINT NOT NULL,
+    drop_id   BIGINT NOT NULL,          -- the first extract of its drop
     seal      TEXT NOT NULL,
     UNIQUE (digest, inode)
 );
+
+-- Finds the extracts of a drop, and the drop of a batch.
+CREATE INDEX extract_drop ON extract (drop_id, id);
+CREATE INDEX extract_batch ON extract (batch) WHERE batch IS NOT NULL;
+
+-- Finds the batch of a control ID.
+CREATE INDEX batch_control ON batch (first_control);
 
 -- A record that waits for somebody. Written while its extract is read, which
 -- gets its own row last: hence no foreign key; the integrity check looks.
@@ -160,6 +168,10 @@ CREATE TABLE fault (
     next_extract BIGINT,                -- where a resubmitted record stands now:
     next_record  BIGINT                 -- it is that record of that extract
 );
+
+-- Both grow at their ends, so they cost little while a drop is read.
+CREATE INDEX fault_record ON fault (extract, record);
+CREATE INDEX fault_state ON fault (state, id);
 
 -- What people decided, in order and without gaps. `before` is the seal of the row
 -- before: none can be changed, put in or taken out without all that follow.

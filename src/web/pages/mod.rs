@@ -3,8 +3,14 @@
 pub mod account;
 pub mod assets;
 pub mod audit;
+pub mod batches;
+pub mod folders;
 pub mod home;
+pub mod message;
+pub mod queue;
+pub mod record;
 pub mod sign_in;
+pub mod upload;
 pub mod users;
 
 use super::ask::Ask;
