@@ -51,7 +51,7 @@ pub use error::EngineError;
 pub use guard::{Changes, HeldFault, Hold};
 pub use intake::Taken;
 pub use next::{Typed, next_steps};
-pub use pass::{Engine, Summary, root_of, workers};
+pub use pass::{Engine, Opener, Summary, root_of, workers};
 pub use probe::{Probed, probe};
 pub use source::{Progress, Silent, Source, open_regular};
 pub use upload::{Upload, UploadError, Uploaded};
