@@ -3,11 +3,48 @@
 
 use super::error::EngineError;
 use super::key::id_of;
+use super::missing::Freed;
 use super::render::{Renderer, Telling, Worker};
 use crate::convert::{Finding, Input};
-use crate::domain::{Event, Fingerprint, Known, OnLeave, Status};
+use crate::domain::{Event, ExtractKind, Fingerprint, Known, Note, OnLeave, Status};
+
+/// What is to become of a record.
+pub(super) enum Decided {
+    /// It tells something; with the patient's ID, where the record does not have it.
+    Told(Telling, Option<Vec<u8>>),
+    /// Nothing, and why; the patient is kept.
+    Held(Note),
+    /// Nothing, and why.
+    Nothing(Note),
+}
 
 impl Renderer<'_> {
+    /// Decides about a record by what it is and by the filter.
+    pub(super) fn decide(
+        &self,
+        found: Finding,
+        outside: Option<Note>,
+        before: Option<Known>,
+        input: Input<'_>,
+        worker: &mut Worker<'_>,
+    ) -> Result<Decided, EngineError> {
+        let patients = self.layout.kind == ExtractKind::Patients;
+        Ok(match (found, outside) {
+            // An open slot is nobody's; who had it says the register.
+            (Finding::Slot, _) => match self.freed(before, input, worker)? {
+                Freed::Told(telling, id) => Decided::Told(telling, Some(id)),
+                Freed::Nothing(why) => Decided::Nothing(why),
+            },
+            (Finding::TestPatient, _) => Decided::Held(Note::TestPatient),
+            (_, Some(why)) if patients => Decided::Held(why),
+            (_, Some(why)) => match self.leaving(found, before, input, worker)? {
+                Some(telling) => Decided::Told(telling, None),
+                None => Decided::Nothing(why),
+            },
+            (_, None) => Decided::Told(self.telling(found, before, input, worker)?, None),
+        })
+    }
+
     /// Returns what is told of an appointment outside the filter: of one that was
     /// announced and not cancelled, that it leaves, once. Its fingerprint then is
     /// [`Fingerprint::NONE`], so that it is news when it comes back.

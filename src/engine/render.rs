@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::agreement::Programs;
 use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
+use super::filtered::Decided;
 use super::guard::Changes;
 use super::joined::no_program;
 use super::key::{Key, first_value, id_cells, id_of, key};
 use super::memory::Memory;
-use super::missing::Freed;
 use super::order::{Link, Plan};
 use super::patients::{Finder, PatientIndex};
 use super::selfcheck::{Checked, Number, SelfCheck};
@@ -299,7 +299,6 @@ impl Renderer<'_> {
         let input = shaped(row)?;
         let found = self.programs.detector.find(input)?;
         let outside = self.sieve.keeps_out(input);
-        let patients = self.layout.kind == ExtractKind::Patients;
         let before = match &self.memory {
             Some(memory) => worker.before(memory, input)?,
             None => None,
@@ -307,29 +306,13 @@ impl Renderer<'_> {
         if self.is_older(found, before, input, worker) {
             return Ok(Became::Nothing(Note::Older));
         }
-        // An open slot is nobody's; who had it says the register.
-        let mut patient = None;
-        let telling = match (found, outside) {
-            (Finding::Slot, _) => match self.freed(before, input, worker)? {
-                Freed::Told(telling, id) => {
-                    patient = Some(id);
-                    telling
-                }
-                Freed::Nothing(why) => return Ok(Became::Nothing(why)),
-            },
-            (Finding::TestPatient, _) => {
-                self.hold(before, input, worker, entries)?;
-                return Ok(Became::Nothing(Note::TestPatient));
-            }
-            (_, Some(why)) if patients => {
+        let (telling, patient) = match self.decide(found, outside, before, input, worker)? {
+            Decided::Told(telling, whose) => (telling, whose),
+            Decided::Held(why) => {
                 self.hold(before, input, worker, entries)?;
                 return Ok(Became::Nothing(why));
             }
-            (_, Some(why)) => match self.leaving(found, before, input, worker)? {
-                Some(telling) => telling,
-                None => return Ok(Became::Nothing(why)),
-            },
-            (_, None) => self.telling(found, before, input, worker)?,
+            Decided::Nothing(why) => return Ok(Became::Nothing(why)),
         };
         let detector = &self.programs.detector;
         let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
@@ -372,7 +355,7 @@ impl Renderer<'_> {
     }
 
     /// Returns what a record tells, by its own word or against the register.
-    fn telling(
+    pub(super) fn telling(
         &self,
         found: Finding,
         before: Option<Known>,
