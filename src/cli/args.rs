@@ -47,6 +47,8 @@ pub enum Verb {
     Queue(Queue),
     /// List the batch files that are not delivered; or decide about one of them
     Delivery(Delivery),
+    /// List what receivers did not acknowledge, or refused; or decide about it
+    Acks(Acks),
     /// Pin the host key of a vendor's server
     Endpoint(Endpoint),
     /// List who is told when something is wrong; or send them a test
@@ -196,6 +198,35 @@ pub struct Decided {
     /// The cause is mended: the next run looks at the server and goes on from there
     #[arg(long, requires = "batch")]
     pub retry: bool,
+}
+
+/// `acks`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Acks {
+    /// Interfaces and output
+    #[command(flatten)]
+    pub named: Named,
+    /// How many refused messages to show at most, newest first
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u64,
+    /// Show what the receiver wrote, too (MSA-3, ERR-8): it may hold patient data
+    #[arg(long)]
+    pub texts: bool,
+    /// Close these refused messages, by the numbers that the list shows: they count as
+    /// DELETED; needs --why
+    #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "why")]
+    pub close: Vec<u64>,
+    /// Nothing more is answered about this batch file: what was not refused counts as
+    /// accepted; needs --why
+    #[arg(long, value_name = "BATCH", requires = "why", conflicts_with = "close")]
+    pub acknowledged: Option<String>,
+    /// The endpoint; needed where more than one is to answer about the file
+    #[arg(long, value_name = "NAME", requires = "acknowledged")]
+    pub endpoint: Option<String>,
+    /// Why; kept in the ledger with your name and the time, so name no patient
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
 }
 
 /// `contact`.

@@ -1,5 +1,6 @@
 //! The command line: verbs to functions, outcomes to exit codes.
 
+mod acks;
 mod args;
 mod check;
 mod contact;
@@ -123,6 +124,7 @@ pub fn main() -> ExitCode {
         Verb::Held(args) => held::held(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
+        Verb::Acks(args) => acks::acks(&cli, args),
         Verb::Contact(args) => contact::contact(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),

@@ -22,7 +22,8 @@ impl Renderer<'_> {
             return Ok(then(self.programs, input)?);
         }
         if let Some((_, programs)) = self.patients
-            && let Some((patient, file)) = worker.finder.as_mut().and_then(|one| one.find(id))
+            && let Some(finder) = &mut worker.finder
+            && let Some((patient, file)) = finder.find(id)?
             && let Some(programs) = programs.get(file)
         {
             return Ok(then(programs, Input { own: input.own, patient: Some(patient) })?);

@@ -2,7 +2,9 @@
 //!
 //! Read `pass.rs` first: it is the whole story in forty lines.
 
+mod acks;
 mod agreement;
+mod ahead;
 mod attempt;
 mod backoff;
 pub mod check;
@@ -21,6 +23,7 @@ pub mod incidents;
 mod intake;
 mod joined;
 mod key;
+mod keys;
 mod memory;
 mod missing;
 mod next;
@@ -30,10 +33,12 @@ mod pass;
 mod patients;
 mod pipeline;
 mod probe;
+mod reading;
 mod recover;
 mod reference;
 mod reindex;
 mod render;
+mod rendered;
 pub mod selfcheck;
 mod source;
 mod survey;
@@ -44,6 +49,7 @@ mod turns;
 mod upload;
 mod writer;
 
+pub use acks::{Acks, Fate, Overdue, Response, overdue};
 pub use agreement::{Agreement, Programs};
 pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};

@@ -9,15 +9,16 @@ use super::error::EngineError;
 use super::filtered::Decided;
 use super::guard::Changes;
 use super::joined::no_program;
-use super::key::{Key, first_value, id_cells, id_of, key};
+use super::key::{first_value, id_cells, id_of, key};
 use super::memory::Memory;
-use super::order::{Link, Plan};
+use super::order::Plan;
 use super::patients::{Finder, PatientIndex};
-use super::selfcheck::{Checked, Number, SelfCheck};
-use super::track::{Tracker, Tracks};
+use super::rendered::{Refused, Rendered};
+use super::selfcheck::{Number, SelfCheck};
+use super::track::Tracker;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
 use crate::domain::{
-    Code, Counts, Event, EventRules, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
+    Code, Event, EventRules, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
 };
 use crate::extract::{Block, Row, Rows};
 use crate::validate::Agreed;
@@ -56,79 +57,6 @@ pub struct Renderer<'a> {
     pub judged: &'a Judged,
     /// Which IDs a record is found by, where there is an index.
     pub tracker: Option<Tracker>,
-}
-
-/// What became of a block.
-#[derive(Default)]
-pub struct Rendered {
-    /// The messages.
-    pub output: Output,
-    /// The account.
-    pub counts: Counts,
-    /// Refused records.
-    pub faults: Vec<Refused>,
-    /// Where each record with an ID stands.
-    pub keys: Vec<Key>,
-    /// Cancelled appointments that were moved, where somebody looks for them.
-    pub links: Vec<Link>,
-    /// Where each external ID stands.
-    pub claims: Vec<ClaimKey>,
-    /// Records refused for an external ID, by offset: no appointment may have them.
-    pub withheld: Vec<u64>,
-    /// What the messages were found to be.
-    pub checked: Checked,
-    /// What they change.
-    pub changes: Changes,
-    /// What the register is to know from now on: entries, one after the other.
-    pub entries: Vec<u8>,
-    /// What became of which record, for the index.
-    pub tracks: Tracks,
-    /// What ends the pass; nothing else of the block counts then.
-    pub broken: Option<EngineError>,
-}
-
-/// A record that did not become a message.
-pub struct Refused {
-    /// Why.
-    pub refusal: Refusal,
-    /// Which record.
-    pub number: Number,
-    /// Its line in the file.
-    pub line: u64,
-    /// Its text as it was dropped.
-    pub source: String,
-}
-
-impl Rendered {
-    /// Makes it empty and keeps its buffers.
-    pub fn clear(&mut self) {
-        let Rendered {
-            output,
-            counts,
-            faults,
-            keys,
-            links,
-            claims,
-            withheld,
-            checked,
-            changes,
-            entries,
-            tracks,
-            broken,
-        } = self;
-        *changes = Changes::default();
-        tracks.clear();
-        *checked = Checked::default();
-        output.clear();
-        *counts = Counts::default();
-        faults.clear();
-        keys.clear();
-        links.clear();
-        claims.clear();
-        withheld.clear();
-        entries.clear();
-        *broken = None;
-    }
 }
 
 /// What a worker has while it renders one block.
