@@ -61,6 +61,8 @@ pub enum Verb {
     Explain(Explain),
     /// Write a commented interface file and make its folders
     Init(Init),
+    /// Make the daemon a service of systemd for the user who calls this
+    Install(Install),
     /// Serve the page of the message queue, until stopped
     Serve(Serve),
     /// Manage who may use the page, and what they may do there
@@ -469,4 +471,16 @@ pub struct ListUsers {
     /// Write JSON for machines
     #[arg(long)]
     pub json: bool,
+}
+
+/// `install`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Install {
+    /// For the user who calls this; for the machine see docs/service.md
+    #[arg(long)]
+    pub user: bool,
+    /// Say what would be written and run, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }

@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod held;
 mod init;
+mod install;
 mod keepers;
 mod next;
 mod output;
@@ -131,6 +132,7 @@ pub fn main() -> ExitCode {
         Verb::Scope(args) => scope::scope(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
+        Verb::Install(args) => install::install(&cli, args),
         Verb::Serve(args) => serve::serve(&cli, args),
         Verb::User(args) => user::user(&cli, args),
     };
