@@ -46,7 +46,7 @@ impl Conversion<'_> {
         let (events, moved) = (detector.has_event_column(), layout.has(LINK));
         let moved = moved && appointments && !events;
         let wanted = self.agreement.scope.events.missing_rows != MissingRows::Ignore;
-        let snapshot = appointments && wanted && !events;
+        let snapshot = appointments && wanted && !events && !self.part;
         if !(events || moved || snapshot) {
             return Ok(Survey::default());
         }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::mend_args::{Delete, Group, Hold, Map, Rebuild, Release, Resubmit, ToEndpoint};
 use crate::cli::args::Named;
 use crate::cli::exit;
 
@@ -22,6 +23,24 @@ pub struct Queue {
 pub enum QueueVerb {
     /// List the records that wait for a person, with their reasons; or close some
     Ls(List),
+    /// Group what waits by its cause, with counts
+    Group(Group),
+    /// Map a value of an extract to the one that is meant; list, import, export
+    Map(Map),
+    /// Convert records that wait again, under today's settings and mappings
+    Resubmit(Resubmit),
+    /// Send a delivered batch file again: same name, same bytes, same control IDs
+    Resend(ToEndpoint),
+    /// Make a new batch file of a delivered one: new control IDs, FHS-12 and BHS-12 filled
+    Rebuild(Rebuild),
+    /// Set a batch file aside, or all that an interface sends
+    Hold(Hold),
+    /// Let go what was held
+    Release(Release),
+    /// Give up a held batch file of which nothing was sent
+    Delete(Delete),
+    /// Record that the vendor has a batch file, on your word
+    MarkDelivered(ToEndpoint),
 }
 
 /// `queue ls`.
