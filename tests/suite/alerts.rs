@@ -633,3 +633,25 @@ fn metrics_count_what_is_there_and_health_says_why_not() {
         assert!(page.contains(&format!("`{name}")), "{name} is in no table");
     }
 }
+
+#[test]
+fn a_drop_that_is_held_is_told_with_its_reason_and_its_way_out() {
+    let site = Site::new();
+    let folder = command(&site, "");
+    let mut engine = site.engine();
+    engine.run(None).unwrap();
+    let text = "what = \"too many bad rows\"\nwhat_to_do = \"look, then release it\"\nat = 1\n";
+    fs::write(site.spool().processing.join("held.toml"), text).unwrap();
+    look_at(&mut engine, "2026-05-20T12:00:00");
+    fs::remove_file(site.spool().processing.join("held.toml")).unwrap();
+    for time in ["2026-05-20T12:01:00", "2026-05-20T12:06:00"] {
+        look_at(&mut engine, time);
+    }
+    let alerts = told(&folder);
+    assert_eq!(words(&alerts), ["new held", "recovered held"]);
+    assert_eq!(
+        (&alerts[0]["what"], &alerts[0]["severity"]),
+        (&"too many bad rows".into(), &"grave".into())
+    );
+    assert_eq!(alerts[0]["next"][0], "look, then release it");
+}

@@ -2,8 +2,10 @@
 
 use super::keeper::Keeper;
 use super::watches;
+use crate::clock::shown;
 use crate::disk;
 use crate::domain::{Cause, ExtractKind, Trouble};
+use crate::engine::acks::overdue;
 use crate::engine::error::EngineError;
 use crate::engine::next::{Typed, next_steps};
 use crate::engine::pass::Engine;
@@ -41,6 +43,7 @@ impl Engine {
         }
         self.look_at_disk(typed, &mut troubles);
         self.look_at_refused(&mut troubles);
+        self.look_at_held(&mut troubles);
         let mut lasting = false;
         let before = troubles.len();
         match Sqlite::peek(&self.spool.ledger(), &self.owner()) {
@@ -67,7 +70,7 @@ impl Engine {
         let looked = |trouble: &Trouble| match trouble.cause {
             Cause::PassFailed | Cause::PassKilled | Cause::Settings => passed,
             Cause::Disk | Cause::Ledger if trouble.about == PASS => passed,
-            Cause::Disk | Cause::FilesRefused | Cause::Ledger => true,
+            Cause::Disk | Cause::FilesRefused | Cause::Held | Cause::Ledger => true,
             _ => !blind,
         };
         keeper.note(&looked, troubles);
@@ -123,6 +126,55 @@ impl Engine {
         });
     }
 
+    /// A drop that a guard held has a file beside it that says why and what to do.
+    fn look_at_held(&self, troubles: &mut Vec<Trouble>) {
+        let path = self.spool.processing.join("held.toml");
+        let Ok(text) = std::fs::read_to_string(&path) else { return };
+        let table: toml::Table = text.parse().unwrap_or_default();
+        let word = |key| table.get(key).and_then(toml::Value::as_str).map(str::to_string);
+        let unread = || format!("a drop is held; {} says why", path.display());
+        troubles.push(Trouble {
+            cause: Cause::Held,
+            about: String::new(),
+            what: word("what").unwrap_or_else(unread),
+            next: word("what_to_do").into_iter().collect(),
+            count: 1,
+        });
+    }
+
+    fn look_at_acks(
+        &self,
+        typed: &Typed,
+        ledger: &dyn Ledger,
+        troubles: &mut Vec<Trouble>,
+    ) -> Result<(), LedgerError> {
+        let late = match overdue(self, ledger) {
+            Ok(late) => late,
+            Err(EngineError::Ledger(err)) => return Err(err),
+            Err(_) => return Ok(()),
+        };
+        for endpoint in &self.agreement.scope.endpoints {
+            let mut of_it = late.iter().filter(|one| one.endpoint == endpoint.name);
+            let Some(first) = of_it.next() else { continue };
+            let count = 1 + of_it.count() as u64;
+            let due = shown(first.due_at, &self.agreement.scope.timezone);
+            troubles.push(Trouble {
+                cause: Cause::AcknowledgementOverdue,
+                about: endpoint.name.clone(),
+                what: format!(
+                    "batch files without their acknowledgement: {count}; that of {} was due at {due}",
+                    first.batch
+                ),
+                next: vec![
+                    "ask the vendor whether they processed it".to_string(),
+                    format!("where it stands: {}", typed.status()),
+                ],
+                count,
+            });
+        }
+        Ok(())
+    }
+
     /// Returns whether something lasts that may be told later.
     fn look_at_ledger(
         &self,
@@ -136,6 +188,7 @@ impl Engine {
         let totals = ledger.totals()?;
         let extracts = ledger.extracts(EXTRACTS)?;
         troubles.extend(self.rows_waiting(typed, &totals, &extracts));
+        self.look_at_acks(typed, ledger, troubles)?;
         watches::watch(self, typed, ledger, &totals, troubles)?;
         Ok(lasting)
     }
