@@ -209,8 +209,16 @@ fn run_tells_machines_what_it_did() {
     assert_eq!(said.code, Some(3), "{said:?}");
     let all = said.json();
     let [one] = all.as_array().unwrap().as_slice() else { panic!("{all}") };
-    let wanted =
-        ["deliveries", "drops", "environment", "held", "held_for_a_person", "interface", "states"];
+    let wanted = [
+        "acknowledgements",
+        "deliveries",
+        "drops",
+        "environment",
+        "held",
+        "held_for_a_person",
+        "interface",
+        "states",
+    ];
     assert_eq!(keys(one), wanted);
     assert_eq!((&one["interface"], &one["environment"]), (&NAME.into(), &"test".into()));
     let drop = &one["drops"][0];
@@ -246,6 +254,7 @@ fn status_tells_machines_where_everything_stands() {
     let one = &said.json()[0];
     let wanted = [
         "actions",
+        "awaited",
         "delivered",
         "environment",
         "extracts",
