@@ -282,7 +282,10 @@ fn status_tells_machines_where_everything_stands() {
         "what",
     ];
     assert_eq!(keys(&one["incidents"][0]), wanted);
-    assert_eq!(one["folders"], serde_json::json!({ "inbox": 1, "outbox": 0, "error": 1 }));
+    assert_eq!(
+        one["folders"],
+        serde_json::json!({ "inbox": 1, "outbox": 0, "error": 1, "responses/odd": 0 })
+    );
     for extract in one["extracts"].as_array().unwrap() {
         let wanted = ["batch_number", "counts", "file", "kind", "notes", "sha256", "taken_at"];
         assert_eq!(keys(extract), wanted);
