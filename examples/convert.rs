@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         scratch: &std::env::temp_dir(),
         wanted: &mut [],
         part: false,
+        guard: None,
     }
     .run(sources, &|_| Ok(Vec::new()))?;
     for (source, account) in accounts {

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::civil::DateTime;
 
 use super::exit;
+use super::held::Held;
 use super::queue::args::Queue;
 use super::scope::args::ScopeArgs;
 
@@ -41,6 +42,8 @@ pub enum Verb {
     Check(Check),
     /// Show where everything stands
     Status(Status),
+    /// Show a drop that is held since it looks wrong as a whole; release or discard it
+    Held(Held),
     /// The message queue: list what waits for a person, and work on it
     Queue(Queue),
     /// List the batch files that are not delivered; or decide about one of them

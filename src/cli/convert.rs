@@ -100,6 +100,7 @@ fn run(
         scratch: &place.folder,
         wanted,
         part: false,
+        guard: None,
     }
     .run(sources, &|_: ExtractKind| Ok(Vec::new()))?;
     let written = writer.finish(agreement.scope.batching.send_empty)?;

@@ -9,6 +9,7 @@ mod delivery;
 mod endpoint;
 mod exit;
 mod explain;
+mod held;
 mod init;
 mod install;
 mod keepers;
@@ -123,6 +124,7 @@ pub fn main() -> ExitCode {
         Verb::Convert(args) => convert::convert(args),
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),
+        Verb::Held(args) => held::held(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Acks(args) => acks::acks(&cli, args),

@@ -70,7 +70,7 @@ pub fn exit_of(summary: &Summary) -> Exit {
     let odd = summary.acks.responses.iter().any(|one| matches!(one.fate, Fate::Odd(_)));
     let mut exit = if waits || refused || odd { Exit::WAITING } else { Exit::DONE };
     if summary.held.is_some() {
-        exit = exit.graver(Exit::LOCAL);
+        exit = exit.graver(if summary.guarded { Exit::WAITING } else { Exit::LOCAL });
     }
     let unanswered = !summary.acks.overdue.is_empty() || !summary.acks.failures.is_empty();
     if unanswered || summary.deliveries.iter().any(|delivered| delivered.outcome.is_err()) {
@@ -93,12 +93,16 @@ fn write_summary(
     if let Some(held) = &summary.held {
         writeln!(out, "  {held}")?;
     }
+    if summary.guarded {
+        writeln!(out, "    what to do: {}", typed.held(""))?;
+    }
     for delivered in &summary.deliveries {
         write_delivered(&typed, delivered, out)?;
     }
     write_acks(&typed, &summary.acks, out)?;
     if summary.drops.is_empty()
         && summary.deliveries.is_empty()
+        && summary.held.is_none()
         && summary.acks.responses.is_empty()
         && summary.acks.failures.is_empty()
     {
@@ -276,6 +280,7 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
         "interface": engine.agreement.scope.interface.as_str(),
         "environment": engine.agreement.scope.environment.word(),
         "held": summary.held,
+        "held_for_a_person": summary.guarded,
         "drops": summary.drops.iter().map(taken).collect::<Vec<_>>(),
         "deliveries": summary.deliveries.iter().map(delivered).collect::<Vec<_>>(),
         "acknowledgements": acks_json(&summary.acks),

@@ -15,7 +15,7 @@ use super::setup::{name, setup};
 use super::{Failure, Outcome};
 use crate::domain::QueueState;
 use crate::engine::incidents::{Incident, open_in};
-use crate::engine::{Engine, EngineError, overdue};
+use crate::engine::{Engine, EngineError, Hold, overdue};
 use crate::ledger::{ActionRow, Answers, DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
 use crate::papers::approval::Standing as Approval;
 use crate::spool::Spool;
@@ -32,6 +32,7 @@ struct Standing {
     awaited: Vec<DeliveryRow>,
     overdue: usize,
     actions: Vec<ActionRow>,
+    held: Option<Hold>,
     folders: Vec<(&'static str, usize)>,
     incidents: Vec<Incident>,
 }
@@ -81,6 +82,7 @@ fn look(engine: &Engine) -> Result<Standing, EngineError> {
         awaited: Vec::new(),
         overdue: 0,
         actions: Vec::new(),
+        held: Hold::look(engine)?,
         folders: Vec::new(),
         incidents: open_in(&spool.root),
     };
@@ -116,7 +118,8 @@ fn exit_of(standing: &Standing) -> Exit {
     let failed = failed || standing.overdue > 0;
     // What seems over is waited for, and no reason to wake anybody.
     let open = standing.incidents.iter().any(|one| one.calm_since.is_none());
-    let exit = if waits || refused || open { Exit::WAITING } else { Exit::DONE };
+    let held = standing.held.is_some();
+    let exit = if waits || refused || open || held { Exit::WAITING } else { Exit::DONE };
     if failed { exit.graver(Exit::DELIVERY) } else { exit }
 }
 
@@ -158,6 +161,9 @@ fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -
         write_incident(incident, zone, out)?;
     }
     let typed = Typed::new(cli, engine);
+    if let Some(hold) = &standing.held {
+        super::held::write(&typed, engine, hold, out)?;
+    }
     for delivery in &standing.undelivered {
         write_undelivered(&typed, engine, delivery, out)?;
     }
@@ -278,6 +284,9 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
         "approval": engine.standing.to_string(),
         "last_drop": standing.totals.last_drop,
         "oldest_waiting": standing.totals.oldest_waiting,
+        "held": standing.held.as_ref().map(|hold| {
+            super::held::to_json(engine.agreement.scope.interface.as_str(), hold)
+        }),
         "states": states(&standing.totals),
         "folders": folders,
         "incidents": standing.incidents.iter().map(incident_json).collect::<Vec<_>>(),

@@ -43,6 +43,7 @@ pub(super) struct File {
     pub appointments: Option<Appointments>,
     pub provider_id: Option<Spanned<ProviderId>>,
     pub batch: Option<Spanned<Batch>>,
+    pub guard: Option<Spanned<Guard>>,
     pub pickup: Option<Spanned<Pickup>>,
     pub contact: Option<Vec<Spanned<Contact>>>,
     pub alerts: Option<Spanned<Alerts>>,
@@ -224,6 +225,16 @@ pub(super) struct Events {
     pub cancelled_unannounced: Text,
     pub missing_rows: Text,
     pub on_contradiction: Text,
+    pub older_rows: Text,
+    pub freed_slots: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Guard {
+    pub faults_percent_max: Number,
+    pub changes_percent_max: Number,
+    pub rows_min: Number,
 }
 
 #[derive(Default, Deserialize)]

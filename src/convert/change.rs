@@ -96,6 +96,8 @@ mod tests {
         cancelled_unannounced: false,
         missing_rows: MissingRows::Ignore,
         correct: false,
+        older: false,
+        freed_slots: false,
     };
 
     const OLD: Fingerprint = Fingerprint([1; 16]);
@@ -112,6 +114,7 @@ mod tests {
             status: Some(status),
             announced,
             columns: 0,
+            modified: 0,
         });
         let events = of_appointment(rules, status, now, known.as_ref()).iter();
         let words = events.map(|event| event.telling().status.to_string());
@@ -120,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_patient_is_added_then_updated_when_something_changed() {
-        let known = Known { fingerprint: OLD, status: None, announced: true, columns: 0 };
+        let known =
+            Known { fingerprint: OLD, status: None, announced: true, columns: 0, modified: 0 };
         assert_eq!(of_patient(&OLD, None), [Event::PatientAdded]);
         let held = Known { fingerprint: Fingerprint::NONE, announced: false, ..known };
         assert_eq!(of_patient(&OLD, Some(&held)), [Event::PatientAdded]);
@@ -187,9 +191,15 @@ mod tests {
     #[test]
     fn an_event_of_its_own_word_can_contradict_what_was_told() {
         use Event::*;
-        let known = |status| Known { fingerprint: OLD, status, announced: true, columns: 0 };
-        let held =
-            Known { fingerprint: Fingerprint::NONE, status: None, announced: false, columns: 0 };
+        let known =
+            |status| Known { fingerprint: OLD, status, announced: true, columns: 0, modified: 0 };
+        let held = Known {
+            fingerprint: Fingerprint::NONE,
+            status: None,
+            announced: false,
+            columns: 0,
+            modified: 0,
+        };
         let of = |event, before: Option<&Known>| contradiction(&RULES, event, before);
         assert_eq!(of(PatientAdded, None), None);
         assert_eq!(of(PatientAdded, Some(&held)), None);

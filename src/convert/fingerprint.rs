@@ -3,7 +3,7 @@
 
 use super::program::{Column, Input, Program};
 use crate::digest::Digest;
-use crate::domain::{Fingerprint, Record, Values};
+use crate::domain::{Cell, ExtractKind, Fingerprint, Layout, OF_PATIENT, Record, Values};
 
 /// Columns that say when and by whom a record was touched, or what its events are:
 /// they move by themselves, and an event of their own tells of the others
@@ -117,6 +117,34 @@ impl Keeper {
         Keeper { columns }
     }
 
+    /// Takes one column.
+    pub fn only(name: &'static str, cells: &[usize]) -> Keeper {
+        let column = Column { cells: cells.to_vec(), name: name.into(), ..Column::default() };
+        Keeper { columns: vec![column] }
+    }
+
+    /// Takes all columns of a header, to tell of the record when it is gone.
+    pub fn whole(layout: &Layout) -> Keeper {
+        let columns = layout.columns().map(|(name, cells)| Column {
+            cells: cells.to_vec(),
+            name: name.into(),
+            ..Column::default()
+        });
+        let mut columns: Vec<Column> = columns.collect();
+        columns.sort_by(|one, other| one.name.cmp(&other.name));
+        Keeper { columns }
+    }
+
+    /// Returns the header of appointments that were kept whole under these names.
+    pub fn layout(names: &[String]) -> Layout {
+        let cell = |name: &String| match name.strip_prefix(OF_PATIENT) {
+            Some(column) => Cell::Patient(column.to_string()),
+            None => Cell::Own(name.clone()),
+        };
+        let cells = names.iter().map(cell).collect();
+        Layout::new(ExtractKind::Appointments, b',', String::new(), cells)
+    }
+
     /// Returns the names of what is kept, in its order.
     pub fn names(&self) -> Vec<String> {
         self.columns.iter().map(|column| column.name.to_string()).collect()
@@ -128,6 +156,11 @@ impl Keeper {
         for column in &self.columns {
             put(column.value(&input), out);
         }
+    }
+
+    /// Appends values as they were kept.
+    pub fn again(record: &Record, out: &mut Vec<u8>) {
+        record.values().iter().for_each(|value| put(value, out));
     }
 
     /// Returns the values that [`Keeper::keep`] wrote; `None` if they are none.

@@ -251,6 +251,11 @@ impl Program {
         charset::finish(self.charset, begin, charset, out)
     }
 
+    /// Returns when the appointment of a record begins, if it says so.
+    pub fn starts(&self, input: Input<'_>) -> Option<DateTime> {
+        self.times.as_ref()?.start(input).ok()
+    }
+
     pub(super) fn scene<'a>(
         &self,
         input: Input<'a>,

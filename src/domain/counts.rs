@@ -81,6 +81,12 @@ pub enum Note {
     Contradicts,
     /// A booked appointment that a full snapshot does not have.
     Missing,
+    /// A booked appointment that a full snapshot does not have was cancelled, as agreed.
+    MissingCancelled,
+    /// Nothing told: older than what was told last.
+    Older,
+    /// Nothing told: the slot of an appointment that the vendor has as booked is open.
+    FreedSlot,
     /// Nothing told: as it was when it was told last.
     Unchanged,
     /// Nothing told: an open or blocked slot, nobody's appointment.
@@ -125,6 +131,11 @@ impl Note {
                 "events that contradict what was told before, such as updates of somebody unknown"
             }
             Note::Missing => "booked appointments that the snapshot does not have",
+            Note::MissingCancelled => {
+                "booked appointments that the snapshot does not have, told as cancelled"
+            }
+            Note::Older => "records older than what was told of them last",
+            Note::FreedSlot => "booked appointments whose slot is open again, told to nobody",
             Note::Unchanged => "records unchanged since they were told last",
             Note::OpenSlot => "open slots, told to nobody",
             Note::NeverAnnounced => "appointments cancelled before they were announced",

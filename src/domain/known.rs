@@ -81,4 +81,14 @@ pub struct Known {
     pub announced: bool,
     /// The list of columns that its values are kept under; 0 if none are.
     pub columns: u32,
+    /// `lastmodified` of the newest record that was told, as `YYYYMMDDHHMMSS`; 0 if it
+    /// did not say.
+    pub modified: u64,
+}
+
+impl Known {
+    /// True if it says the same, whenever that was written.
+    pub fn says(&self, other: &Known) -> bool {
+        Known { modified: other.modified, ..*self } == *other
+    }
 }

@@ -7,6 +7,9 @@ use super::scope::ExtractKind;
 /// Unknown header names that are shown, and characters of each.
 const UNKNOWN_MAX: (usize, usize) = (10, 40);
 
+/// What the name of a patient's column begins with, where it stands beside others.
+pub const OF_PATIENT: &str = "patient.";
+
 /// Where the columns of one extract stand.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -124,6 +127,14 @@ impl Layout {
             }
             None => &[],
         }
+    }
+
+    /// Returns each column with its cells, in no order; those of the patient in an
+    /// appointments extract begin with [`OF_PATIENT`].
+    pub fn columns(&self) -> impl Iterator<Item = (String, &[usize])> {
+        let own = self.own.iter().map(|(name, cells)| (name.clone(), cells.as_slice()));
+        let of_patient = |(name, cells): (&String, _)| (format!("{OF_PATIENT}{name}"), cells);
+        own.chain(self.patient.iter().map(|(name, cells)| (name, cells.as_slice())).map(of_patient))
     }
 
     /// Returns the column that a cell belongs to.

@@ -48,7 +48,7 @@ pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use incident::{Cause, Severity, Trouble};
 pub use known::{Claim, Fingerprint, Known, Status};
-pub use layout::{Cell, Id, Layout, Name};
+pub use layout::{Cell, Id, Layout, Name, OF_PATIENT};
 pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
@@ -57,7 +57,7 @@ pub use scope::{
     InterfaceName, MappingRow, NpiMissing, OnChange, Pickup, Provider, ProviderIds, Scope, Target,
     UnmappedRule, Wrappers, is_unfinished,
 };
-pub use telling::{EventRules, MissingRows, WalkIn};
+pub use telling::{EventRules, Guard, MissingRows, WalkIn};
 pub use translation::{Mapped, Translation, Translations, wrong_value};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};
 

@@ -12,7 +12,7 @@ use super::endpoint::Endpoint;
 use super::event::Event;
 use super::filter::Filters;
 use super::form::Form;
-use super::telling::EventRules;
+use super::telling::{EventRules, Guard};
 use super::wire::Wire;
 use crate::codes::OwnWord;
 use crate::hl7::Path;
@@ -164,6 +164,8 @@ pub struct Scope {
     pub batching: Batching,
     /// `[pickup]`.
     pub pickup: Pickup,
+    /// `[guard]`.
+    pub guard: Guard,
     /// `[[contact]]`: who is told of this interface's incidents.
     pub contacts: Vec<Contact>,
     /// `[alerts]` and `[[expect]]`.

@@ -12,6 +12,33 @@ pub struct EventRules {
     pub missing_rows: MissingRows,
     /// Of an `event` that contradicts the register: true tells what would be right.
     pub correct: bool,
+    /// Of a record that is older than the one told last: true tells it all the same.
+    pub older: bool,
+    /// Of a booked appointment whose slot is open again: true tells that it is cancelled.
+    pub freed_slots: bool,
+}
+
+/// How much of a drop may be wrong or changed before a person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// Bad rows of a hundred.
+    pub faults_percent_max: u64,
+    /// Of a hundred records that the vendor knows, those that are updated or cancelled.
+    pub changes_percent_max: u64,
+    /// Fewer rows than this are never too many.
+    pub rows_min: u64,
+}
+
+impl Guard {
+    /// True if `bad` rows of `rows` are too many.
+    pub fn refuses_faults(&self, bad: u64, rows: u64) -> bool {
+        bad >= self.rows_min && bad * 100 > rows * self.faults_percent_max
+    }
+
+    /// True if `changed` records of `known` are too many.
+    pub fn refuses_changes(&self, changed: u64, known: u64) -> bool {
+        changed >= self.rows_min && changed * 100 > known * self.changes_percent_max
+    }
 }
 
 /// What is told of an appointment that is new and not `f`.
@@ -30,4 +57,6 @@ pub enum MissingRows {
     Ignore,
     /// They are counted.
     Report,
+    /// They are cancelled.
+    Cancel,
 }

@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 
 use super::error::EngineError;
 use crate::convert::{Bound, Compiler, Detector, Fingerprinter, Keeper, Map, MapError, Program};
-use crate::domain::{Event, ExtractKind, Kind, Layout, Scope, Translations};
+use crate::domain::{Event, ExtractKind, Kind, Layout, MissingRows, Scope, Translations};
 use crate::extract::{Reading, Vocabulary, VocabularyError};
 use crate::validate::Agreed;
 
@@ -98,16 +98,26 @@ impl Agreement {
         Ok(Fingerprinter::of(programs.all(), layout.cells("patientid")))
     }
 
-    /// Returns what keeps of the patients under a header all that their appointments
-    /// will need.
+    /// Returns what keeps of the records under a header all that later ones will need: of
+    /// patients what their appointments do, of appointments what it takes to cancel them;
+    /// `None` if that is nothing.
     ///
     /// # Errors
     /// [`MapError`], which a header cannot cause.
-    pub fn keeper(&self, layout: &Layout, clock: DateTime) -> Result<Keeper, MapError> {
+    pub fn keeper(&self, layout: &Layout, clock: DateTime) -> Result<Option<Keeper>, MapError> {
+        if layout.kind == ExtractKind::Appointments {
+            let events = &self.scope.events;
+            // The record of a slot that is open again lacks but the patient.
+            return Ok(match (events.missing_rows, events.freed_slots) {
+                (MissingRows::Cancel, _) => Some(Keeper::whole(layout)),
+                (_, true) => Some(Keeper::only("patientid", layout.cells("patientid"))),
+                _ => None,
+            });
+        }
         let nothing = empty(ExtractKind::Appointments);
         let programs = self.programs(Bound::Appointment(&nothing, Some(layout)), clock)?;
         let besides = ["patientid", "testpatientyn"].map(|name| (name, layout.cells(name)));
-        Ok(Keeper::of(programs.all(), besides.into_iter()))
+        Ok(Some(Keeper::of(programs.all(), besides.into_iter())))
     }
 }
 

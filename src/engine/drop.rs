@@ -15,8 +15,10 @@ use super::agreement::{Agreement, Programs};
 use super::claims::{ClaimKey, Claims, Judged, judge};
 use super::doubles;
 use super::error::EngineError;
+use super::guard::Changes;
 use super::keys::{Keys, Sorted};
 use super::memory::Memory;
+use super::missing::Search;
 use super::patients::{PatientFile, PatientIndex};
 use super::pipeline::ordered;
 use super::reference;
@@ -28,7 +30,9 @@ use super::track::{Origin, Tracker};
 use super::writer::Writer;
 use crate::convert::{Bound, Explained, References, Refusal, Resolved};
 use crate::disk::{self, NewFile};
-use crate::domain::{Counts, Event, ExtractKind, Fault, Kind, Layout, Note, Notes, Position};
+use crate::domain::{
+    Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position,
+};
 use crate::extract::{Blocks, ExtractError, Rows};
 use crate::ledger::Register;
 
@@ -88,6 +92,8 @@ pub struct Conversion<'a> {
     pub wanted: &'a mut [Wanted],
     /// Whether its extracts are records out of others: what they lack says nothing.
     pub part: bool,
+    /// How many appointments may be missing; none: as many as there are.
+    pub guard: Option<Guard>,
 }
 
 /// A record whose fields are to be explained.
@@ -121,6 +127,8 @@ pub struct Account {
     pub notes: Notes,
     /// Header names that mean nothing to us.
     pub unknown: Vec<String>,
+    /// What its messages change.
+    pub changes: Changes,
 }
 
 /// What became of each source, in the order they were read.
@@ -276,7 +284,6 @@ impl Conversion<'_> {
             read = self.pass(source, tables, patients, joined, &survey, &mut None)?;
         }
         read.withhold(&survey.older);
-        self.count_missing(&survey, &mut read.account.notes)?;
         self.journal.end(&read.account.counts, &read.account.notes)?;
         Ok(Read { plain, ..read })
     }
@@ -309,6 +316,7 @@ impl Conversion<'_> {
             references: &tables.references,
             sieve,
             on_leave: self.agreement.scope.filters.on_leave,
+            rules: self.agreement.scope.events,
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older: &survey.older,
             plan: survey.plan.as_ref(),
@@ -351,10 +359,14 @@ impl Conversion<'_> {
             }
             return Err(err);
         }
-        let Tally { counts, notes, keys, claims, mut withheld } = tally;
+        if let Some(ids) = &survey.ids {
+            let search = Search { agreement: self.agreement, clock: self.clock, guard: self.guard };
+            search.tell(source, &renderer, ids, &journal, writer, &mut tally)?;
+        }
+        let Tally { counts, notes, keys, claims, mut withheld, changes } = tally;
         withheld.sort_unstable();
         let keys = keys.map(Keys::sorted).transpose()?.unwrap_or_default();
-        let account = Account { counts, notes, unknown: layout.unknown.clone() };
+        let account = Account { counts, notes, unknown: layout.unknown.clone(), changes };
         Ok(Read { account, layout, keys, claims, withheld, plain: None })
     }
 

@@ -130,6 +130,12 @@ pub enum EngineError {
         /// How many more there were.
         more: u64,
     },
+    /// The drop looks wrong as a whole, and waits for a person.
+    #[error("{what}")]
+    Held {
+        /// Why.
+        what: String,
+    },
     /// The workers could not be started.
     #[error("cannot start the worker threads: {0}")]
     Threads(String),

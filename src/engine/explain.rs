@@ -1,7 +1,9 @@
 //! What one record becomes, and why: the answer behind `convert --explain`.
 
 use super::drop::Explanation;
-use super::render::{Renderer, Stop, no_patient, no_program, shaped};
+use super::joined::{no_patient, no_program};
+use super::key::first_value;
+use super::render::{Renderer, Stop, shaped};
 use crate::convert::{Finding, Refusal};
 use crate::domain::{Event, Fingerprint, Note};
 use crate::extract::Row;
@@ -34,7 +36,8 @@ impl Renderer<'_> {
         }
         let mut worker = self.worker();
         let explained = |&event: &Event| {
-            self.with_patient(input, &mut worker, |programs, input| {
+            let id = first_value(self.layout.cells("patientid"), input.own);
+            self.with_patient(id, input, &mut worker, |programs, input| {
                 if programs.detector.is_test_patient(input) {
                     return Ok(None);
                 }

@@ -3,22 +3,60 @@
 
 use super::error::EngineError;
 use super::key::id_of;
+use super::missing::Freed;
 use super::render::{Renderer, Telling, Worker};
 use crate::convert::{Finding, Input};
-use crate::domain::{Event, Fingerprint, Known, OnLeave, Status};
+use crate::domain::{Event, ExtractKind, Fingerprint, Known, Note, OnLeave, Status};
+
+/// What is to become of a record.
+pub(super) enum Decided {
+    /// It tells something; with the patient's ID, where the record does not have it.
+    Told(Telling, Option<Vec<u8>>),
+    /// Nothing, and why; the patient is kept.
+    Held(Note),
+    /// Nothing, and why.
+    Nothing(Note),
+}
 
 impl Renderer<'_> {
+    /// Decides about a record by what it is and by the filter.
+    pub(super) fn decide(
+        &self,
+        found: Finding,
+        outside: Option<Note>,
+        before: Option<Known>,
+        input: Input<'_>,
+        worker: &mut Worker<'_>,
+    ) -> Result<Decided, EngineError> {
+        let patients = self.layout.kind == ExtractKind::Patients;
+        Ok(match (found, outside) {
+            // An open slot is nobody's; who had it says the register.
+            (Finding::Slot, _) => match self.freed(before, input, worker)? {
+                Freed::Told(telling, id) => Decided::Told(telling, Some(id)),
+                Freed::Nothing(why) => Decided::Nothing(why),
+            },
+            (Finding::TestPatient, _) => Decided::Held(Note::TestPatient),
+            (_, Some(why)) if patients => Decided::Held(why),
+            (_, Some(why)) => match self.leaving(found, before, input, worker)? {
+                Some(telling) => Decided::Told(telling, None),
+                None => Decided::Nothing(why),
+            },
+            (_, None) => Decided::Told(self.telling(found, before, input, worker)?, None),
+        })
+    }
+
     /// Returns what is told of an appointment outside the filter: of one that was
     /// announced and not cancelled, that it leaves, once. Its fingerprint then is
     /// [`Fingerprint::NONE`], so that it is news when it comes back.
     pub(super) fn leaving(
         &self,
         found: Finding,
+        before: Option<Known>,
         input: Input<'_>,
         worker: &mut Worker<'_>,
     ) -> Result<Option<Telling>, EngineError> {
         let Some(memory) = &self.memory else { return Ok(None) };
-        let before = worker.before(memory, input)?.filter(|known| {
+        let before = before.filter(|known| {
             let gone = known.status == Some(Status::Cancelled);
             known.announced && !gone && known.fingerprint != Fingerprint::NONE
         });
@@ -44,6 +82,7 @@ impl Renderer<'_> {
             status,
             announced: true,
             columns: memory.columns(),
+            modified: worker.modified.max(before.modified),
         });
         Ok(Some(Telling { events, before: Some(before), after, note: None }))
     }
@@ -51,6 +90,7 @@ impl Renderer<'_> {
     /// Keeps a patient of whom nothing is told, so that the appointments find out too.
     pub(super) fn hold(
         &self,
+        before: Option<Known>,
         input: Input<'_>,
         worker: &mut Worker<'_>,
         entries: &mut Vec<u8>,
@@ -59,7 +99,6 @@ impl Renderer<'_> {
         if id_of(self.layout, input.own).is_empty() {
             return Ok(());
         }
-        let before = worker.before(memory, input)?;
         // Whom the vendor has been told of is no new patient on coming back.
         let announced = before.is_some_and(|known| known.announced);
         let known = Known {
@@ -67,10 +106,11 @@ impl Renderer<'_> {
             status: None,
             announced,
             columns: memory.columns(),
+            modified: worker.modified.max(before.map_or(0, |known| known.modified)),
         };
         worker.known = Some(known);
         // Most of them are as they were in the last drop.
-        let same = before == Some(known) && !worker.chained;
+        let same = before.is_some_and(|before| before.says(&known)) && !worker.chained;
         if !same || !memory.is_kept(input.own, &mut worker.scratch)? {
             memory.enter(input.own, known, &[], &mut worker.scratch, entries);
         }

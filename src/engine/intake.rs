@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::drop::{Account, Accounts, Conversion, Journal};
 use super::error::EngineError;
+use super::guard::{self, Faults, Hold, Verdict};
 use super::mend::resubmit::{Again, Origin};
 use super::pass::Engine;
 use super::selfcheck;
@@ -19,7 +20,7 @@ use super::writer::{Writer, Written};
 use crate::batch::Envelope;
 use crate::digest::Digest;
 use crate::disk;
-use crate::domain::{Counts, ExtractKind, Fault, Notes};
+use crate::domain::{Counts, ExtractKind, Fault, Guard, Notes};
 use crate::extract::ExtractError;
 use crate::ledger::{
     BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers, Register, Sign,
@@ -41,6 +42,8 @@ pub struct Taken {
     pub unsettled: Vec<String>,
     /// Why nothing was taken, and what to do.
     pub held: Option<String>,
+    /// True if that is for a person to decide: a drop looks wrong (`guard.rs`).
+    pub guarded: bool,
     /// The batch files that were promised, in order.
     pub batches: Vec<BatchRow>,
 }
@@ -63,14 +66,33 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         log::error!("{why}");
         return Ok(taken);
     }
-    claim(engine, first, &mut taken)?;
+    let verdict = Hold::verdict(engine)?;
+    match &verdict {
+        Some(Verdict::Waits(hold)) => {
+            (taken.held, taken.guarded) = (Some(hold.what.clone()), true);
+            return Ok(taken);
+        }
+        // What was released is taken in as it was judged, and nothing else with it.
+        Some(Verdict::Released) => {}
+        None => claim(engine, first, &mut taken)?,
+    }
+    let guard = verdict.is_none().then_some(engine.agreement.scope.guard);
     let sources = sources(engine, ledger, &mut taken)?;
     if sources.is_empty() {
+        Hold::lift(engine)?;
         return Ok(taken);
     }
-    let (accounts, batches) = convert(engine, ledger, sources, None)?;
+    let (accounts, batches) = match convert(engine, ledger, sources, None, guard) {
+        Err(EngineError::Held { what }) => {
+            log::error!("{what}");
+            (taken.held, taken.guarded) = (Some(what), true);
+            return Ok(taken);
+        }
+        converted => converted?,
+    };
     taken.batches = batches;
     shelve(engine, accounts, &mut taken)?;
+    Hold::lift(engine)?;
     Ok(taken)
 }
 
@@ -84,7 +106,7 @@ pub fn convert_again(
     again: &Again,
     sign: &Sign,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
-    convert(engine, ledger, again.sources.clone(), Some((again, sign)))
+    convert(engine, ledger, again.sources.clone(), Some((again, sign)), None)
 }
 
 /// Converts the extracts of a drop, and promises what comes of them.
@@ -93,6 +115,7 @@ fn convert(
     ledger: &mut dyn Ledger,
     sources: Vec<Source>,
     again: Option<(&Again, &Sign)>,
+    guard: Option<Guard>,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
     let numbers = ledger.numbers()?;
     let clock = engine.clock.civil(&engine.agreement.scope.timezone);
@@ -119,11 +142,23 @@ fn convert(
         scratch: &engine.spool.processing,
         wanted: &mut [],
         part: again.is_some(),
+        guard,
     }
     .run(sources, &|kind| saved(engine, kind))?;
-    let (index, first, ended) = (writer.take_index(), journal.first, journal.ended);
+    let LedgerJournal { first, ended, faults, .. } = journal;
+    let index = writer.take_index();
     let written = writer.finish(again.is_none() && wants_empty(engine, &accounts))?;
     selfcheck::around(&written)?;
+    let judged = guard.map(|guard| guard::judge(&guard, &accounts, ledger)).transpose()?;
+    if let Some(what) = judged.flatten() {
+        ledger.abandon_drop()?;
+        tracking::end(&engine.spool, index, None, None)?;
+        for one in &written {
+            disk::remove(&engine.spool.staged.join(&one.name))?;
+        }
+        Hold::place(engine, &what, &faults)?;
+        return Err(EngineError::Held { what });
+    }
     if let Some((again, sign)) = again.filter(|_| !ended.is_empty()) {
         again.close(ledger, &ended, sign)?;
     }
@@ -383,6 +418,8 @@ struct LedgerJournal<'a> {
     /// The first extract, which stands for the drop.
     first: Option<ExtractId>,
     now: i64,
+    /// How many rows of the drop have each fault in each column.
+    faults: Faults,
     /// Where the records of each extract come from, if they were dropped before.
     origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
     /// The file of the extract begun last.
@@ -394,7 +431,8 @@ struct LedgerJournal<'a> {
 impl<'a> LedgerJournal<'a> {
     fn new(ledger: &'a mut dyn Ledger, now: i64) -> LedgerJournal<'a> {
         let (current, origins, path) = (None, None, PathBuf::new());
-        LedgerJournal { ledger, current, first: None, now, origins, path, ended: Vec::new() }
+        let (first, ended, faults) = (None, Vec::new(), Faults::new());
+        LedgerJournal { ledger, current, first, now, origins, path, ended, faults }
     }
 
     /// Returns where the records of the extract begun last come from.
@@ -430,6 +468,7 @@ impl Journal for LedgerJournal<'_> {
     }
 
     fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError> {
+        *self.faults.entry((fault.code, fault.column.to_string())).or_default() += 1;
         let mut fault = Cow::Borrowed(fault);
         let at = usize::try_from(fault.at.record - 1).unwrap_or(usize::MAX);
         // People look for it where it was dropped.

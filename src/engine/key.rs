@@ -36,11 +36,16 @@ pub(super) fn id_cells(layout: &Layout) -> &[usize] {
 }
 
 pub(super) fn key(id: &[usize], when: &[usize], values: Values<'_>, offset: u64) -> Option<Key> {
-    let (id, when) = (first_value(id, values), first_value(when, values));
+    let id = first_value(id, values);
     if id.is_empty() {
         return None;
     }
-    Some(Key { hash: hash(id), when: date_time(when).map_or(0, stamp), offset })
+    Some(Key { hash: hash(id), when: modified(when, values), offset })
+}
+
+/// Returns when a record says that it was changed, as `YYYYMMDDHHMMSS`; 0 if it does not.
+pub(super) fn modified(when: &[usize], values: Values<'_>) -> u64 {
+    date_time(first_value(when, values)).map_or(0, stamp)
 }
 
 /// Returns the hash of an ID, the same in every run of this program.

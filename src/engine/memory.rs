@@ -19,10 +19,12 @@ pub struct Memory<'a> {
     kind: Kind,
     layout: &'a Layout,
     fingerprints: Fingerprinter,
-    /// Of patients: what is kept of each.
+    /// What is kept of each record.
     keeper: Option<(u32, Keeper)>,
     /// Of appointments: programs for the patients that were kept, by their columns.
     patients: Vec<(u32, Programs)>,
+    /// Every list of columns that something was kept under.
+    lists: Vec<(u32, Vec<String>)>,
 }
 
 impl<'a> Memory<'a> {
@@ -40,20 +42,20 @@ impl<'a> Memory<'a> {
         let Some(register) = asked.register() else { return Ok(None) };
         let fingerprints = agreement.fingerprinter(layout, clock)?;
         let (mut kind, mut keeper, mut patients) = (Kind::Patient, None, Vec::new());
-        if layout.kind == ExtractKind::Appointments {
-            kind = Kind::Appointment;
-            for (number, names) in register.columns()? {
-                let cells = names.into_iter().map(Cell::Own).collect();
-                let kept = Layout::new(ExtractKind::Patients, b',', String::new(), cells);
-                let bound = Bound::Appointment(layout, Some(&kept));
-                patients.push((number, agreement.programs(bound, clock)?));
-            }
-        } else {
-            let own = agreement.keeper(layout, clock)?;
+        if let Some(own) = agreement.keeper(layout, clock)? {
             keeper = Some((register.keep_columns(&own.names())?, own));
         }
+        let lists = register.columns()?;
+        if layout.kind == ExtractKind::Appointments {
+            kind = Kind::Appointment;
+            for (number, names) in &lists {
+                let kept = patients_under(names);
+                let bound = Bound::Appointment(layout, Some(&kept));
+                patients.push((*number, agreement.programs(bound, clock)?));
+            }
+        }
         drop(asked);
-        Ok(Some(Memory { register: journal, kind, layout, fingerprints, keeper, patients }))
+        Ok(Some(Memory { register: journal, kind, layout, fingerprints, keeper, patients, lists }))
     }
 
     /// Returns the fingerprint of a record; `scratch` is a buffer to use again.
@@ -67,6 +69,14 @@ impl<'a> Memory<'a> {
     /// Those of the store.
     pub fn known(&self, record: Values<'_>) -> Result<Option<Known>, EngineError> {
         self.register.known(self.kind, id_of(self.layout, record))
+    }
+
+    /// Returns what is known of the record of an ID.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn known_of(&self, id: &[u8]) -> Result<Option<Known>, EngineError> {
+        self.register.known(self.kind, id)
     }
 
     /// Returns the external IDs that a record was sent with.
@@ -94,10 +104,28 @@ impl<'a> Memory<'a> {
         let programs = self.patients.iter().find(|(number, _)| *number == kept.columns);
         match (Keeper::kept(&kept.values), programs) {
             (Some(record), Some((_, programs))) => Ok(Some((record, programs))),
-            _ => {
-                let text = "its register keeps a patient under columns that it does not list";
-                Err(LedgerError::Damaged(text.to_string()).into())
-            }
+            _ => Err(unlisted().into()),
+        }
+    }
+
+    /// Returns what is kept of the record of this ID, and under which columns.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn own(&self, id: &[u8]) -> Result<Option<(Record, &[String])>, EngineError> {
+        self.kept(self.kind, id)
+    }
+
+    /// Returns what is kept of a record, and under which columns.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<(Record, &[String])>, EngineError> {
+        let Some(kept) = self.register.kept(kind, id)? else { return Ok(None) };
+        let names = self.lists.iter().find(|(number, _)| *number == kept.columns);
+        match (Keeper::kept(&kept.values), names) {
+            (Some(record), Some((_, names))) => Ok(Some((record, names))),
+            _ => Err(unlisted().into()),
         }
     }
 
@@ -137,6 +165,17 @@ impl<'a> Memory<'a> {
             keeper.keep(record, out);
         }
     }
+}
+
+/// Returns the header of patients that are kept under these columns.
+pub(super) fn patients_under(names: &[String]) -> Layout {
+    let cells = names.iter().cloned().map(Cell::Own).collect();
+    Layout::new(ExtractKind::Patients, b',', String::new(), cells)
+}
+
+fn unlisted() -> LedgerError {
+    let text = "its register keeps a record under columns that it does not list";
+    LedgerError::Damaged(text.to_string())
 }
 
 /// Answers workers about the register, one at a time: a look-up takes microseconds, and

@@ -42,6 +42,11 @@ impl Typed {
         format!("{} queue {}", self.program, self.interface)
     }
 
+    /// Returns the command that decides about the drop that is held.
+    pub fn held(&self, decision: &str) -> String {
+        format!("{} held {} {decision}", self.program, self.interface)
+    }
+
     /// Returns the command that lists what was not acknowledged.
     pub fn acks(&self) -> String {
         format!("{} acks {}", self.program, self.interface)

@@ -63,6 +63,8 @@ pub struct Summary {
     pub unsettled: bool,
     /// Why nothing was taken in at last, and what to do.
     pub held: Option<String>,
+    /// True if that is for a person to decide.
+    pub guarded: bool,
     /// What was found of acknowledgements.
     pub acks: Acks,
     /// Whether messages wait that a receiver refused: 1 or 0.
@@ -154,6 +156,7 @@ impl Engine {
             summary.mended.extend(mended);
             summary.unsettled = !taken.unsettled.is_empty();
             summary.held.clone_from(&taken.held);
+            summary.guarded = taken.guarded;
             if found {
                 summary.drops.push(taken);
             } else {

@@ -7,7 +7,7 @@ use super::error::EngineError;
 use super::key::first_value;
 use super::source::Source;
 use crate::convert::{ProviderRow, References};
-use crate::domain::{Code, Counts, ExtractKind, Fault, Layout, Notes, Position, Scope};
+use crate::domain::{Code, Counts, ExtractKind, Fault, Layout, Position, Scope};
 use crate::extract::{Reading, Row, Rows};
 
 /// Puts the rows of the interface file into the tables, instead of the extracts'.
@@ -63,7 +63,8 @@ pub fn read(
             }
         }
     }
-    let account = Account { counts, notes: Notes::default(), unknown: layout.unknown };
+    let (notes, changes) = Default::default();
+    let account = Account { counts, notes, unknown: layout.unknown, changes };
     Ok((references, account))
 }
 

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::agreement::Programs;
 use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
+use super::filtered::Decided;
+use super::guard::Changes;
+use super::joined::no_program;
 use super::key::{first_value, id_cells, id_of, key};
 use super::memory::Memory;
 use super::order::Plan;
@@ -14,9 +17,10 @@ use super::rendered::{Refused, Rendered};
 use super::selfcheck::{Number, SelfCheck};
 use super::track::Tracker;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
-use crate::domain::{Code, Event, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status};
+use crate::domain::{
+    Code, Event, EventRules, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
+};
 use crate::extract::{Block, Row, Rows};
-use crate::hl7::Path;
 use crate::validate::Agreed;
 
 /// One header's records, ready to be rendered block by block by any worker.
@@ -32,6 +36,8 @@ pub struct Renderer<'a> {
     pub sieve: Sieve,
     /// What is told of an appointment that leaves the filter.
     pub on_leave: OnLeave,
+    /// What is told where there is a choice.
+    pub rules: EventRules,
     /// The patients of the same drop, for appointments, and the programs for the
     /// header of each of its files.
     pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
@@ -55,7 +61,7 @@ pub struct Renderer<'a> {
 
 /// What a worker has while it renders one block.
 pub(super) struct Worker<'a> {
-    finder: Option<Finder<'a>>,
+    pub(super) finder: Option<Finder<'a>>,
     pub(super) scratch: Vec<u8>,
     /// What is known of the record that was looked at last.
     pub(super) known: Option<Known>,
@@ -64,8 +70,11 @@ pub(super) struct Worker<'a> {
     /// By the first record of a series, the next one and what it finds.
     pub(super) states: HashMap<usize, (usize, Option<Known>)>,
     check: SelfCheck,
+    pub(super) changes: Changes,
     /// Where the record begins.
     pub(super) offset: u64,
+    /// Its `lastmodified`.
+    pub(super) modified: u64,
     pub(super) claims: Vec<ClaimKey>,
 }
 
@@ -145,6 +154,7 @@ impl Renderer<'_> {
         }
         rendered.checked = worker.check.finish();
         rendered.claims = worker.claims;
+        rendered.changes = worker.changes;
     }
 
     /// Renders one record and accounts for it; `number` says which it is.
@@ -199,7 +209,9 @@ impl Renderer<'_> {
             chained: false,
             states: HashMap::new(),
             check: SelfCheck::new(self.agreed),
+            changes: Changes::default(),
             offset: 0,
+            modified: 0,
             claims: Vec::new(),
         }
     }
@@ -215,28 +227,28 @@ impl Renderer<'_> {
         let input = shaped(row)?;
         let found = self.programs.detector.find(input)?;
         let outside = self.sieve.keeps_out(input);
-        let patients = self.layout.kind == ExtractKind::Patients;
-        let telling = match (found, outside) {
-            (Finding::Slot, _) => return Ok(Became::Nothing(Note::OpenSlot)),
-            (Finding::TestPatient, _) => {
-                self.hold(input, worker, entries)?;
-                return Ok(Became::Nothing(Note::TestPatient));
-            }
-            (_, Some(why)) if patients => {
-                self.hold(input, worker, entries)?;
+        let before = match &self.memory {
+            Some(memory) => worker.before(memory, input)?,
+            None => None,
+        };
+        if self.is_older(found, before, input, worker) {
+            return Ok(Became::Nothing(Note::Older));
+        }
+        let (telling, patient) = match self.decide(found, outside, before, input, worker)? {
+            Decided::Told(telling, whose) => (telling, whose),
+            Decided::Held(why) => {
+                self.hold(before, input, worker, entries)?;
                 return Ok(Became::Nothing(why));
             }
-            (_, Some(why)) => match self.leaving(found, input, worker)? {
-                Some(telling) => telling,
-                None => return Ok(Became::Nothing(why)),
-            },
-            (_, None) => self.telling(found, input, worker)?,
+            Decided::Nothing(why) => return Ok(Became::Nothing(why)),
         };
         let detector = &self.programs.detector;
         let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
         let mut told = 0;
         if events.clone().next().is_some() {
-            let test = self.with_patient(input, worker, |programs, input| {
+            let own = first_value(self.layout.cells("patientid"), input.own);
+            let id = patient.as_deref().unwrap_or(own);
+            let test = self.with_patient(id, input, worker, |programs, input| {
                 if programs.detector.is_test_patient(input) {
                     return Ok(true);
                 }
@@ -250,6 +262,11 @@ impl Renderer<'_> {
             if test {
                 return Ok(Became::Nothing(Note::TestPatient));
             }
+        }
+        let enabled = telling.events.iter().filter(|event| detector.is_enabled(**event));
+        match telling.before {
+            Some(_) => enabled.for_each(|event| worker.changes.count(*event)),
+            None => worker.changes.added += 1,
         }
         telling.note.into_iter().for_each(|note| out.note(note));
         let settled = self.settle(&telling, input, worker, out)?;
@@ -266,9 +283,10 @@ impl Renderer<'_> {
     }
 
     /// Returns what a record tells, by its own word or against the register.
-    fn telling(
+    pub(super) fn telling(
         &self,
         found: Finding,
+        before: Option<Known>,
         input: Input<'_>,
         worker: &mut Worker<'_>,
     ) -> Result<Telling, EngineError> {
@@ -283,7 +301,6 @@ impl Renderer<'_> {
             return Ok(Telling { events, before: None, after: None, note: None });
         };
         let mut fingerprint = memory.fingerprint(input, &mut worker.scratch);
-        let before = worker.before(memory, input)?;
         let (mut events, status) = match found {
             // Told once; and that somebody is back is told too.
             Finding::Gone => {
@@ -314,6 +331,7 @@ impl Renderer<'_> {
             status,
             announced,
             columns: memory.columns(),
+            modified: worker.modified.max(before.map_or(0, |known| known.modified)),
         });
         Ok(Telling { events, before, after, note })
     }
@@ -356,44 +374,16 @@ impl Renderer<'_> {
             (after.fingerprint, after.status) = (before.fingerprint, before.status);
             stale = memory.columns() > 0 && !memory.is_kept(input.own, &mut worker.scratch)?;
         }
+        if telling.before.is_some_and(|before| before.says(&after)) {
+            after.modified = telling.before.map_or(0, |before| before.modified);
+        }
         worker.known = Some(after);
         let renewed = settled.is_some_and(|settled| settled.renewed);
-        if telling.before != Some(after) || renewed || stale {
+        if !telling.before.is_some_and(|before| before.says(&after)) || renewed || stale {
             let claims = settled.map_or(&[][..], |settled| &settled.claims);
             memory.enter(input.own, after, claims, &mut worker.scratch, entries);
         }
         Ok(())
-    }
-
-    /// Finds the patient of an appointment: in the drop, in the register, or in its own
-    /// columns.
-    pub(super) fn with_patient<T>(
-        &self,
-        input: Input<'_>,
-        worker: &mut Worker<'_>,
-        then: impl FnOnce(&Programs, Input<'_>) -> Result<T, Refusal>,
-    ) -> Result<T, Stop> {
-        if self.layout.kind != ExtractKind::Appointments {
-            return Ok(then(self.programs, input)?);
-        }
-        let id = first_value(self.layout.cells("patientid"), input.own);
-        if let Some((_, programs)) = self.patients
-            && let Some(finder) = &mut worker.finder
-            && let Some((patient, file)) = finder.find(id)?
-            && let Some(programs) = programs.get(file)
-        {
-            return Ok(then(programs, Input { own: input.own, patient: Some(patient) })?);
-        }
-        if let Some(memory) = &self.memory
-            && let Some((patient, programs)) = memory.patient(id)?
-        {
-            return Ok(then(programs, Input { own: input.own, patient: Some(patient.values()) })?);
-        }
-        let named = self.layout.names_patients()
-            && ["lastname", "firstname"].iter().all(|column| {
-                !first_value(self.layout.patient_cells(column), input.own).is_empty()
-            });
-        if named { Ok(then(self.programs, input)?) } else { Err(no_patient().into()) }
     }
 }
 
@@ -418,14 +408,4 @@ pub(super) fn shaped<'r>(row: &Row<'r>) -> Result<Input<'r>, Refusal> {
             Err(Refusal { code: fault.code, column, field: None })
         }
     }
-}
-
-pub(super) fn no_patient() -> Refusal {
-    let field = Some(Path::of_field(*b"PID", 3));
-    Refusal { code: Code::A001, column: "patientid".into(), field }
-}
-
-/// A kind of extract has a program for each of its events.
-pub(super) fn no_program() -> Refusal {
-    Refusal { code: Code::E001, column: "event".into(), field: None }
 }

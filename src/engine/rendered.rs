@@ -2,6 +2,7 @@
 
 use super::claims::ClaimKey;
 use super::error::EngineError;
+use super::guard::Changes;
 use super::key::Key;
 use super::order::Link;
 use super::selfcheck::{Checked, Number};
@@ -28,6 +29,8 @@ pub struct Rendered {
     pub withheld: Vec<u64>,
     /// What the messages were found to be.
     pub checked: Checked,
+    /// What they change.
+    pub changes: Changes,
     /// What the register is to know from now on: entries, one after the other.
     pub entries: Vec<u8>,
     /// What became of which record, for the index.
@@ -60,11 +63,13 @@ impl Rendered {
             claims,
             withheld,
             checked,
+            changes,
             entries,
             tracks,
             broken,
         } = self;
         tracks.clear();
+        *changes = Changes::default();
         *checked = Checked::default();
         output.clear();
         *counts = Counts::default();

@@ -15,7 +15,7 @@ use super::pipeline::ordered;
 use super::render::Renderer;
 use super::source::Source;
 use crate::disk;
-use crate::domain::{ExtractKind, Kind, MissingRows, Note, Notes, Status};
+use crate::domain::{ExtractKind, MissingRows};
 
 /// What the look found.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(super) struct Survey {
     pub older: Vec<u64>,
     /// Records that are told elsewhere.
     pub plan: Option<Plan>,
-    /// Of a full snapshot whose missing rows are counted: the hash of each ID, ascending.
+    /// Of a full snapshot whose missing rows are looked for: the hash of each ID, ascending.
     pub ids: Option<Vec<u64>>,
     /// What is found of the external IDs, once the extract was read.
     pub judged: Judged,
@@ -45,8 +45,8 @@ impl Conversion<'_> {
         let appointments = layout.kind == ExtractKind::Appointments;
         let (events, moved) = (detector.has_event_column(), layout.has(LINK));
         let moved = moved && appointments && !events;
-        let report = self.agreement.scope.events.missing_rows == MissingRows::Report;
-        let snapshot = appointments && report && !events && !self.part;
+        let wanted = self.agreement.scope.events.missing_rows != MissingRows::Ignore;
+        let snapshot = appointments && wanted && !events && !self.part;
         if !(events || moved || snapshot) {
             return Ok(Survey::default());
         }
@@ -97,28 +97,5 @@ impl Conversion<'_> {
                 Some(Plan::of_links(&layout, links, keys, older, detector, register, text)?);
         }
         Ok(survey)
-    }
-
-    /// Counts the appointments that are booked and that a full snapshot does not have.
-    ///
-    /// # Errors
-    /// Those of the register.
-    pub(super) fn count_missing(
-        &mut self,
-        survey: &Survey,
-        notes: &mut Notes,
-    ) -> Result<(), EngineError> {
-        let Some((ids, register)) = survey.ids.as_ref().zip(self.journal.register()) else {
-            return Ok(());
-        };
-        let mut missing = 0;
-        register.each(Kind::Appointment, &mut |id, known| {
-            let booked = known.status == Some(Status::Booked);
-            if booked && ids.binary_search(&super::key::hash(id)).is_err() {
-                missing += 1;
-            }
-        })?;
-        notes.note_often(Note::Missing, missing);
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use super::claims::ClaimKey;
 use super::drop::{Journal, fault};
 use super::error::EngineError;
+use super::guard::Changes;
 use super::keys::Keys;
 use super::rendered::Rendered;
 use super::source::Source;
@@ -21,6 +22,8 @@ pub struct Tally {
     pub claims: Vec<ClaimKey>,
     /// Records refused for an external ID, by offset.
     pub withheld: Vec<u64>,
+    /// What the messages change.
+    pub changes: Changes,
 }
 
 impl Tally {
@@ -45,6 +48,7 @@ impl Tally {
         rendered.checked.settle(source, self.counts.rows, &mut self.notes)?;
         self.counts.add(&rendered.counts);
         self.notes.add(&rendered.output.notes);
+        self.changes.add(&rendered.changes);
         if let Some(keys) = &mut self.keys {
             keys.add(&rendered.keys)?;
         }

@@ -70,6 +70,13 @@ impl Tracks {
         self.keys.clear();
     }
 
+    /// Takes down a message of no row: of a record that is found by these keys.
+    pub fn of_no_row(&mut self, keys: &[u64]) {
+        self.keys.extend_from_slice(keys);
+        let (number, became, keys) = (Number::InFile(0), Became::Messages(1), keys.len());
+        self.records.push(Tracked { number, line: 0, offset: 0, became, keys });
+    }
+
     /// Puts the records into the index; `heads` is where each message begins in the batch
     /// file, and what it tells.
     ///

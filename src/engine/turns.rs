@@ -93,13 +93,14 @@ impl Renderer<'_> {
                 break;
             }
             worker.offset = block.offset;
-            let claims = worker.claims.len();
+            let (claims, changes) = (worker.claims.len(), worker.changes);
             match self.record(&row, worker, &mut out, &mut entries) {
                 Err(Stop::Broken(err)) => return Err(err),
                 Ok(_) | Err(Stop::Refused(_)) => {}
             }
             // It counts its own where it is rendered.
             worker.claims.truncate(claims);
+            worker.changes = changes;
             out.clear();
             entries.clear();
         }

@@ -49,6 +49,12 @@ pub trait Register {
     /// As [`Register::known`].
     fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Result<()>;
 
+    /// Returns how many records of a kind are known, at most `limit`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn count(&self, kind: Kind, limit: u64) -> Result<u64>;
+
     /// Returns what is kept of a record; `None` too if it is known and nothing is kept.
     ///
     /// # Errors
@@ -90,7 +96,7 @@ pub trait Register {
 }
 
 /// Bytes of an entry before its ID.
-pub(super) const HEAD: usize = 40;
+pub(super) const HEAD: usize = 48;
 const SEAL: usize = 8;
 /// Bytes of an external ID in an entry.
 const CLAIM: usize = 24;
@@ -116,7 +122,8 @@ impl Entry<'_> {
     /// ```text
     ///  0 seal 8 | id length 4 | kept length 4 | columns 4 | fingerprint 16
     /// 36 kind 1 | status 1 | announced 1 | external IDs 1
-    /// 40 id | external IDs: category 8, value 16 each | kept | seal of kept 8, if any
+    /// 40 modified 8
+    /// 48 id | external IDs: category 8, value 16 each | kept | seal of kept 8, if any
     /// ```
     pub fn write(&self, out: &mut Vec<u8>) {
         let begin = out.len();
@@ -130,6 +137,7 @@ impl Entry<'_> {
         let claims = &self.claims[..self.claims.len().min(u8::MAX.into())];
         let announced = self.known.announced.into();
         out.extend_from_slice(&[letter(self.kind), status, announced, claims.len() as u8]);
+        out.extend_from_slice(&self.known.modified.to_le_bytes());
         out.extend_from_slice(self.id);
         for claim in claims {
             out.extend_from_slice(&claim.category);
@@ -175,6 +183,7 @@ impl Head {
                     status,
                     announced: *bytes.get(38)? == 1,
                     columns: number(16)?,
+                    modified: u64::from_le_bytes(bytes.get(40..48)?.try_into().ok()?),
                 },
                 claims: usize::from(*bytes.get(39)?),
                 id: number(8)? as usize,
@@ -263,6 +272,7 @@ mod tests {
                 status: Some(Status::CheckedIn),
                 announced: true,
                 columns: 3,
+                modified: 20_260_520_110_000,
             },
             claims: &[Claim { category: [1; 8], value: [2; 16] }; 2],
             kept: b"kept",

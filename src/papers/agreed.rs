@@ -30,6 +30,7 @@ pub const NOT_AGREED: &[(&str, &str)] = &[
     ("contact", "whom the practice tells of what is wrong"),
     ("alerts", "what the practice watches for"),
     ("expect", "what the practice watches for"),
+    ("guard", "when a person of the practice is asked first"),
     ("*.key_file", "a secret of this machine"),
     ("*.passphrase_file", "a secret of this machine"),
     ("*.passphrase_env", "a secret of this machine"),

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::site::{NAME, Output, Site};
 
 /// Names and birthdays that no alert may show.
-const CANARIES: [&str; 3] = ["Zyxwvut", "Qwertzia", "1903"];
+const CANARIES: [&str; 3] = ["Zyxwvut", "Qwertzia", "/1903"];
 
 /// As long as a slow machine needs, and far less than a hang.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -164,6 +164,7 @@ fn convert(case: &Path, workers: usize) -> Outcome {
         scratch: place.path(),
         wanted: &mut [],
         part: false,
+        guard: None,
     }
     .run(sources(&agreement, case), &|_| Ok(Vec::new()))
     .unwrap();

@@ -209,11 +209,22 @@ fn run_tells_machines_what_it_did() {
     assert_eq!(said.code, Some(3), "{said:?}");
     let all = said.json();
     let [one] = all.as_array().unwrap().as_slice() else { panic!("{all}") };
-    let wanted = ["deliveries", "drops", "environment", "held", "interface", "states"];
+    let wanted = [
+        "acknowledgements",
+        "deliveries",
+        "drops",
+        "environment",
+        "held",
+        "held_for_a_person",
+        "interface",
+        "states",
+    ];
     assert_eq!(keys(one), wanted);
+    assert_eq!(keys(&one["acknowledgements"]), ["failures", "overdue", "responses"]);
     assert_eq!((&one["interface"], &one["environment"]), (&NAME.into(), &"test".into()));
     let drop = &one["drops"][0];
-    assert_eq!(keys(drop), ["batch", "duplicates", "extracts", "left_in_inbox", "refused"]);
+    let wanted = ["batch", "batches", "duplicates", "extracts", "left_in_inbox", "refused"];
+    assert_eq!(keys(drop), wanted);
     assert_eq!(drop["left_in_inbox"], serde_json::json!(["notes.txt"]));
     assert_eq!(keys(&drop["refused"][0]), ["file", "what", "what_to_do"]);
     assert_eq!(drop["refused"][0]["file"], "patients-cut.csv.gz");
@@ -242,10 +253,12 @@ fn status_tells_machines_where_everything_stands() {
     let one = &said.json()[0];
     let wanted = [
         "actions",
+        "awaited",
         "delivered",
         "environment",
         "extracts",
         "folders",
+        "held",
         "incidents",
         "interface",
         "last_drop",
@@ -268,7 +281,8 @@ fn status_tells_machines_where_everything_stands() {
         "what",
     ];
     assert_eq!(keys(&one["incidents"][0]), wanted);
-    assert_eq!(one["folders"], serde_json::json!({ "inbox": 1, "outbox": 0, "error": 1 }));
+    let folders = serde_json::json!({ "inbox": 1, "outbox": 0, "error": 1, "responses/odd": 0 });
+    assert_eq!(one["folders"], folders);
     for extract in one["extracts"].as_array().unwrap() {
         let wanted = ["batch_number", "counts", "file", "kind", "notes", "sha256", "taken_at"];
         assert_eq!(keys(extract), wanted);

@@ -111,7 +111,8 @@ fn moved_appointments_are_told_alike_whatever_the_form_and_the_workers() {
     for (workers, bytes) in
         [(1, extract.clone().into_bytes()), (5, extract.into_bytes()), (2, utf16)]
     {
-        let site = site("");
+        // Forty of forty are moved: nobody is to be asked here.
+        let site = site("[guard]\nchanges_percent_max = 100");
         let program = site.root().join("hl7drop.toml");
         fs::write(program, format!("[run]\nworkers = {workers}\n")).unwrap();
         told(&site, "appointments-1.csv", appointments(&first));
@@ -303,4 +304,37 @@ fn what_a_snapshot_does_not_have_is_counted_and_never_cancelled_by_itself() {
         let found = said.out.contains("2 booked appointments that the snapshot does not have");
         assert_eq!(found, counted, "{said:?}");
     }
+}
+
+#[test]
+fn an_older_row_does_not_overtake_a_newer_one() {
+    let row = |at: &str, city: &str| format!("{PATIENTS}8,Doe,Bea,02/14/1987,F,{city},{at}\n");
+    let (noon, later) = ("05/20/2026 12:00:00", "05/20/2026 13:00:00");
+    for (lines, skipped) in [("", true), ("[events]\nolder_rows = \"tell\"", false)] {
+        let site = site(lines);
+        assert_eq!(told(&site, "patients-2.csv", row(later, "new")), ["A28 8"]);
+        let (words, said) = run(&site, "patients-1.csv", row(noon, "old"));
+        let counted = said.out.contains("1 records older than what was told of them last");
+        assert_eq!((words.is_empty(), counted), (skipped, skipped), "{said:?}");
+        // What does not say when it was changed is told; and time goes on from there.
+        assert_eq!(told(&site, "patients-3.csv", row("", "undated")), ["A31 8"]);
+        let again = told(&site, "patients-4.csv", row(later, "again"));
+        assert_eq!(again, ["A31 8"], "as new as the newest");
+    }
+}
+
+#[test]
+fn a_slot_that_is_open_again_is_counted_or_cancelled_by_what_the_register_keeps() {
+    let booked = appointments(&[appointment("50", "f", "a", "")]);
+    let open = appointments(&["50,,12,27,05/21/2026,10:00,15,o,,,".to_string()]);
+    let site = site("");
+    assert_eq!(told(&site, "appointments-1.csv", &booked), ["S12 50 BOOKED"]);
+    let (words, said) = run(&site, "appointments-2.csv", &open);
+    assert_eq!(words, [""; 0]);
+    assert!(said.out.contains("1 booked appointments whose slot is open again"), "{said:?}");
+    let other = self::site("[events]\nfreed_slots = \"cancel\"");
+    assert_eq!(told(&other, "appointments-1.csv", &booked), ["S12 50 BOOKED"]);
+    assert_eq!(told(&other, "appointments-2.csv", &open), ["S15 50 CANCELLED"]);
+    assert_eq!(told(&other, "appointments-3.csv", format!("{open}\n")), [""; 0], "once");
+    assert_eq!(told(&other, "appointments-4.csv", format!("{booked}\n")), ["S12 50 BOOKED"]);
 }

@@ -79,6 +79,7 @@ fn convert_by(scope: Scope, drop: &[(ExtractKind, &[u8])]) -> Converted {
         scratch: place.path(),
         wanted: &mut [],
         part: false,
+        guard: None,
     }
     .run(sources.collect(), &|_| Ok(Vec::new()))
     .unwrap();

@@ -25,6 +25,7 @@ mod events;
 mod external_ids;
 mod filters;
 mod foreign;
+mod guard;
 mod input;
 mod judges;
 mod kills;

@@ -48,8 +48,6 @@ pub struct Incident {
     pub trouble: Trouble,
     /// When it began, unix seconds.
     pub opened_at: i64,
-    /// When it was seen last.
-    pub seen_at: i64,
     /// Since when nothing is seen of it any more.
     pub calm_since: Option<i64>,
     /// When it was over.
@@ -178,7 +176,6 @@ impl Book {
             number: self.next,
             trouble,
             opened_at: now,
-            seen_at: now,
             calm_since: None,
             closed_at: None,
             returns: 0,
@@ -254,7 +251,6 @@ impl Incident {
             }
         }
         self.trouble = trouble;
-        self.seen_at = now;
         self.calm_since = None;
     }
 }

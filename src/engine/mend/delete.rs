@@ -119,7 +119,9 @@ fn forget(
         };
         let columns = kept.as_ref().map_or(known.columns, |kept| kept.columns);
         let announced = known.announced && !added;
-        let known = Known { fingerprint: Fingerprint::NONE, status, announced, columns };
+        // Nor is anything that comes next older than it.
+        let (fingerprint, modified) = (Fingerprint::NONE, 0);
+        let known = Known { fingerprint, status, announced, columns, modified };
         let kept = kept.map_or_else(Vec::new, |kept| kept.values);
         Entry { kind, id, known, claims: &claims, kept: &kept }.write(entries);
         return Ok(true);

@@ -132,6 +132,7 @@ impl Engine {
             scratch,
             wanted,
             part: true,
+            guard: None,
         }
         .run(again.sources.clone(), &|kind| intake::saved(self, kind))?;
         for (source, account) in accounts {
@@ -210,6 +211,10 @@ impl Register for Shown<'_> {
 
     fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Done<()> {
         self.0.each(kind, see)
+    }
+
+    fn count(&self, kind: Kind, limit: u64) -> Done<u64> {
+        self.0.count(kind, limit)
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Done<Option<Kept>> {

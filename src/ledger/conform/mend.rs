@@ -146,8 +146,13 @@ impl Story<'_> {
         refused(self.ledger().release(number, "test", &sign()));
         refused(self.ledger().delete_batch(number, &[], &sign()));
         self.reopen().hold(number, "test", None, &sign()).unwrap();
-        let known =
-            Known { fingerprint: Fingerprint::NONE, status: None, announced: false, columns: 0 };
+        let known = Known {
+            fingerprint: Fingerprint::NONE,
+            status: None,
+            announced: false,
+            columns: 0,
+            modified: 0,
+        };
         let mut entries = Vec::new();
         let entry = Entry { kind: Kind::Patient, id: b"forgotten", known, claims: &[], kept: b"" };
         entry.write(&mut entries);

@@ -7,7 +7,13 @@ use crate::ledger::{Entry, Ledger, Numbers};
 /// What is known after so many changes.
 fn known(change: u8) -> Known {
     let status = [None, Some(Status::Booked), Some(Status::Cancelled)][usize::from(change) % 3];
-    Known { fingerprint: Fingerprint([change; 16]), status, announced: change > 1, columns: 0 }
+    Known {
+        fingerprint: Fingerprint([change; 16]),
+        status,
+        announced: change > 1,
+        columns: 0,
+        modified: u64::from(change),
+    }
 }
 
 fn entries(kind: Kind, columns: u32, of: &[(&str, u8, &str)]) -> Vec<u8> {

@@ -63,6 +63,12 @@ impl Register for Memory {
         Ok(())
     }
 
+    fn count(&self, kind: Kind, limit: u64) -> Result<u64> {
+        let mut count = 0;
+        self.each(kind, &mut |_, _| count += 1)?;
+        Ok(limit.min(count))
+    }
+
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
         Ok(self.find(kind, id).and_then(|found| found.kept.clone()))
     }

@@ -320,6 +320,14 @@ impl Register for Sqlite {
         Ok(())
     }
 
+    fn count(&self, kind: Kind, limit: u64) -> Result<u64> {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM register WHERE kind = $1 LIMIT $2)";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let count: i64 = query.query_row((word(kind), limit), |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    }
+
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
         self.register.kept(&self.conn, kind, id)
     }
