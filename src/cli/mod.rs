@@ -60,6 +60,7 @@ impl From<EngineError> for Failure {
             | EngineError::Filter(_)
             | EngineError::Extract(_)
             | EngineError::NothingWaits { .. }
+            | EngineError::NoMessage { .. }
             | EngineError::WhichEndpoint { .. } => Exit::USAGE,
             EngineError::Worker | EngineError::NoDigest | EngineError::NotConformant { .. } => {
                 Exit::BUG

@@ -21,6 +21,7 @@ mod doubt;
 mod events;
 mod external_ids;
 mod filters;
+mod find;
 mod input;
 mod judges;
 mod ledger;

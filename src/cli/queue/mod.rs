@@ -2,6 +2,8 @@
 
 pub mod args;
 mod ls;
+mod search;
+mod show;
 
 pub use ls::to_json;
 
@@ -14,5 +16,7 @@ pub fn queue(cli: &Cli, args: &Queue) -> Outcome {
     match &args.verb {
         None => ls::ls(cli, &args.list),
         Some(QueueVerb::Ls(args)) => ls::ls(cli, args),
+        Some(QueueVerb::Search(args)) => search::search(cli, args),
+        Some(QueueVerb::Show(args)) => show::show(cli, args),
     }
 }
