@@ -14,7 +14,7 @@ to hold, and SQLite with synchronous=FULL:
  2. When a file is made or moved, the ledger's log is synced: what was promised is
     on the disk.
 
-Nobody needs these after a crash: `lock`, SQLite's shared memory (-shm), the copy
+Nobody needs these after a crash: locks, SQLite's shared memory (-shm), the copy
 `.patients.plain`; nor that SQLite removed its log, of which all is in the ledger.
 A drop with so many bad records that SQLite writes to its log before the commit
 breaks rule 2 without harm.
@@ -29,7 +29,7 @@ import os
 import re
 import sys
 
-EXEMPT = re.compile(r"/lock$|-shm$|/\.patients\.plain$")
+EXEMPT = re.compile(r"/lock$|/incidents\.lock$|-shm$|/\.patients\.plain$")
 LEDGER = re.compile(r"\.db(-wal)?$")
 
 CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)\)\s+= (-?\d+|\?)(?:<([^>]*)>)?")

@@ -28,6 +28,8 @@ have() {
     libreoffice-writer-nogui) command -v soffice ;;
     python3-venv) python3 -c 'import venv, ensurepip' ;;
     nodejs) command -v node ;;
+    xfsprogs) command -v mkfs.xfs ;;
+    e2fsprogs) command -v mkfs.ext4 ;;
     # nginx is called by its full path, which need not be in PATH.
     nginx-light) [[ -x /usr/sbin/nginx ]] || command -v nginx ;;
     *) command -v "$1" ;;

@@ -38,6 +38,14 @@ impl Clock {
     }
 }
 
+/// Returns a time at the practice, `2026-05-20 11:00:00`.
+pub fn shown(unix: i64, zone: &TimeZone) -> String {
+    match Timestamp::from_second(unix) {
+        Ok(stamp) => zone.to_datetime(stamp).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => unix.to_string(),
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn system() -> Timestamp {
     Timestamp::now()

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod hl7;
 // Floor 1: hands.
 pub mod disk;
+pub mod secret;
 // Floor 2: nouns.
 pub mod domain;
 // Floor 3: pure verbs; they do not know each other.
@@ -27,6 +28,7 @@ pub mod desk;
 pub mod index;
 pub mod ledger;
 pub mod spool;
+pub mod tell;
 // Floor 5: the engine.
 pub mod engine;
 // Floor 6: the face in the browser.

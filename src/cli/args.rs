@@ -46,6 +46,8 @@ pub enum Verb {
     Delivery(Delivery),
     /// Pin the host key of a vendor's server
     Endpoint(Endpoint),
+    /// List who is told when something is wrong; or send them a test
+    Contact(Contact),
     /// Hold batch files, from anybody, to HL7; say what is wrong, and where
     Validate(Validate),
     /// Read the filled scope package, write the scope as a document, compare two, approve
@@ -191,6 +193,48 @@ pub struct Decided {
     /// The cause is mended: the next run looks at the server and goes on from there
     #[arg(long, requires = "batch")]
     pub retry: bool,
+}
+
+/// `contact`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Contact {
+    /// What to do with them
+    #[command(subcommand)]
+    pub verb: ContactVerb,
+}
+
+/// What can be done with contacts.
+#[derive(Debug, Subcommand)]
+pub enum ContactVerb {
+    /// List the contacts of interfaces: how, from which severity on, when
+    Ls(ContactLs),
+    /// Send an alert that says it is a test to each contact of an interface
+    Test(ContactTest),
+}
+
+/// `contact ls`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct ContactLs {
+    /// Interfaces and output
+    #[command(flatten)]
+    pub named: Named,
+}
+
+/// `contact test`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct ContactTest {
+    /// The interface
+    #[arg(value_name = "INTERFACE")]
+    pub interface: String,
+    /// Only this contact, by its name as `contact ls` shows it
+    #[arg(long, value_name = "NAME")]
+    pub contact: Option<String>,
+    /// Write JSON for machines
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `endpoint`.

@@ -9,6 +9,7 @@ use super::args::{Check, Cli};
 use super::exit::Exit;
 use super::setup::{name, setup};
 use crate::engine::check::{Checked, folders, partner, settings, state};
+use crate::engine::incidents::Keeper;
 use crate::engine::{Engine, probe};
 
 /// What was found out about one interface.
@@ -33,11 +34,9 @@ pub fn check(cli: &Cli, args: &Check) -> Outcome {
             }
             Ok(engine) => {
                 let good = Checked { what: read, wrong: None, warns: false };
-                look(
-                    &engine,
-                    args,
-                    Looked { checked: vec![(good, Exit::DONE)], ..Looked::default() },
-                )
+                let mut looked = Looked { checked: vec![(good, Exit::DONE)], ..Looked::default() };
+                looked.checked.extend(contacts(&Keeper::of(&engine, &setup.program.contacts)));
+                look(&engine, args, looked)
             }
         };
         for (one, grave) in &looked.checked {
@@ -55,6 +54,15 @@ pub fn check(cli: &Cli, args: &Check) -> Outcome {
         writeln!(io::stdout().lock(), "{}", Value::Array(all))?;
     }
     Ok(exit)
+}
+
+/// Looks whether each contact can be told, as far as this machine knows.
+fn contacts(keeper: &Keeper) -> Vec<(Checked, Exit)> {
+    let ready = keeper.ready().into_iter().map(|(key, ready)| {
+        let wrong = ready.err().map(|err| err.to_string());
+        (Checked { what: format!("contact {key}"), wrong, warns: false }, Exit::USAGE)
+    });
+    ready.collect()
 }
 
 fn look(engine: &Engine, args: &Check, mut looked: Looked) -> Looked {

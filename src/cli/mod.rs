@@ -2,12 +2,14 @@
 
 mod args;
 mod check;
+mod contact;
 mod convert;
 mod delivery;
 mod endpoint;
 mod exit;
 mod explain;
 mod init;
+mod keepers;
 mod next;
 mod output;
 mod queue;
@@ -120,6 +122,7 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::status(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
+        Verb::Contact(args) => contact::contact(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(args),

@@ -3,10 +3,9 @@
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use jiff::{Timestamp, tz::TimeZone};
-
+pub use crate::clock::shown as time;
 use crate::engine::{Progress, Silent};
+use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar for the work at hand.
 struct Bar(Mutex<Option<ProgressBar>>);
@@ -69,16 +68,10 @@ pub fn count(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(value), if value == 1 { one } else { many })
 }
 
-/// Returns a time at the practice, `2026-05-20 11:00:00`.
-pub fn time(unix: i64, zone: &TimeZone) -> String {
-    match Timestamp::from_second(unix) {
-        Ok(stamp) => zone.to_datetime(stamp).strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        Err(_) => unix.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::args::{Cli, Run};
 use super::exit::Exit;
+use super::keepers::Keepers;
 use super::next::{Typed, next_steps};
 use super::output::{complain, count, number};
 use super::setup::{name, setup};
@@ -20,12 +21,16 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
     let mut exit = Exit::DONE;
     let mut results = Vec::new();
     let mut told = Ok(());
+    let mut keepers = Keepers::new(&setup);
     for path in &setup.interfaces {
-        let run = setup.open(path).and_then(|mut engine| {
+        let opened = setup.open(path);
+        keepers.opened(path, opened.as_ref().err());
+        let run = opened.and_then(|mut engine| {
             engine.again = args.again;
             let retry = args.retry.then(|| sign(&engine, "run --retry"));
-            let summary = engine.run(retry.as_ref())?;
-            Ok((engine, summary))
+            let ran = engine.run(retry.as_ref());
+            keepers.ran(cli, &engine, ran.as_ref().err());
+            Ok((engine, ran?))
         });
         let mut out = io::stdout().lock();
         match run {
@@ -46,6 +51,8 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
             }
         }
     }
+    // At last: nobody's rows wait for a mail server.
+    keepers.tell();
     if args.named.json {
         told = writeln!(io::stdout().lock(), "{}", Value::Array(results));
     }

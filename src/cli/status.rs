@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::args::{Cli, Status};
@@ -12,6 +13,7 @@ use super::output::{complain, count, number, time};
 use super::setup::{name, setup};
 use super::{Failure, Outcome};
 use crate::domain::QueueState;
+use crate::engine::incidents::{Incident, open_in};
 use crate::engine::{Engine, EngineError};
 use crate::ledger::{ActionRow, DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
 use crate::spool::Spool;
@@ -27,6 +29,7 @@ struct Standing {
     undelivered: Vec<DeliveryRow>,
     actions: Vec<ActionRow>,
     folders: Vec<(&'static str, usize)>,
+    incidents: Vec<Incident>,
 }
 
 /// Shows every interface that was asked for.
@@ -70,6 +73,7 @@ fn look(engine: &Engine) -> Result<Standing, EngineError> {
         undelivered: Vec::new(),
         actions: Vec::new(),
         folders: Vec::new(),
+        incidents: open_in(&spool.root),
     };
     if spool.root.is_dir() {
         let refused = Spool::list(&spool.error)?;
@@ -94,7 +98,9 @@ fn exit_of(standing: &Standing) -> Exit {
     let waits = standing.totals.states.iter().any(|(state, count)| state.is_error() && *count > 0);
     let refused = standing.folders.iter().any(|(folder, count)| *folder == "error" && *count > 0);
     let failed = standing.undelivered.iter().any(|delivery| delivery.failure.is_some());
-    let exit = if waits || refused { Exit::WAITING } else { Exit::DONE };
+    // What seems over is waited for, and no reason to wake anybody.
+    let open = standing.incidents.iter().any(|one| one.calm_since.is_none());
+    let exit = if waits || refused || open { Exit::WAITING } else { Exit::DONE };
     if failed { exit.graver(Exit::DELIVERY) } else { exit }
 }
 
@@ -125,6 +131,9 @@ fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -
     for (folder, files) in standing.folders.iter().filter(|(_, files)| *files > 0) {
         writeln!(out, "  {:<12} {}", format!("{folder}/"), count(*files as u64, "file", "files"))?;
     }
+    for incident in &standing.incidents {
+        write_incident(incident, zone, out)?;
+    }
     let typed = Typed::new(cli, engine);
     for delivery in &standing.undelivered {
         write_undelivered(&typed, engine, delivery, out)?;
@@ -148,6 +157,56 @@ fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -
         writeln!(out, "  {at}  {}: {verb} {about}: {}", sign.by, sign.why)?;
     }
     Ok(())
+}
+
+fn write_incident(incident: &Incident, zone: &TimeZone, out: &mut dyn Write) -> io::Result<()> {
+    let trouble = &incident.trouble;
+    let about =
+        if trouble.about.is_empty() { String::new() } else { format!(" ({})", trouble.about) };
+    writeln!(
+        out,
+        "  {} {}  {}{about}",
+        time(incident.opened_at, zone),
+        trouble.cause.severity().word().to_uppercase(),
+        trouble.cause.title()
+    )?;
+    if let Some(since) = incident.calm_since {
+        writeln!(out, "    seems over since {}", time(since, zone))?;
+    }
+    trouble.what.lines().try_for_each(|line| writeln!(out, "    {line}"))?;
+    trouble.next.iter().try_for_each(|step| writeln!(out, "    {step}"))?;
+    for (contact, told) in &incident.told {
+        match (told.at, &told.failure) {
+            (_, Some(failure)) => writeln!(out, "    {contact} could not be told: {failure}")?,
+            (Some(at), None) => writeln!(out, "    {contact} was told at {}", time(at, zone))?,
+            (None, None) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Returns an open incident as machines read it.
+pub fn incident_json(incident: &Incident) -> Value {
+    let trouble = &incident.trouble;
+    let told: Vec<Value> = incident
+        .told
+        .iter()
+        .map(
+            |(contact, told)| json!({ "contact": contact, "at": told.at, "failure": told.failure }),
+        )
+        .collect();
+    json!({
+        "number": incident.number,
+        "cause": trouble.cause,
+        "severity": trouble.cause.severity(),
+        "about": trouble.about,
+        "what": trouble.what,
+        "next": trouble.next,
+        "count": trouble.count,
+        "opened_at": incident.opened_at,
+        "calm_since": incident.calm_since,
+        "told": told,
+    })
 }
 
 fn words(state: QueueState) -> &'static str {
@@ -195,6 +254,7 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
         "oldest_waiting": standing.totals.oldest_waiting,
         "states": states(&standing.totals),
         "folders": folders,
+        "incidents": standing.incidents.iter().map(incident_json).collect::<Vec<_>>(),
         "undelivered": standing.undelivered.iter().map(delivery_json).collect::<Vec<_>>(),
         "delivered": standing.receipts.iter().map(delivery_json).collect::<Vec<_>>(),
         "extracts": standing.extracts.iter().map(extract).collect::<Vec<_>>(),

@@ -235,7 +235,12 @@ impl Check<'_> {
 
     /// Returns where a secret is, if it is given, with its place in the file. What
     /// stands there is never shown: it may be the secret itself.
-    fn secret(&mut self, name: &str, file: Text, env: Text) -> Option<(usize, Option<Secret>)> {
+    pub(super) fn secret(
+        &mut self,
+        name: &str,
+        file: Text,
+        env: Text,
+    ) -> Option<(usize, Option<Secret>)> {
         match (file, env) {
             (None, None) => None,
             (Some(file), None) => {

@@ -8,8 +8,12 @@ use super::raw;
 use super::shape;
 use crate::domain::Scope;
 
-/// Every default with its meaning: `config/defaults.toml`.
-const DEFAULTS: &str = include_str!("../../config/defaults.toml");
+/// Every default with its meaning: `config/defaults.toml` and `config/contact.toml`.
+const DEFAULTS: &str = concat!(
+    include_str!("../../config/defaults.toml"),
+    "\n",
+    include_str!("../../config/contact.toml")
+);
 
 /// Reads and checks an interface file that lies in `folder`, where its relative
 /// paths start from.
@@ -52,6 +56,8 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let (provider_ids, npi_missing) = check.provider_ids(raw.provider_id);
     let batching = check.batching(raw.batch);
     let pickup = check.pickup(raw.pickup);
+    let contacts = check.contacts(raw.contact.unwrap_or_default());
+    let alerts = check.alerts(raw.alerts, raw.expect.unwrap_or_default());
     let project = project?;
     Some(Scope {
         interface: project.interface,
@@ -82,6 +88,8 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         npi_missing: npi_missing?,
         batching: batching?,
         pickup: pickup?,
+        contacts: contacts?,
+        alerts: alerts?,
     })
 }
 

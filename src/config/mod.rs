@@ -11,6 +11,7 @@
 mod check;
 mod check_codes;
 mod check_connectivity;
+mod check_contacts;
 mod check_events;
 mod check_extract;
 mod check_fields;

@@ -8,11 +8,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::check::{Check, open};
+use super::check::{Check, Place, open};
 use super::problem::Problem;
-use super::raw::{Number, Text};
+use super::raw::{self, Number, Text};
 use super::shape;
 use super::template;
+use crate::domain::Contact;
+
+/// What each `[[contact]]` has by default, here and in the interface files.
+const CONTACT: &str = include_str!("../../config/contact.toml");
 
 /// More than any machine has; a slip of the finger would start thousands of threads.
 const WORKERS_MAX: i64 = 1024;
@@ -30,6 +34,8 @@ pub struct Program {
     pub watch: Watching,
     /// `[serve]`.
     pub serve: Serving,
+    /// `[[contact]]`: who is told of the incidents of every interface.
+    pub contacts: Vec<Contact>,
 }
 
 /// How the page is served.
@@ -48,7 +54,7 @@ pub struct Serving {
 }
 
 /// How the daemon works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watching {
     /// How often everything is looked at, whether or not there were events.
     pub sweep: Duration,
@@ -56,6 +62,8 @@ pub struct Watching {
     pub passes: usize,
     /// How long a pass may get nowhere before it is ended.
     pub stuck: Duration,
+    /// Where metrics and health are to be had: on this machine only.
+    pub listen: Option<SocketAddr>,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +73,7 @@ struct File {
     run: Option<Spanned<Run>>,
     watch: Option<Spanned<Watch>>,
     serve: Option<Spanned<Serve>>,
+    contact: Option<Vec<Spanned<raw::Contact>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -86,6 +95,7 @@ struct Watch {
     sweep_seconds: Number,
     passes: Number,
     stuck_minutes: Number,
+    listen: Text,
 }
 
 #[derive(Default, Deserialize)]
@@ -104,7 +114,8 @@ struct Serve {
 /// # Errors
 /// Everything that is wrong with it, in the order of its lines; never an empty list.
 pub fn read(text: &str, folder: &Path) -> Result<Program, Vec<Problem>> {
-    let shape = shape::read(text, template::program_file(), &[])?;
+    let defaults = format!("{}\n{CONTACT}", template::program_file());
+    let shape = shape::read(text, &defaults, &[])?;
     let (mut check, raw) = Check::new(text, folder, shape);
     let program = assemble(&mut check, raw);
     check.finish(program)
@@ -120,12 +131,14 @@ fn assemble(check: &mut Check<'_>, raw: File) -> Option<Program> {
     let workers = check.number(place, "workers", run.workers, 0..=WORKERS_MAX);
     let watch = watch(check, raw.watch);
     let serve = serve(check, raw.serve);
+    let contacts = check.contacts(raw.contact.unwrap_or_default());
     Some(Program {
         spool: spool?,
         interfaces: interfaces?,
         workers: usize::try_from(workers?).ok()?,
         watch: watch?,
         serve: serve?,
+        contacts: contacts?,
     })
 }
 
@@ -134,11 +147,34 @@ fn watch(check: &mut Check<'_>, raw: Option<Spanned<Watch>>) -> Option<Watching>
     let sweep = check.number(place, "sweep_seconds", watch.sweep_seconds, 1..=3600);
     let passes = check.number(place, "passes", watch.passes, 1..=256);
     let stuck = check.number(place, "stuck_minutes", watch.stuck_minutes, 1..=1440);
+    let listen = listen(check, place, watch.listen);
     Some(Watching {
         sweep: Duration::from_secs(u64::try_from(sweep?).ok()?),
         passes: usize::try_from(passes?).ok()?,
         stuck: Duration::from_secs(u64::try_from(stuck?).ok()? * 60),
+        listen: listen?,
     })
+}
+
+/// What is told there names interfaces and counts, to whoever asks: so to nobody elsewhere.
+fn listen(check: &mut Check<'_>, place: Place, value: Text) -> Option<Option<SocketAddr>> {
+    let Some(value) = value else {
+        check.missing(place, "listen", "\"\"");
+        return None;
+    };
+    if value.as_ref().is_empty() {
+        return Some(None);
+    }
+    let address = value.as_ref().parse().ok().filter(|at: &SocketAddr| at.ip().is_loopback());
+    if address.is_none() {
+        let what = format!(
+            "`listen` is {:?}; write an address of this machine and a port, such as \
+             \"127.0.0.1:9187\", or \"\" for none",
+            value.as_ref()
+        );
+        check.problem(value.span().start, what);
+    }
+    address.map(Some)
 }
 
 fn serve(check: &mut Check<'_>, raw: Option<Spanned<Serve>>) -> Option<Serving> {
@@ -198,6 +234,7 @@ mod tests {
                 sweep: Duration::from_secs(30),
                 passes: 8,
                 stuck: Duration::from_secs(30 * 60),
+                listen: None,
             },
             serve: Serving {
                 listen: "127.0.0.1:8024".parse().unwrap(),
@@ -206,6 +243,7 @@ mod tests {
                 session: Duration::from_secs(12 * 3600),
                 upload_max: 2_000_000_000,
             },
+            contacts: Vec::new(),
         };
         assert_eq!(program(""), Ok(defaults.clone()));
         assert_eq!(program(template::program_file()), Ok(defaults));
@@ -219,6 +257,16 @@ mod tests {
     }
 
     #[test]
+    fn metrics_stay_on_this_machine() {
+        let read = program("[watch]\nlisten = \"127.0.0.1:9187\"").unwrap();
+        assert_eq!(read.watch.listen, Some("127.0.0.1:9187".parse().unwrap()));
+        for other in ["0.0.0.0:9187", "9187", "localhost:9187", "[::]:1"] {
+            let told = program(&format!("[watch]\nlisten = \"{other}\"")).unwrap_err();
+            assert!(told[0].starts_with("line 2: `listen` is"), "{told:?}");
+        }
+    }
+
+    #[test]
     fn every_problem_is_told_at_once_with_its_line() {
         let text = "[folders]\nspol = \"a\"\ninterfaces = \"~/a\"\n[run]\nworkers = -1\n[web]\n";
         assert_eq!(
@@ -227,7 +275,8 @@ mod tests {
                 "line 2: unknown field `spol`, expected `spool` or `interfaces`",
                 "line 3: `interfaces` begins with `~`; write the whole path",
                 "line 5: `workers` is -1; write a number from 0 to 1024",
-                "line 6: unknown field `web`, expected one of `folders`, `run`, `watch`, `serve`",
+                "line 6: unknown field `web`, expected one of `folders`, `run`, `watch`, `serve`, \
+                 `contact`",
             ]
         );
     }

@@ -44,6 +44,9 @@ pub(super) struct File {
     pub provider_id: Option<Spanned<ProviderId>>,
     pub batch: Option<Spanned<Batch>>,
     pub pickup: Option<Spanned<Pickup>>,
+    pub contact: Option<Vec<Spanned<Contact>>>,
+    pub alerts: Option<Spanned<Alerts>>,
+    pub expect: Option<Vec<Spanned<Expect>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -255,6 +258,59 @@ pub(super) struct Pickup {
     pub empty_wait_seconds: Number,
     pub done_marker: Text,
     pub disk_floor_mib: Number,
+}
+
+/// Of the program's file too.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Contact {
+    pub name: Text,
+    pub method: Text,
+    pub severity: Text,
+    pub causes: Texts,
+    pub quiet: Text,
+    pub after_minutes: Number,
+    pub timeout_seconds: Number,
+    /// From here on of mail.
+    pub host: Text,
+    pub port: Number,
+    pub security: Text,
+    pub user: Text,
+    pub password_file: Text,
+    pub password_env: Text,
+    pub sender: Text,
+    pub to: Texts,
+    /// Of mail and webhook.
+    pub ca_file: Text,
+    /// From here on of webhook.
+    pub url: Text,
+    pub bearer_file: Text,
+    pub bearer_env: Text,
+    pub hmac_file: Text,
+    pub hmac_env: Text,
+    /// Of command.
+    pub command: Texts,
+}
+
+/// Texts in a row.
+pub(super) type Texts = Option<Spanned<Vec<Spanned<String>>>>;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alerts {
+    pub rows_waiting_percent: Number,
+    pub silent_hours: Number,
+    pub volume_percent: Number,
+    pub calm_minutes: Number,
+    pub repeat_hours: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expect {
+    pub extract: Text,
+    pub by: Text,
+    pub days: Texts,
 }
 
 /// A text, or a yes or no as `true` or `false`.

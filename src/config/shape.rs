@@ -285,7 +285,8 @@ value = 5
                  `columns`, `providers`, `departments`, `wire`, `connectivity`, `endpoint`, \
                  `external_ids`, `filter`, `patients`, `events`, `fields`, `codes`, `mapping`, \
                  `appointments`, \
-                 `provider_id`, `batch`, `pickup`",
+                 `provider_id`, `batch`, `pickup`, `contact`, `alerts`, \
+                 `expect`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \
                  `practice`, `event_number`, `vendor`, `vendor_type`, `environment`, `timezone`, \

@@ -2,6 +2,7 @@
 //! what to do.
 
 use crate::domain::Again;
+use crate::secret::SecretError;
 
 /// A delivery operation that did not work. Texts name servers, paths and steps,
 /// never a patient.
@@ -152,6 +153,12 @@ pub enum DeliveryError {
     /// What we were to send could not be read here.
     #[error("cannot read what is to be sent: {0}")]
     Source(std::io::Error),
+}
+
+impl From<SecretError> for DeliveryError {
+    fn from(SecretError { place, what }: SecretError) -> DeliveryError {
+        DeliveryError::Credentials { path: place, what }
+    }
 }
 
 impl DeliveryError {

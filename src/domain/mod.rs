@@ -9,6 +9,7 @@
 //! | *batch file* | FHS .. FTS with an ADT and a SIU batch; it goes out whole |
 //! | *register* | what was told of each patient and appointment ([`Known`]) |
 //! | *fault* | why a record did not become a message ([`Fault`]) |
+//! | *incident* | something that a [`Contact`] is told of, by its [`Cause`] |
 //! | *queue* | where each message stands ([`QueueState`]) |
 //!
 //! Nothing here reads or writes anything.
@@ -16,11 +17,13 @@
 mod ack;
 mod answers;
 mod code;
+mod contact;
 mod counts;
 mod event;
 mod fault;
 mod filter;
 mod form;
+mod incident;
 mod known;
 mod layout;
 mod permission;
@@ -33,11 +36,13 @@ mod wire;
 pub use ack::{AckCode, Answer};
 pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
 pub use code::{Code, Owner};
+pub use contact::{Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook};
 pub use counts::{Counts, Note, Notes};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
+pub use incident::{Cause, Severity, Trouble};
 pub use known::{Claim, Fingerprint, Known, Status};
 pub use layout::{Cell, Id, Layout, Name};
 pub use permission::Permission;
@@ -46,8 +51,10 @@ pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
     FilePer, InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup,
-    Protocol, Provider, ProviderIds, Scope, Secret, Sftp, Target, UnmappedRule, Upload, Verify,
-    Wrappers, is_unfinished,
+    Protocol, Provider, ProviderIds, Scope, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
+    is_unfinished,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};
+
+pub use crate::secret::Secret;

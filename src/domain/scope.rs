@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
+use super::contact::{Alerts, Contact};
 use super::event::Event;
 use super::filter::Filters;
 use super::form::Form;
@@ -15,6 +16,7 @@ use super::telling::EventRules;
 use super::wire::Wire;
 use crate::codes::OwnWord;
 use crate::hl7::Path;
+use crate::secret::Secret;
 
 /// An interface's name; it names folders, so it holds letters, digits and `-` only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,6 +165,10 @@ pub struct Scope {
     pub batching: Batching,
     /// `[pickup]`.
     pub pickup: Pickup,
+    /// `[[contact]]`: who is told of this interface's incidents.
+    pub contacts: Vec<Contact>,
+    /// `[alerts]` and `[[expect]]`.
+    pub alerts: Alerts,
 }
 
 impl Scope {
@@ -424,15 +430,6 @@ pub struct Login {
     pub passphrase: Option<Secret>,
     /// Password.
     pub password: Option<Secret>,
-}
-
-/// Where a secret is to be had; never the secret itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Secret {
-    /// The first line of a file.
-    File(PathBuf),
-    /// An environment variable.
-    Env(String),
 }
 
 /// The parts of the delivery protocol that an endpoint may differ in.

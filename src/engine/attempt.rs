@@ -7,7 +7,7 @@ use std::fs::File;
 use super::doubt::Look;
 use super::error::EngineError;
 use super::pass::Engine;
-use crate::delivery::{self, Delivery, DeliveryError};
+use crate::delivery::{Delivery, DeliveryError};
 use crate::domain::{Endpoint, Upload, Verify};
 use crate::ledger::{DeliveryRow, Ledger, Receipt, Stage, Temp};
 
@@ -55,7 +55,7 @@ pub fn attempt(
 ) -> Result<(End, Receipt), Broken> {
     let there = match connection {
         Some(there) => there,
-        None => connection.insert(delivery::open(endpoint)?),
+        None => connection.insert((engine.open_delivery)(endpoint)?),
     };
     let place = there.server().place;
     let there = there.as_mut();
@@ -86,7 +86,7 @@ pub struct Attempt<'a> {
     pub ledger: &'a mut dyn Ledger,
     /// As it was before the try.
     pub row: &'a DeliveryRow,
-    /// Where this try looks ([`delivery::Server::place`]).
+    /// Where this try looks ([`crate::delivery::Server::place`]).
     pub place: String,
     pub there: &'a mut dyn Delivery,
     /// Whether this try saw its temporary file whole.

@@ -6,7 +6,6 @@
 //! A drop whose index cannot be read is named: nothing is silently left out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::error::EngineError;
 use super::message::{has_component, message_at};
@@ -73,11 +72,6 @@ impl Engine {
         let search = Search { engine: self, ledger: &ledger, query, after, limit };
         let hit = search.hit(&row, &index, locator.target, &mut States::default())?;
         Ok((hit.ok_or_else(gone)?, row))
-    }
-
-    pub(super) fn no_index(&self, drop: u64, err: &dyn fmt::Display) -> EngineError {
-        let file = self.spool.index_of(drop).display().to_string();
-        EngineError::NoIndex { file, why: err.to_string() }
     }
 }
 
@@ -202,12 +196,12 @@ impl Search<'_> {
         let Some(index) = self.open(row.number, found) else { return Ok(()) };
         let from = self.after.filter(|after| after.drop == row.number).map(|after| after.target);
         let mut before = match from {
-            Some(Target::Message(nth)) => nth,
-            Some(Target::Row(_)) => 0,
-            None => u64::MAX,
+            Some(Target::Message(nth)) if messages => nth,
+            None if messages => u64::MAX,
+            _ => 0,
         };
-        while messages {
-            let some = self.read(&index, row.number, index.messages_before(before))?;
+        loop {
+            let some = self.read(row.number, index.messages_before(before))?;
             let Some((last, _)) = some.last() else { break };
             before = *last;
             let event = self.query.event;
@@ -221,11 +215,12 @@ impl Search<'_> {
             }
         }
         let mut before = match from {
+            _ if !rows => 0,
             Some(Target::Row(nth)) => nth,
             _ => u64::MAX,
         };
-        while rows {
-            let some = self.read(&index, row.number, index.rows_before(before))?;
+        loop {
+            let some = self.read(row.number, index.rows_before(before))?;
             let Some((last, _)) = some.last() else { break };
             before = *last;
             for (nth, entry) in some {
@@ -242,7 +237,6 @@ impl Search<'_> {
 
     fn read<T>(
         &self,
-        _: &Index,
         drop: u64,
         read: Result<T, crate::index::IndexError>,
     ) -> Result<T, EngineError> {
@@ -293,7 +287,7 @@ impl Search<'_> {
         }
         let Some((batch, _)) = row.batch_of(nth) else { return Ok(false) };
         let Some(path) = self.engine.batch_file(batch)? else { return Ok(true) };
-        let entry = self.read(index, row.number, index.message(nth))?;
+        let entry = self.read(row.number, index.message(nth))?;
         let bytes = message_at(&path, entry.offset)?;
         let own = |id: &&String| has_component(&bytes, id.trim());
         // One that no field has was mapped away: then its row must have it.
@@ -417,7 +411,7 @@ impl Search<'_> {
         states: &mut States,
     ) -> Result<Hit, EngineError> {
         let target = Target::Message(nth);
-        let entry = self.read(index, row.number, index.message(nth))?;
+        let entry = self.read(row.number, index.message(nth))?;
         let damaged = || self.engine.no_index(row.number, &"does not fit its drop");
         let (batch, at) = row.batch_of(nth).ok_or_else(damaged)?;
         let number = batch.first_control + at;
@@ -446,7 +440,7 @@ impl Search<'_> {
     }
 
     fn row(&self, row: &DropRow, index: &Index, nth: u64) -> Result<Hit, EngineError> {
-        let entry = self.read(index, row.number, index.row(nth))?;
+        let entry = self.read(row.number, index.row(nth))?;
         let hit = self.placed(row, Target::Row(nth), &entry.place);
         if entry.reason == Reason::Fault
             && let Some(extract) = row.extracts.get(usize::from(entry.place.extract))

@@ -118,6 +118,11 @@ impl Engine {
         Ok(whole)
     }
 
+    pub(super) fn no_index(&self, drop: u64, err: &dyn std::fmt::Display) -> EngineError {
+        let file = self.spool.index_of(drop).display().to_string();
+        EngineError::NoIndex { file, why: err.to_string() }
+    }
+
     fn place(&self, index: &Index, locator: Locator) -> Result<Place, EngineError> {
         let read = match locator.target {
             Target::Message(nth) => index.message(nth).map(|entry| entry.place),

@@ -14,7 +14,8 @@ use super::recover::recover;
 use super::source::Progress;
 use super::tracking;
 use crate::clock::Clock;
-use crate::domain::Scope;
+use crate::delivery::{self, Delivery};
+use crate::domain::{Endpoint, Scope};
 use crate::ledger::{Ledger, Sign, Sqlite, Totals};
 use crate::spool::{Lock, Spool};
 
@@ -34,7 +35,12 @@ pub struct Engine {
     pub again: bool,
     /// Is told how far work is.
     pub progress: Arc<dyn Progress + Send>,
+    /// Opens the vendor's end; a simulation puts one of its own here.
+    pub open_delivery: Opener,
 }
+
+/// A way to open the vendor's end of an endpoint.
+pub type Opener = Arc<dyn Fn(&Endpoint) -> delivery::Result<Box<dyn Delivery>> + Send + Sync>;
 
 /// What a run did.
 #[derive(Debug, Default)]
@@ -69,7 +75,8 @@ impl Engine {
         let agreement = Agreement::new(scope)?;
         let pool = OnceLock::new();
         let (clock, again) = (Clock::System, false);
-        Ok(Engine { agreement, spool, clock, workers, pool, again, progress })
+        let open_delivery = Arc::new(delivery::open);
+        Ok(Engine { agreement, spool, clock, workers, pool, again, progress, open_delivery })
     }
 
     /// Returns the workers; a verb that only looks never starts them.

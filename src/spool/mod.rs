@@ -16,8 +16,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::disk::{self, failed};
+
+/// How often, and how many times, a lock that is held for moments is asked for.
+const BOOK_LOOK: Duration = Duration::from_millis(10);
+const BOOK_LOOKS: u32 = 500;
 
 /// The folders, and the lock.
 #[derive(Clone, Debug)]
@@ -119,6 +124,11 @@ impl Spool {
     /// Returns the file of the lock that a daemon holds as long as it watches.
     pub fn watch_lock_file(&self) -> PathBuf {
         self.root.join("watch.lock")
+    }
+
+    /// Returns the file of the book of incidents.
+    pub fn incidents(&self) -> PathBuf {
+        self.root.join("incidents.json")
     }
 
     /// Takes the lock, or returns `None` if another process has it.
@@ -231,6 +241,22 @@ fn take(path: PathBuf) -> disk::Result<Option<Lock>> {
     let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     written.map_err(failed("write", &path))?;
     Ok(Some(Lock(file)))
+}
+
+/// Takes the lock of the book of incidents beside it: for as long as a small file is read
+/// and written, so whoever has it is waited for.
+///
+/// # Errors
+/// [`disk::DiskError`], also when it is not to be had for long.
+pub fn lock_book(book: &Path) -> disk::Result<Lock> {
+    let path = book.with_extension("lock");
+    for _ in 0..BOOK_LOOKS {
+        if let Some(lock) = take(path.clone())? {
+            return Ok(lock);
+        }
+        std::thread::sleep(BOOK_LOOK);
+    }
+    Err(failed("lock", &path)(std::io::ErrorKind::WouldBlock.into()))
 }
 
 /// Returns `folder/name`, or with a number before its extension the first that is free.

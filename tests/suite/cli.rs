@@ -246,6 +246,7 @@ fn status_tells_machines_where_everything_stands() {
         "environment",
         "extracts",
         "folders",
+        "incidents",
         "interface",
         "last_drop",
         "oldest_waiting",
@@ -253,6 +254,20 @@ fn status_tells_machines_where_everything_stands() {
         "undelivered",
     ];
     assert_eq!(keys(one), wanted);
+    assert_eq!(one["incidents"][0]["cause"], "files_refused");
+    let wanted = [
+        "about",
+        "calm_since",
+        "cause",
+        "count",
+        "next",
+        "number",
+        "opened_at",
+        "severity",
+        "told",
+        "what",
+    ];
+    assert_eq!(keys(&one["incidents"][0]), wanted);
     assert_eq!(one["folders"], serde_json::json!({ "inbox": 1, "outbox": 0, "error": 1 }));
     for extract in one["extracts"].as_array().unwrap() {
         let wanted = ["batch_number", "counts", "file", "kind", "notes", "sha256", "taken_at"];

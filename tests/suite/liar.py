@@ -2,9 +2,12 @@
 
 sshd starts it as `ForceCommand python3 liar.py MODE`. It passes packets on
 (draft-ietf-secsh-filexfer-02) but for those that MODE tells it to change.
+`kills FILE` ends the process whose number stands in FILE with SIGKILL, once: before or
+after the server has done the request whose number stands behind it.
 """
 
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -19,6 +22,7 @@ server = subprocess.Popen(
     stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
 )
 renames, lock = set(), threading.Lock()
+requests = 0
 
 
 def packets(stream):
@@ -57,8 +61,23 @@ def written(packet, change):
     return packet[:at] + struct.pack(">I", len(data)) + data
 
 
+def kill(moment):
+    """Ends the victim if its moment is now; it is gone before anything goes on."""
+    victim, at, when = open(sys.argv[2]).read().split()
+    if (int(at), when) != (requests, moment):
+        return
+    try:
+        os.kill(int(victim), signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 def to_server(packet):
+    global requests
     kind, ident = packet[0], packet[1:5]
+    if mode == "kills":
+        requests += 1
+        kill("before")
     if kind == WRITE and mode == "flips":
         return written(packet, lambda data: bytes([data[0] ^ 1]) + data[1:])
     if kind == WRITE and mode in ("shortens", "shortens-and-hides-it"):
@@ -76,6 +95,8 @@ def to_server(packet):
 
 def to_client(packet):
     kind, ident = packet[0], packet[1:5]
+    if mode == "kills":
+        kill("after")
     if kind == ATTRS and mode == "shortens-and-hides-it":
         size = struct.unpack(">Q", packet[9:17])[0]
         return packet[:9] + struct.pack(">Q", size + 1) + packet[17:]

@@ -9,6 +9,7 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod alerts;
 mod audit;
 mod bad_input;
 mod browser;
@@ -24,6 +25,7 @@ mod filters;
 mod find;
 mod input;
 mod judges;
+mod kills;
 mod ledger;
 mod properties;
 mod proxy;
@@ -32,6 +34,7 @@ mod register;
 mod scope;
 mod servers;
 mod sftpd;
+mod simulate;
 mod site;
 mod tidy;
 mod validate;

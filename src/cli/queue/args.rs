@@ -26,7 +26,7 @@ pub enum QueueVerb {
     /// List the records that wait for a person, with their reasons; or close some
     Ls(List),
     /// Find messages, and rows that made none: by ID, state, reason, event, file or time
-    Search(Search),
+    Search(Box<Search>),
     /// Show one message whole: HL7, fields, source row, history. Shows patient data, and
     /// the ledger's folder keeps who looked
     Show(Show),

@@ -19,8 +19,9 @@ use crate::cli::exit::Exit;
 use crate::cli::run::exit_of;
 use crate::cli::setup;
 use crate::cli::{Failure, Outcome};
-use crate::domain::Counts;
-use crate::engine::{Engine, Progress, Summary};
+use crate::domain::{Counts, Trouble};
+use crate::engine::incidents::of_error;
+use crate::engine::{Engine, Progress, Summary, Typed};
 
 /// How often a pass says that it gets on.
 const BEAT: Duration = Duration::from_secs(1);
@@ -38,10 +39,12 @@ pub struct Order {
     pub spool: PathBuf,
     /// Threads that convert.
     pub workers: usize,
+    /// The program's file, where it was named: for commands that people can type.
+    pub config: Option<PathBuf>,
 }
 
 /// What a pass left to be done.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// When a delivery that failed may be tried again, unix seconds.
     pub again_at: Option<i64>,
@@ -51,6 +54,10 @@ pub struct Report {
     pub stopped: bool,
     /// Whether nothing was taken in, for want of room.
     pub held: bool,
+    /// Batch files that were delivered, and their bytes.
+    pub delivered: (u64, u64),
+    /// What it ended with, where it did not go through.
+    pub trouble: Option<Trouble>,
 }
 
 /// How a pass ended.
@@ -60,8 +67,10 @@ pub enum End {
     Done(Report),
     /// Another process has the interface.
     Busy,
-    /// It did not; why, as the exit codes say it.
-    Failed(String),
+    /// It did not; why, as the exit codes say it, and what people are told.
+    Failed(String, Option<Trouble>),
+    /// It broke down, or was ended; what ended it.
+    Killed(String),
 }
 
 impl Order {
@@ -148,20 +157,23 @@ fn wait(child: &Mutex<Child>) -> io::Result<ExitStatus> {
 fn end(status: io::Result<ExitStatus>, report: Option<Report>) -> End {
     let status = match status {
         Ok(status) => status,
-        Err(err) => return End::Failed(format!("its end is not known: {err}")),
+        Err(err) => return End::Killed(format!("its end is not known: {err}")),
     };
     let code = status.code().and_then(|code| u8::try_from(code).ok()).map(Exit);
     match (code, report) {
-        (Some(_), Some(report)) => End::Done(report),
+        (Some(_), Some(report)) if report.trouble.is_none() => End::Done(report),
         (Some(Exit::BUSY), None) => End::Busy,
-        (Some(exit), None) => {
+        (Some(exit), report) => {
             let known = Exit::ALL.iter().find(|(known, _)| *known == exit);
-            let words = known.map_or("it broke down; please report it", |(_, words)| words);
-            End::Failed(format!("exit {}: {words}", exit.0))
+            let trouble = report.and_then(|report| report.trouble);
+            match known {
+                Some((_, words)) => End::Failed(format!("exit {}: {words}", exit.0), trouble),
+                None => End::Killed(format!("exit {}: it broke down; please report it", exit.0)),
+            }
         }
         (None, _) => {
             let signal = status.signal().unwrap_or(0);
-            End::Failed(format!("signal {signal} ended it; what it was at goes on from there"))
+            End::Killed(format!("signal {signal} ended it; what it was at goes on from there"))
         }
     }
 }
@@ -180,13 +192,21 @@ pub fn pass() -> Outcome {
         .map_err(|err| Failure::usage(format!("`pass` is for `watch`, not for people: {err}")))?;
     let engine = order.open(Arc::new(Beat(Mutex::new(Instant::now()))))?;
     let summary = engine.run(None).map_err(|err| {
+        let trouble = of_error(&err, &Typed::at(order.config.as_deref(), &engine));
+        if trouble.is_some() {
+            let _ = say(&Report { trouble, ..Report::default() });
+        }
         let Failure { exit, text } = err.into();
         Failure { exit, text: format!("{}: {text}", engine.owner()) }
     })?;
     tell(&summary);
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(&left(&summary)).unwrap_or_default())?;
+    say(&left(&summary))?;
     Ok(exit_of(&summary))
+}
+
+/// Says to the daemon what is left to be done.
+fn say(report: &Report) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{}", serde_json::to_string(report).unwrap_or_default())
 }
 
 /// Logs what became of each extract; the rest was logged where it happened.
@@ -205,7 +225,10 @@ fn tell(summary: &Summary) {
 
 fn left(summary: &Summary) -> Report {
     let failures = summary.deliveries.iter().filter_map(|one| one.outcome.as_ref().err());
+    let receipts = summary.deliveries.iter().filter_map(|one| one.outcome.as_ref().ok());
     Report {
+        delivered: (receipts.clone().count() as u64, receipts.map(|receipt| receipt.bytes).sum()),
+        trouble: None,
         again_at: failures.clone().filter_map(|failure| failure.again_at).min(),
         unsettled: summary.unsettled,
         held: summary.held.is_some(),
@@ -244,18 +267,18 @@ mod tests {
         match end(Ok(ExitStatus::from_raw(raw)), report) {
             End::Done(_) => "done".to_string(),
             End::Busy => "busy".to_string(),
-            End::Failed(why) => why,
+            End::Failed(why, _) | End::Killed(why) => why,
         }
     }
 
     #[test]
     fn the_end_of_a_pass_is_told_in_words() {
-        let some = Some(Report::default());
-        assert_eq!(words(0, some), "done");
-        assert_eq!(words(4 << 8, some), "done", "the delivery has its own time");
+        let some = || Some(Report::default());
+        assert_eq!(words(0, some()), "done");
+        assert_eq!(words(4 << 8, some()), "done", "the delivery has its own time");
         assert_eq!(words(10 << 8, None), "busy");
         assert_eq!(words(5 << 8, None), "exit 5: this machine's disk or ledger; nothing is lost");
         assert_eq!(words(101 << 8, None), "exit 101: it broke down; please report it");
-        assert!(words(9, some).starts_with("signal 9 ended it"));
+        assert!(words(9, some()).starts_with("signal 9 ended it"));
     }
 }

@@ -11,6 +11,7 @@ mod due;
 mod job;
 mod settings;
 mod systemd;
+mod teller;
 mod wake;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use due::Next;
 use job::{End, Job};
 use settings::{Settings, Watched};
 use systemd::Systemd;
+use teller::Teller;
 use wake::{Wake, Watcher};
 
 pub use job::pass as job;
@@ -38,7 +40,9 @@ pub fn watch(cli: &Cli, args: &Args) -> Outcome {
     let mut wake = Wake::new()?;
     let settings = Settings::read(cli, &args.interfaces, None)?;
     let watcher = wake.watcher();
-    let mut watch = Watch { cli, args, settings, jobs: BTreeMap::new(), wake, watcher };
+    let teller = Teller::new(settings.everywhere.clone(), settings.spool.clone());
+    let jobs = BTreeMap::new();
+    let mut watch = Watch { cli, args, settings, jobs, wake, watcher, teller };
     watch.arm();
     watch.systemd().ready();
     log::info!("watching {}", watch.settings.watched.len());
@@ -55,6 +59,7 @@ struct Watch<'a> {
     wake: Wake,
     /// None where the system gives no events; then the sweep finds everything.
     watcher: Option<Watcher>,
+    teller: Teller,
 }
 
 impl Watch<'_> {
@@ -130,6 +135,8 @@ impl Watch<'_> {
             );
             job.kill();
         }
+        let orders = self.settings.watched.iter();
+        self.teller.sweep(orders.map(|(name, watched)| (name, &watched.order)));
     }
 
     /// Starts what is due, the longest waiting first.
@@ -161,9 +168,12 @@ impl Watch<'_> {
     fn take_ends(&mut self) {
         for (name, end) in self.wake.ends() {
             self.jobs.remove(&name);
-            if let Some(watched) = self.settings.watched.get_mut(&name) {
-                ended(&name, watched, end);
+            let Some(watched) = self.settings.watched.get_mut(&name) else { continue };
+            // What we broke off ourselves is nothing to be told.
+            if !self.wake.stop() {
+                self.teller.ended(&name, &watched.order, &end);
             }
+            ended(&name, watched, end);
         }
     }
 
@@ -173,6 +183,8 @@ impl Watch<'_> {
         match Settings::read(self.cli, &self.args.interfaces, Some(&mut self.settings)) {
             Ok(settings) => {
                 self.settings = settings;
+                let (everywhere, spool) = (&self.settings.everywhere, &self.settings.spool);
+                self.teller = Teller::new(everywhere.clone(), spool.clone());
                 // A watch ends with its watcher, so that of an interface that is gone.
                 self.watcher = self.wake.watcher();
                 self.arm();
@@ -227,7 +239,7 @@ fn ended(name: &str, watched: &mut Watched, end: End) {
             );
             watched.look_after(now, report.stopped);
         }
-        End::Failed(why) => {
+        End::Failed(why, _) | End::Killed(why) => {
             let wait = watched.due.failed(now);
             log::error!("{name}: a pass ended: {why}; again in {} s", wait.as_secs());
         }

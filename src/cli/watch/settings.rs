@@ -4,7 +4,7 @@
 //! through writing it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,9 +16,12 @@ use super::wake::Watcher;
 use crate::cli::Failure;
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
+use crate::cli::keepers::note_settings;
 use crate::cli::output::complain;
 use crate::cli::setup::{self, Setup};
 use crate::config::program::Watching;
+use crate::domain::Contact;
+use crate::engine::incidents::Keeper;
 use crate::engine::{EngineError, Silent};
 use crate::spool::{self, Glance, Lock, Spool};
 
@@ -28,6 +31,11 @@ pub struct Settings {
     pub program: Watching,
     /// The interfaces, by name.
     pub watched: BTreeMap<String, Watched>,
+    /// Who is told of the incidents of all of them.
+    pub everywhere: Arc<Vec<Contact>>,
+    /// Where all interfaces have their folders, and where it is noted whose settings cannot
+    /// be used.
+    pub spool: PathBuf,
 }
 
 /// One interface that is watched.
@@ -71,7 +79,7 @@ impl Settings {
     ) -> Result<Settings, Failure> {
         let setup = setup::setup(cli, names)?;
         let (good, bad): (Vec<_>, Vec<_>) =
-            setup.interfaces.iter().map(|path| read(&setup, path)).partition(Result::is_ok);
+            setup.interfaces.iter().map(|path| read(cli, &setup, path)).partition(Result::is_ok);
         let mut bad = bad.into_iter().filter_map(Result::err);
         let good: Vec<Good> = good.into_iter().filter_map(Result::ok).collect();
         if (old.is_some() || good.is_empty())
@@ -107,16 +115,26 @@ impl Settings {
             };
             watched.insert(good.name, now);
         }
-        Ok(Settings { program: setup.program.watch, watched })
+        let setup::Setup { program, .. } = setup;
+        let everywhere = Arc::new(program.contacts);
+        Ok(Settings { program: program.watch, watched, everywhere, spool: program.spool })
     }
 }
 
 /// Reads one interface, as far as a pass would read it.
-fn read(setup: &Setup, path: &Path) -> Result<Good, Failure> {
+fn read(cli: &Cli, setup: &Setup, path: &Path) -> Result<Good, Failure> {
+    let program = Keeper::of_program(&setup.program.spool, &setup.program.contacts);
+    let name = setup::name(path);
+    let good = compiled(cli, setup, path);
+    note_settings(&program, &name, good.as_ref().err());
+    good
+}
+
+fn compiled(cli: &Cli, setup: &Setup, path: &Path) -> Result<Good, Failure> {
     let (text, folder) = setup::text(path)?;
-    let spool = setup.program.spool.clone();
-    let order =
-        Order { file: path.to_path_buf(), folder, text, spool, workers: setup.program.workers };
+    let (spool, workers) = (setup.program.spool.clone(), setup.program.workers);
+    let (file, config) = (path.to_path_buf(), cli.config.clone());
+    let order = Order { file, folder, text, spool, workers, config };
     let name = setup::name(path);
     // All of it is compiled to see that it can be, and let go: there may be hundreds.
     let engine = order.open(Arc::new(Silent))?;

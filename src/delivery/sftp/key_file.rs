@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use super::secret::{self, unusable};
 use crate::delivery::Result;
+use crate::secret::{self, unusable};
 
 /// How the base64 of every OpenSSH private key without a passphrase begins:
 /// `openssh-key-v1`, then the name of the cipher, `none`.
@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path, has_passphrase: bool) -> Result<Key> {
     let key = recognise(&text).map_err(|what| unusable(path, &what))?;
     file.check_private()?;
     if key.is_encrypted && !has_passphrase {
-        return Err(unusable(path, "this key has a passphrase; say where the passphrase is"));
+        return Err(unusable(path, "this key has a passphrase; say where the passphrase is").into());
     }
     Ok(key)
 }

@@ -9,10 +9,11 @@ use libssh2_sys as raw;
 use ssh2::{Error, ErrorCode, KeyboardInteractivePrompt, Prompt};
 
 use super::line::Line;
-use super::secret::unusable;
-use super::{key_file, secret};
+
+use super::key_file;
 use crate::delivery::{DeliveryError, Result};
 use crate::domain::Login;
+use crate::secret::{self, unusable};
 
 const STEP: &str = "log in";
 /// The second is said of a key that is refused, and of a line that breaks meanwhile.
@@ -130,10 +131,12 @@ impl Attempt<'_> {
         match err.code() {
             code if REFUSED.contains(&code) => Ok(()),
             code if BROKEN.contains(&code) => Err(self.failed(&err)),
-            _ if key.is_encrypted => Err(unusable(path, "the passphrase does not open this key")),
+            _ if key.is_encrypted => {
+                Err(unusable(path, "the passphrase does not open this key").into())
+            }
             _ => {
                 let what = format!("this key is damaged or of an unknown kind ({})", err.message());
-                Err(unusable(path, &what))
+                Err(unusable(path, &what).into())
             }
         }
     }

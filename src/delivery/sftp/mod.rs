@@ -5,7 +5,7 @@
 //! | [`mod@line`] | the TCP connection and the SSH session, a time limit on every step |
 //! | [`host_key`] | the known_hosts file: who the server must be |
 //! | [`offer`] | what a server offers that we have nothing in common with |
-//! | [`secret`], [`key_file`] | passwords, passphrases and private keys of ours |
+//! | [`key_file`] | private keys of ours; passwords are read by [`secret`](crate::secret) |
 //! | [`trust`] | showing a server's keys to a person, and pinning one |
 //! | [`login`] | proving who we are |
 //! | [`files`] | the verbs of a [`Delivery`](super::Delivery) |
@@ -19,7 +19,6 @@ mod key_file;
 mod line;
 mod login;
 mod offer;
-mod secret;
 mod trust;
 
 use std::time::Duration;

@@ -1,21 +1,41 @@
-//! Passwords and passphrases, and the files they stand in.
+//! Passwords, passphrases and tokens: where each is to be had, and the files they stand in.
+//!
+//! A secret stands in no settings, in no error and on no command line.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-
-use crate::delivery::{DeliveryError, Result};
-use crate::domain::Secret;
+use std::path::{Path, PathBuf};
 
 /// More than any key or password; a wrong path may lead to something huge.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Where a secret is to be had; never the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The first line of a file.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+/// A secret that cannot be used; the text never holds any of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {what}")]
+pub struct SecretError {
+    /// The file or variable.
+    pub place: String,
+    /// What is wrong with it, and what to do.
+    pub what: String,
+}
+
+type Result<T> = std::result::Result<T, SecretError>;
+
 /// Returns a secret.
 ///
 /// # Errors
-/// [`DeliveryError::Credentials`], which never holds any of it.
-pub(super) fn read(secret: &Secret) -> Result<String> {
+/// [`SecretError`].
+pub fn read(secret: &Secret) -> Result<String> {
     match secret {
         Secret::File(path) => {
             let file = File::read(path)?;
@@ -33,9 +53,10 @@ pub(super) fn read(secret: &Secret) -> Result<String> {
 }
 
 /// A small text file that should be nobody else's business.
-pub(super) struct File<'a> {
+pub struct File<'a> {
     path: &'a Path,
-    pub(super) text: String,
+    /// What stands in it.
+    pub text: String,
     mode: u32,
 }
 
@@ -43,8 +64,8 @@ impl File<'_> {
     /// Reads a file, whoever else can.
     ///
     /// # Errors
-    /// [`DeliveryError::Credentials`].
-    pub(super) fn read(path: &Path) -> Result<File<'_>> {
+    /// [`SecretError`].
+    pub fn read(path: &Path) -> Result<File<'_>> {
         let failed = |err: std::io::Error| match err.kind() {
             ErrorKind::NotFound => unusable(path, "there is no such file"),
             ErrorKind::PermissionDenied => unusable(path, "we are not allowed to read it"),
@@ -61,8 +82,8 @@ impl File<'_> {
     }
 
     /// # Errors
-    /// [`DeliveryError::Credentials`] if others than its owner can read the file.
-    pub(super) fn check_private(&self) -> Result<()> {
+    /// [`SecretError`] if others than its owner can read the file.
+    pub fn check_private(&self) -> Result<()> {
         if self.mode & 0o077 == 0 {
             return Ok(());
         }
@@ -72,8 +93,8 @@ impl File<'_> {
 }
 
 /// Says what is wrong with a file or a variable.
-pub(super) fn unusable(path: &Path, what: &str) -> DeliveryError {
-    DeliveryError::Credentials { path: path.display().to_string(), what: what.to_string() }
+pub fn unusable(path: &Path, what: &str) -> SecretError {
+    SecretError { place: path.display().to_string(), what: what.to_string() }
 }
 
 #[cfg(test)]
