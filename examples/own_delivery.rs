@@ -3,10 +3,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::rc::Rc;
 
-use hl7drop::delivery::{Delivery, DeliveryError, Result, Server, conform};
+use hl7drop::delivery::{Delivery, DeliveryError, Listed, Result, Server, conform};
 use hl7drop::digest::Digest;
 
 /// Files by name. Clones are one place, as two connections to a server are.
@@ -55,6 +55,27 @@ impl Delivery for Memory {
     fn remove(&mut self, name: &str) -> Result<()> {
         self.0.borrow_mut().remove(name);
         Ok(())
+    }
+
+    fn list(&mut self) -> Result<Vec<Listed>> {
+        let files = self.0.borrow();
+        let listed = files.iter().map(|(name, content)| Listed {
+            name: name.clone(),
+            bytes: Some(content.len() as u64),
+            modified: None,
+        });
+        Ok(listed.collect())
+    }
+
+    fn fetch(&mut self, name: &str, to: &mut dyn Write, limit: u64) -> Result<u64> {
+        let files = self.0.borrow();
+        let content = files.get(name).ok_or_else(|| self.not_found(name))?;
+        let bytes = content.len() as u64;
+        if bytes > limit {
+            return Err(DeliveryError::TooLarge { path: self.path(name), limit });
+        }
+        to.write_all(content).map_err(DeliveryError::Kept)?;
+        Ok(bytes)
     }
 }
 

@@ -5,12 +5,16 @@ set -euo pipefail
 usage() {
   cat <<'TEXT'
 Usage: scripts/bench.sh [--rows N,N...] [--repeat N] [--against BINARY] [--json FILE]
+                        [--keep]
+       scripts/bench.sh --small [--keep]
 
 Builds the program, makes extracts of a practice that does not exist (kept in
 target/bench), and measures side by side, turn by turn:
 
   convert   hl7drop convert to a file
   run       hl7drop run: inbox to a folder endpoint, everything on
+  run, known     the same of the same patients with other values: the register has all
+  nothing to do  hl7drop run once more
   limit     the same transformation, fixed and tuned by hand (benches/limit.rs)
   scan      the csv crate's plain scan of the same file (examples/scan.rs)
   cp        of the batch file that convert wrote
@@ -19,13 +23,17 @@ target/bench), and measures side by side, turn by turn:
   gzip -d   of the same extract, alone
   joined    convert of the patients and of appointments, six for each ten patients
 
-and prints the medians as a table. A busy machine makes it slower, not different:
+and prints the medians as a table, and each bar of the issue with the figure of the
+last run that was kept. A busy machine makes it slower, not different:
 the ratios count.
 
   --rows N,N...     patients [default: 100000,1000000]
   --repeat N        turns of each [default: 5]
   --against BINARY  another hl7drop, an older one for example, in the same turns
   --json FILE       writes the figures there too; - is standard output, and no table
+  --keep            keeps the figures in benches/figures.json, to be committed
+  --small           convert, run and python on 5,000 rows with the debug build: fails only
+                    if one is ten times slower than kept; what the gate runs
 
 EXIT STATUS
   0  measured, and every bar held
@@ -42,6 +50,10 @@ for tool in cargo python3 gzip; do
     exit 2
   fi
 done
-cargo build --locked --release --bin hl7drop --example generate --example scan \
-  --example limit >&2
+if [[ " $* " == *" --small "* ]]; then
+  cargo build --locked --bin hl7drop --example generate >&2
+else
+  cargo build --locked --release --bin hl7drop --example generate --example scan \
+    --example limit >&2
+fi
 exec python3 scripts/bench/measure.py "$@"

@@ -8,8 +8,8 @@ Usage: scripts/check.sh
 
 Runs, in this order, and stops at the first that fails: the packages that the tests
 need, the readers that judge our output, a browser, rustfmt, clippy with every warning an error,
-the tests, the documentation with every warning an error, and the quickstart with the
-debug binary.
+the tests, the documentation with every warning an error, the quickstart with the
+debug binary, and the small benchmark, which fails only on an order of magnitude.
 
 CI=true makes the tests fail, not skip, where something they need is missing.
 
@@ -55,4 +55,5 @@ run cargo clippy --locked --all-targets -- -D warnings
 run cargo test --locked
 RUSTDOCFLAGS="-D warnings" run cargo doc --locked --no-deps --document-private-items
 run quickstart
+run scripts/bench.sh --small
 printf '\nall of it passed in %s s\n' "$SECONDS"

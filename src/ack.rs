@@ -10,6 +10,7 @@
 //! memory than one that answers three. Texts of ours name fields and codes; what the
 //! receiver wrote itself may hold patient data and is kept apart ([`Answer::said`]).
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
 use crate::domain::{AckCode, Answer};
@@ -49,23 +50,57 @@ pub enum AckError {
     Read(#[from] io::Error),
 }
 
-/// Reads a response file to its end, and tells each part of it as it comes.
-///
-/// # Errors
-/// [`AckError`]. What was told before it must be forgotten.
-pub fn read(from: &mut dyn BufRead, see: &mut dyn FnMut(Part)) -> Result<(), AckError> {
-    let mut reader = Reader { see, at: 0, file: Level::None, batch: Level::None, message: None };
-    let mut segment = Vec::new();
-    while next(from, &mut segment).map_err(|err| reader.lift(err))? {
-        reader.at += 1;
-        reader.segment(&segment)?;
+/// The parts of a response file, one after the other. After an error there is nothing
+/// more, and what came before it must be forgotten.
+pub struct Parts<R> {
+    from: R,
+    reader: Reader,
+    segment: Vec<u8>,
+    ended: bool,
+}
+
+impl<R: BufRead> Parts<R> {
+    /// Begins to read.
+    pub fn of(from: R) -> Parts<R> {
+        let (file, batch) = (Level::None, Level::None);
+        let reader = Reader { told: VecDeque::new(), at: 0, file, batch, message: None };
+        Parts { from, reader, segment: Vec::new(), ended: false }
     }
-    reader.end()
+
+    fn step(&mut self) -> Result<(), AckError> {
+        let more = next(&mut self.from, &mut self.segment);
+        if more.map_err(|err| self.reader.lift(err))? {
+            self.reader.at += 1;
+            return self.reader.segment(&self.segment);
+        }
+        self.ended = true;
+        self.reader.end()
+    }
+}
+
+impl<R: BufRead> Iterator for Parts<R> {
+    type Item = Result<Part, AckError>;
+
+    fn next(&mut self) -> Option<Result<Part, AckError>> {
+        loop {
+            if let Some(part) = self.reader.told.pop_front() {
+                return Some(Ok(part));
+            }
+            if self.ended {
+                return None;
+            }
+            if let Err(err) = self.step() {
+                self.ended = true;
+                self.reader.told.clear();
+                return Some(Err(err));
+            }
+        }
+    }
 }
 
 /// Reads the next segment that is not empty; false at the end. CR, LF and both end one,
 /// and so do the bytes that frame messages on a line (MLLP).
-fn next(from: &mut dyn BufRead, segment: &mut Vec<u8>) -> io::Result<bool> {
+fn next<R: BufRead>(from: &mut R, segment: &mut Vec<u8>) -> io::Result<bool> {
     loop {
         segment.clear();
         let mut any = false;
@@ -107,8 +142,8 @@ enum Level {
     Closed,
 }
 
-struct Reader<'a> {
-    see: &'a mut dyn FnMut(Part),
+struct Reader {
+    told: VecDeque<Part>,
     at: usize,
     file: Level,
     batch: Level,
@@ -156,7 +191,7 @@ impl Separators {
     }
 }
 
-impl Reader<'_> {
+impl Reader {
     fn damaged(&self, what: impl Into<String>) -> AckError {
         AckError::Damaged { segment: self.at, what: what.into() }
     }
@@ -191,7 +226,7 @@ impl Reader<'_> {
         }
         let separators = self.separators(segment)?;
         self.file = Level::Open(0);
-        (self.see)(Part::File(text(separators.field(segment, 12))));
+        self.told.push_back(Part::File(text(separators.field(segment, 12))));
         Ok(())
     }
 
@@ -207,7 +242,7 @@ impl Reader<'_> {
         }
         let separators = self.separators(segment)?;
         self.batch = Level::Open(0);
-        (self.see)(Part::Batch(text(separators.field(segment, 12))));
+        self.told.push_back(Part::Batch(text(separators.field(segment, 12))));
         Ok(())
     }
 
@@ -299,7 +334,7 @@ impl Reader<'_> {
             false => message.what.join("; "),
         };
         let said: String = message.said.join("; ").chars().take(SAID_CHARS_MAX).collect();
-        (self.see)(Part::Message(control_id, Answer { control: 0, code, what, said }));
+        self.told.push_back(Part::Message(control_id, Answer { control: 0, code, what, said }));
         Ok(())
     }
 
@@ -337,7 +372,7 @@ impl Reader<'_> {
         }
     }
 
-    fn end(mut self) -> Result<(), AckError> {
+    fn end(&mut self) -> Result<(), AckError> {
         self.close_message()?;
         self.at += 1;
         if self.at == 1 {
@@ -436,9 +471,8 @@ mod tests {
     use super::*;
 
     fn parts(text: &str) -> Result<Vec<Part>, String> {
-        let mut parts = Vec::new();
-        let read = read(&mut text.as_bytes(), &mut |part| parts.push(part));
-        read.map(|()| parts).map_err(|err| err.to_string())
+        let parts: Result<Vec<Part>, AckError> = Parts::of(text.as_bytes()).collect();
+        parts.map_err(|err| err.to_string())
     }
 
     fn message(control: &str, code: AckCode, what: &str, said: &str) -> Part {
@@ -573,7 +607,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes: Vec<u8>) {
-            let _ = read(&mut bytes.as_slice(), &mut |_| {});
+            let _ = Parts::of(bytes.as_slice()).count();
         }
 
         #[test]
@@ -583,7 +617,7 @@ mod tests {
             let names = ["FHS|^~\\&", "BHS|^~\\&", "MSH|^~\\&", "MSA|", "ERR|", "BTS|", "FTS|"];
             let text: String =
                 which.iter().map(|(at, more)| format!("{}{more}\r", names[*at])).collect();
-            let _ = read(&mut text.as_bytes(), &mut |_| {});
+            let _ = Parts::of(text.as_bytes()).count();
         }
     }
 }

@@ -25,15 +25,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-RELEASE = TARGET / "release"
+RELEASE = TARGET / ("debug" if "--small" in sys.argv else "release")
 WORK = TARGET / "bench"
+LAST = ROOT / "benches/figures.json"
 GOLDEN = ROOT / "tests/cases/golden-v231/interface.toml"
 PYTHON_ROWS_MAX = 100_000
 MEMORY_BAR = 64 * 2**20
 PYTHON_BAR = 10
 LIMIT_BARS = {"convert": 0.6, "run": 0.35}
+KNOWN_BAR = 0.5
 JOINED_BAR = 0.5
 GZIP_BAR = 0.9
+GROWTH_BAR = 10.5
+NOTHING_BAR = 0.05
+# The small form: rows, turns, and how much slower than its last committed figures it
+# may be. It runs in CI, beside whatever else is there, on a binary that is not optimized.
+SMALL_ROWS, SMALL_TURNS, SMALL_FACTOR = 5_000, 3, 10
 # The same clock and first numbers as the defaults of scripts/peers/convert.py.
 SETTLED = ["--clock", "2026-05-20T11:00:00", "--first-control-id", "1000001",
            "--file-number", "42"]
@@ -118,6 +125,10 @@ def extracts(rows):
     made = [RELEASE / "examples/generate", "--rows", rows, "--seed", 1,
             "--appointments", rows * 6 // 10, "--out", folder]
     subprocess.run([str(word) for word in made], check=True, stdout=subprocess.DEVNULL)
+    # The same patients with other values.
+    made[made.index("--seed") + 1] = 2
+    made[-1] = folder / "other"
+    subprocess.run([str(word) for word in made], check=True, stdout=subprocess.DEVNULL)
     with open(folder / "patients.csv.gz", "wb") as out:
         subprocess.run(["gzip", "-6", "-c", str(folder / "patients.csv")], check=True, stdout=out)
     with open(folder / "appointments.csv", newline="", encoding="utf-8") as file:
@@ -148,11 +159,18 @@ class House:
         for path in self.files:
             shutil.copyfile(path, inbox / path.name)
 
+    def build_known(self, run, files):
+        """All of it is known to the register, and other values are dropped."""
+        self.build()
+        subprocess.run([str(word) for word in run], check=True, stdout=subprocess.DEVNULL)
+        for path in files:
+            shutil.copyfile(path, self.root / "spool/golden-v231/test/inbox" / path.name)
+
     def delivered(self):
-        found = list((self.root / "interfaces/delivered").iterdir())
-        if len(found) != 1:
-            sys.exit(f"bench: run delivered {len(found)} files, not one")
-        return found[0]
+        found = sorted((self.root / "interfaces/delivered").iterdir())
+        if len(found) not in (1, 2):
+            sys.exit(f"bench: run delivered {len(found)} files")
+        return found[-1]
 
 
 def cases(rows, args):
@@ -160,6 +178,7 @@ def cases(rows, args):
     folder = extracts(rows)
     references = [folder / "providers.csv", folder / "departments.csv"]
     files = [folder / "patients.csv", *references]
+    others = [folder / "other/patients.csv"]
     batch, copy, other = WORK / "convert.hl7", WORK / "copy.hl7", WORK / "other.hl7"
     plain, limit = WORK / "plain.hl7", WORK / "limit.hl7"
     house = House(files)
@@ -167,6 +186,9 @@ def cases(rows, args):
     found = [
         convert("convert", RELEASE / "hl7drop", rows, files, batch),
         Case("run", rows, run, files, house.delivered, before=house.build),
+        Case("run, known", rows, run, others, house.delivered,
+             before=lambda: house.build_known(run, others)),
+        Case("nothing to do", 0, run, [], None, before=lambda: None),
         Case("limit", rows, [RELEASE / "examples/limit", *files, limit], files, lambda: limit),
         Case("scan", rows, [RELEASE / "examples/scan", files[0]], files[:1], None),
         Case("cp", rows, ["cp", batch, copy], [batch], lambda: copy),
@@ -192,8 +214,11 @@ def measure(group, repeat):
         for case in group:
             case.turn()
     figures = [case.figures() for case in group]
+    limit = next((one for one in figures if one["name"] == "limit"), figures[0])
     for one in figures:
         one["patients"] = group[0].rows
+        one["cores_to_limit"] = round(limit["core_seconds"] / one["core_seconds"], 3)
+        one["to_limit"] = round(limit["seconds"] / one["seconds"], 3)
         one["ratio_to_convert"] = round(figures[0]["seconds"] / one["seconds"], 3)
         one["core_ratio_to_convert"] = round(figures[0]["core_seconds"] / one["core_seconds"], 3)
     return figures
@@ -245,6 +270,20 @@ def bars(figures, rows):
             for clock, key in (("time", "seconds"), ("core time", "core_seconds")):
                 bar(f"{name} at least {least} of the limit program {at}, by {clock}",
                     group["limit"][key] / group[name][key], "", least)
+        for clock, key in (("time", "seconds"), ("core time", "core_seconds")):
+            bar(f"run with all patients known at least {KNOWN_BAR} of run {at}, by {clock}",
+                group["run"][key] / group["run, known"][key], "", KNOWN_BAR)
+            more = [one for one in figures
+                    if one["name"] == "convert" and one["patients"] == 10 * count]
+            if more:
+                times = more[0][key] / group["convert"][key]
+                found.append({"bar": f"ten times {count:,} patients at most {GROWTH_BAR} times "
+                                     f"their {clock}",
+                              "figure": f"{times:.2f}", "holds": times <= GROWTH_BAR})
+        idle = group["nothing to do"]["seconds"]
+        found.append({"bar": f"start-up of run with nothing to do under {NOTHING_BAR * 1000:.0f} "
+                             f"ms, {2 * count:,} messages in the ledger",
+                      "figure": f"{idle * 1000:.0f} ms", "holds": idle < NOTHING_BAR})
         bar(f"joined appointments at least {JOINED_BAR} of the patients' rate {at}",
             joined_rate(group), "", JOINED_BAR)
         bar(f"gzip at least {GZIP_BAR} of gzip -d {at}",
@@ -265,21 +304,26 @@ def table(report):
     where = report["machine"]
     print(f"{where['at']}, commit {where['commit']}, {where['cores']} cores ({where['cpu']}), "
           f"load {where['load_before']} before; medians, ratios by time\n")
-    print("| | rows | seconds | on the cores | rows/s | MB/s in | MB/s out | peak MiB | speed "
-          "to convert | by core time |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("| | rows | seconds | on the cores | rows/s | MB/s in | MB/s out | peak MiB | of the "
+          "limit | by core time |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for one in report["figures"]:
         print(f"| {one['name']} | {one['rows']:,} | {one['seconds']:.2f} | "
               f"{one['core_seconds']:.2f} | {one['rows_per_second']:,} | "
               f"{one['mb_in_per_second']:.0f} | {one['mb_out_per_second']:.0f} | "
-              f"{one['peak_bytes'] / 2**20:.1f} | {one['ratio_to_convert']:.2f} | "
-              f"{one['core_ratio_to_convert']:.2f} |")
+              f"{one['peak_bytes'] / 2**20:.1f} | {one['to_limit']:.2f} | "
+              f"{one['cores_to_limit']:.2f} |")
     print()
     if report["python"]:
         told = report["python"]
         print(f"Python's messages: {told['messages']:,}, other than ours: "
               f"{told['other_messages']:,}; headers and trailers: {told['around_them']}")
+    last = json.loads(LAST.read_text()) if LAST.is_file() else {"bars": []}
+    before = {bar["bar"]: bar["figure"] for bar in last["bars"]}
     for bar in report["bars"]:
-        print(f"{'holds' if bar['holds'] else 'DOES NOT HOLD'}: {bar['bar']}: {bar['figure']}")
+        was = before.get(bar["bar"])
+        was = f" (last committed: {was})" if was else ""
+        print(f"{'holds' if bar['holds'] else 'DOES NOT HOLD'}: {bar['bar']}: "
+              f"{bar['figure']}{was}")
 
 
 def arguments():
@@ -288,6 +332,8 @@ def arguments():
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--against", type=Path)
     parser.add_argument("--json")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--small", action="store_true")
     args = parser.parse_args()
     try:
         args.rows = sorted(int(rows) for rows in args.rows.split(","))
@@ -300,9 +346,37 @@ def arguments():
     return args
 
 
+def small(args):
+    """Compares with Python in the same run; fails on an order of magnitude only."""
+    folder = extracts(SMALL_ROWS)
+    files = [folder / name for name in ("patients.csv", "providers.csv", "departments.csv")]
+    batch, plain, house = WORK / "convert.hl7", WORK / "python.hl7", House(files)
+    run = [RELEASE / "hl7drop", "--config", house.root / "hl7drop.toml", "run"]
+    script = [sys.executable, ROOT / "scripts/peers/convert.py", *files]
+    group = [convert("convert", RELEASE / "hl7drop", SMALL_ROWS, files, batch),
+             Case("run", SMALL_ROWS, run, files, house.delivered, before=house.build),
+             Case("python", SMALL_ROWS, script, files, lambda: plain, stdout=plain)]
+    convert_, run_, python = measure(group, SMALL_TURNS)
+    now = {one["name"]: round(python["core_seconds"] / one["core_seconds"], 3)
+           for one in (convert_, run_)}
+    last = json.loads(LAST.read_text()) if LAST.is_file() else {"bars": []}
+    if args.keep:
+        LAST.write_text(json.dumps(last | {"small": now}, indent=1) + "\n")
+    good = True
+    for name, times in now.items():
+        least = last.get("small", {}).get(name, 0) / SMALL_FACTOR
+        good &= times >= least
+        print(f"{'holds' if times >= least else 'DOES NOT HOLD'}: {name} of a debug build is "
+              f"{times:.2f} times as fast as plain Python by core time; at least {least:.2f}")
+    shutil.rmtree(house.root, ignore_errors=True)
+    return 0 if good else 1
+
+
 def main():
     args = arguments()
     WORK.mkdir(parents=True, exist_ok=True)
+    if args.small:
+        return small(args)
     report = {"machine": machine(), "figures": [], "python": None}
     for rows in args.rows:
         group = cases(rows, args)
@@ -312,6 +386,9 @@ def main():
         if any(case.name == "python" for case in group):
             report["python"] = compare()
     report["bars"] = bars(report["figures"], args.rows)
+    if args.keep:
+        kept = json.loads(LAST.read_text()) if LAST.is_file() else {}
+        LAST.write_text(json.dumps(kept | report, indent=1) + "\n")
     if args.json == "-":
         print(json.dumps(report, indent=1))
     else:

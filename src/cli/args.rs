@@ -44,6 +44,8 @@ pub enum Verb {
     Queue(Queue),
     /// List the batch files that are not delivered; or decide about one of them
     Delivery(Delivery),
+    /// List what receivers did not acknowledge, or refused; or decide about it
+    Acks(Acks),
     /// Pin the host key of a vendor's server
     Endpoint(Endpoint),
     /// List who is told when something is wrong; or send them a test
@@ -56,6 +58,8 @@ pub enum Verb {
     Explain(Explain),
     /// Write a commented interface file and make its folders
     Init(Init),
+    /// Make the daemon a service of systemd for the user who calls this
+    Install(Install),
     /// Serve the page of the message queue, until stopped
     Serve(Serve),
     /// Manage who may use the page, and what they may do there
@@ -193,6 +197,35 @@ pub struct Decided {
     /// The cause is mended: the next run looks at the server and goes on from there
     #[arg(long, requires = "batch")]
     pub retry: bool,
+}
+
+/// `acks`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Acks {
+    /// Interfaces and output
+    #[command(flatten)]
+    pub named: Named,
+    /// How many refused messages to show at most, newest first
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u64,
+    /// Show what the receiver wrote, too (MSA-3, ERR-8): it may hold patient data
+    #[arg(long)]
+    pub texts: bool,
+    /// Close these refused messages, by the numbers that the list shows: they count as
+    /// DELETED; needs --why
+    #[arg(long, value_name = "N,N", value_delimiter = ',', requires = "why")]
+    pub close: Vec<u64>,
+    /// Nothing more is answered about this batch file: what was not refused counts as
+    /// accepted; needs --why
+    #[arg(long, value_name = "BATCH", requires = "why", conflicts_with = "close")]
+    pub acknowledged: Option<String>,
+    /// The endpoint; needed where more than one is to answer about the file
+    #[arg(long, value_name = "NAME", requires = "acknowledged")]
+    pub endpoint: Option<String>,
+    /// Why; kept in the ledger with your name and the time, so name no patient
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
 }
 
 /// `contact`.
@@ -435,4 +468,16 @@ pub struct ListUsers {
     /// Write JSON for machines
     #[arg(long)]
     pub json: bool,
+}
+
+/// `install`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Install {
+    /// For the user who calls this; for the machine see docs/service.md
+    #[arg(long)]
+    pub user: bool,
+    /// Say what would be written and run, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }

@@ -1,5 +1,6 @@
 //! The command line: verbs to functions, outcomes to exit codes.
 
+mod acks;
 mod args;
 mod check;
 mod contact;
@@ -9,6 +10,7 @@ mod endpoint;
 mod exit;
 mod explain;
 mod init;
+mod install;
 mod keepers;
 mod next;
 mod output;
@@ -122,12 +124,14 @@ pub fn main() -> ExitCode {
         Verb::Status(args) => status::status(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
+        Verb::Acks(args) => acks::acks(&cli, args),
         Verb::Contact(args) => contact::contact(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
+        Verb::Install(args) => install::install(&cli, args),
         Verb::Serve(args) => serve::serve(&cli, args),
         Verb::User(args) => user::user(&cli, args),
     };

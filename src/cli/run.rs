@@ -13,7 +13,8 @@ use super::output::{complain, count, number};
 use super::setup::{name, setup};
 use super::sign::sign;
 use crate::domain::QueueState;
-use crate::engine::{Delivered, Engine, Summary, Taken};
+use crate::engine::{Acks, Delivered, Engine, Fate, Overdue, Response, Summary, Taken};
+use crate::ledger::Failure;
 
 /// Runs every interface that was asked for; one that fails does not stop the others.
 pub fn run(cli: &Cli, args: &Run) -> Outcome {
@@ -66,11 +67,13 @@ pub fn run(cli: &Cli, args: &Run) -> Outcome {
 pub fn exit_of(summary: &Summary) -> Exit {
     let waits = summary.totals.states.iter().any(|(state, count)| state.is_error() && *count > 0);
     let refused = summary.drops.iter().any(|taken| !taken.refused.is_empty());
-    let mut exit = if waits || refused { Exit::WAITING } else { Exit::DONE };
+    let odd = summary.acks.responses.iter().any(|one| matches!(one.fate, Fate::Odd(_)));
+    let mut exit = if waits || refused || odd { Exit::WAITING } else { Exit::DONE };
     if summary.held.is_some() {
         exit = exit.graver(Exit::LOCAL);
     }
-    if summary.deliveries.iter().any(|delivered| delivered.outcome.is_err()) {
+    let unanswered = !summary.acks.overdue.is_empty() || !summary.acks.failures.is_empty();
+    if unanswered || summary.deliveries.iter().any(|delivered| delivered.outcome.is_err()) {
         exit = exit.graver(Exit::DELIVERY);
     }
     exit
@@ -93,7 +96,12 @@ fn write_summary(
     for delivered in &summary.deliveries {
         write_delivered(&typed, delivered, out)?;
     }
-    if summary.drops.is_empty() && summary.deliveries.is_empty() {
+    write_acks(&typed, &summary.acks, out)?;
+    if summary.drops.is_empty()
+        && summary.deliveries.is_empty()
+        && summary.acks.responses.is_empty()
+        && summary.acks.failures.is_empty()
+    {
         match summary.left.strangers.is_empty() && summary.left.unsettled.is_empty() {
             true => writeln!(out, "  nothing to do")?,
             false => write_left(&summary.left, out)?,
@@ -109,6 +117,42 @@ fn write_summary(
     if !waiting.is_empty() {
         writeln!(out, "  waiting for a person: {}", waiting.join(", "))?;
         writeln!(out, "  their reasons: {}", typed.queue())?;
+        if summary.rejected > 0 {
+            writeln!(out, "  refused by a receiver: {}", typed.acks())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_acks(typed: &Typed, acks: &Acks, out: &mut dyn Write) -> io::Result<()> {
+    for Response { endpoint, file, fate } in &acks.responses {
+        write!(out, "  response {file} of {endpoint}: ")?;
+        match fate {
+            Fate::Read { accepted, rejected, batches } => writeln!(
+                out,
+                "{} accepted, {} refused by name; about {}",
+                number(*accepted),
+                number(*rejected),
+                batches.join(", ")
+            )?,
+            Fate::Again => writeln!(out, "the same bytes were read before")?,
+            Fate::Odd(why) => {
+                writeln!(out, "now in responses/odd/: {why}")?;
+                writeln!(out, "    what to do: ask the vendor for a correct one")?;
+            }
+        }
+    }
+    for (endpoint, failure) in &acks.failures {
+        writeln!(out, "  no look for response files of {endpoint}: {}", failure.what)?;
+        if failure.stopped {
+            writeln!(out, "    when the cause is mended: {}", typed.run(" --retry"))?;
+        }
+    }
+    for late in &acks.overdue {
+        let messages = count(late.messages, "message", "messages");
+        let Overdue { batch, endpoint, .. } = late;
+        writeln!(out, "  NOT acknowledged in time: {batch} by {endpoint} ({messages})")?;
+        writeln!(out, "    what to do: ask the vendor; then {}", typed.acks())?;
     }
     Ok(())
 }
@@ -234,6 +278,38 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
         "held": summary.held,
         "drops": summary.drops.iter().map(taken).collect::<Vec<_>>(),
         "deliveries": summary.deliveries.iter().map(delivered).collect::<Vec<_>>(),
+        "acknowledgements": acks_json(&summary.acks),
         "states": super::status::states(&summary.totals),
+    })
+}
+
+fn acks_json(acks: &Acks) -> Value {
+    let response = |Response { endpoint, file, fate }: &Response| {
+        let mut value = json!({
+            "endpoint": endpoint, "file": file, "accepted": null, "rejected": null, "batches": [],
+            "again": matches!(fate, Fate::Again), "odd": null,
+        });
+        match fate {
+            Fate::Read { accepted, rejected, batches } => {
+                value["accepted"] = json!(accepted);
+                value["rejected"] = json!(rejected);
+                value["batches"] = json!(batches);
+            }
+            Fate::Odd(why) => value["odd"] = json!(why),
+            Fate::Again => {}
+        }
+        value
+    };
+    let failure = |(endpoint, failure): &(String, Failure)| json!({ "endpoint": endpoint, "failure": failure });
+    let overdue = |late: &Overdue| {
+        json!({
+            "batch": late.batch, "endpoint": late.endpoint, "messages": late.messages,
+            "due_at": late.due_at,
+        })
+    };
+    json!({
+        "responses": acks.responses.iter().map(response).collect::<Vec<_>>(),
+        "failures": acks.failures.iter().map(failure).collect::<Vec<_>>(),
+        "overdue": acks.overdue.iter().map(overdue).collect::<Vec<_>>(),
     })
 }

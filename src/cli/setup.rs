@@ -80,7 +80,8 @@ pub fn name(path: &Path) -> String {
     path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn program_file(cli: &Cli) -> Result<PathBuf, Failure> {
+/// Returns where the program's file is.
+pub fn program_file(cli: &Cli) -> Result<PathBuf, Failure> {
     if let Some(path) = &cli.config {
         return Ok(path.clone());
     }

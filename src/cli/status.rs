@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
+use super::acks::{awaited_json, write_awaited};
 use super::args::{Cli, Status};
 use super::delivery::write_undelivered;
 use super::exit::Exit;
@@ -14,8 +15,8 @@ use super::setup::{name, setup};
 use super::{Failure, Outcome};
 use crate::domain::QueueState;
 use crate::engine::incidents::{Incident, open_in};
-use crate::engine::{Engine, EngineError};
-use crate::ledger::{ActionRow, DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
+use crate::engine::{Engine, EngineError, overdue};
+use crate::ledger::{ActionRow, Answers, DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
 use crate::spool::Spool;
 
 /// How many extracts, receipts and decisions are shown.
@@ -27,6 +28,8 @@ struct Standing {
     extracts: Vec<ExtractRow>,
     receipts: Vec<DeliveryRow>,
     undelivered: Vec<DeliveryRow>,
+    awaited: Vec<DeliveryRow>,
+    overdue: usize,
     actions: Vec<ActionRow>,
     folders: Vec<(&'static str, usize)>,
     incidents: Vec<Incident>,
@@ -71,6 +74,8 @@ fn look(engine: &Engine) -> Result<Standing, EngineError> {
         extracts: Vec::new(),
         receipts: Vec::new(),
         undelivered: Vec::new(),
+        awaited: Vec::new(),
+        overdue: 0,
         actions: Vec::new(),
         folders: Vec::new(),
         incidents: open_in(&spool.root),
@@ -83,12 +88,17 @@ fn look(engine: &Engine) -> Result<Standing, EngineError> {
             ("outbox", Spool::list(&spool.outbox)?.len()),
             ("error", refused),
         ];
+        let odd = Spool::list(&spool.odd).unwrap_or_default();
+        let odd = odd.iter().filter(|name| !name.ends_with(".why.toml")).count();
+        standing.folders.push(("responses/odd", odd));
     }
     if let Some(ledger) = Sqlite::peek(&spool.ledger(), &engine.owner())? {
         standing.totals = ledger.totals()?;
         standing.extracts = ledger.extracts(SHOWN)?;
         standing.receipts = ledger.receipts(SHOWN)?;
         standing.undelivered = ledger.undelivered()?;
+        standing.awaited = ledger.awaited()?;
+        standing.overdue = overdue(engine, &ledger)?.len();
         standing.actions = ledger.actions(SHOWN)?;
     }
     Ok(standing)
@@ -96,8 +106,10 @@ fn look(engine: &Engine) -> Result<Standing, EngineError> {
 
 fn exit_of(standing: &Standing) -> Exit {
     let waits = standing.totals.states.iter().any(|(state, count)| state.is_error() && *count > 0);
-    let refused = standing.folders.iter().any(|(folder, count)| *folder == "error" && *count > 0);
+    let odd = |folder: &str| matches!(folder, "error" | "responses/odd");
+    let refused = standing.folders.iter().any(|(folder, count)| odd(folder) && *count > 0);
     let failed = standing.undelivered.iter().any(|delivery| delivery.failure.is_some());
+    let failed = failed || standing.overdue > 0;
     // What seems over is waited for, and no reason to wake anybody.
     let open = standing.incidents.iter().any(|one| one.calm_since.is_none());
     let exit = if waits || refused || open { Exit::WAITING } else { Exit::DONE };
@@ -138,6 +150,7 @@ fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -
     for delivery in &standing.undelivered {
         write_undelivered(&typed, engine, delivery, out)?;
     }
+    standing.awaited.iter().try_for_each(|row| write_awaited(engine, row, out))?;
     for row in &standing.extracts {
         let counts = &row.counts;
         writeln!(
@@ -214,9 +227,9 @@ fn words(state: QueueState) -> &'static str {
         QueueState::Scheduled => "held, or waiting for their time",
         QueueState::New => "promised, not yet sent",
         QueueState::Distributed => "some endpoints have them",
-        QueueState::Pending => "on their way",
+        QueueState::Pending => "on their way, or not yet acknowledged",
         QueueState::Processed => "delivered",
-        QueueState::Error => "records that wait for the practice: hl7drop queue",
+        QueueState::Error => "waiting for the practice: hl7drop queue, hl7drop acks",
         QueueState::CboError => "records that wait for billing: hl7drop queue",
         QueueState::AthenaError => "records that wait for the operator: hl7drop queue",
         QueueState::Deleted => "records that somebody closed",
@@ -256,6 +269,7 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
         "folders": folders,
         "incidents": standing.incidents.iter().map(incident_json).collect::<Vec<_>>(),
         "undelivered": standing.undelivered.iter().map(delivery_json).collect::<Vec<_>>(),
+        "awaited": standing.awaited.iter().map(|row| awaited_json(engine, row)).collect::<Vec<_>>(),
         "delivered": standing.receipts.iter().map(delivery_json).collect::<Vec<_>>(),
         "extracts": standing.extracts.iter().map(extract).collect::<Vec<_>>(),
         "actions": standing.actions.iter().map(action).collect::<Vec<_>>(),

@@ -9,6 +9,7 @@
 //! checked cannot be had.
 
 mod check;
+mod check_ack;
 mod check_codes;
 mod check_connectivity;
 mod check_contacts;

@@ -154,6 +154,13 @@ pub(super) struct Endpoint {
     pub infer_window_seconds: Number,
     pub on_inferred: Text,
     pub on_uncertain: Text,
+    pub ack: Text,
+    pub ack_folder: Text,
+    pub ack_files: Text,
+    pub ack_after: Text,
+    pub ack_renamed: Text,
+    pub ack_within_minutes: Number,
+    pub ack_poll_seconds: Number,
 }
 
 #[derive(Default, Deserialize)]

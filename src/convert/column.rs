@@ -31,7 +31,7 @@ impl Column {
 
     /// Returns the value, trimmed; empty if there is none. `""` is none: on the wire it
     /// would mean "delete what you have" (`interface.md` 3.4).
-    #[inline]
+    #[inline(always)]
     pub fn value<'a>(&self, input: &Input<'a>) -> &'a [u8] {
         let record = if self.row == 0 { Some(&input.own) } else { input.patient.as_ref() };
         let Some(record) = record else { return &[] };

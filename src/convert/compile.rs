@@ -3,8 +3,8 @@
 //!
 //! Settings a template can name: `@sending_application`, `@context_id`, `@practice`,
 //! `@receiving_application`, `@receiving_facility`, `@default_operator`,
-//! `@hl7_version`, `@processing_id`, `@clock`, `@offset`; of the event: `@message`,
-//! `@trigger`, `@structure`, `@status`, `@no_show_status`, `@reason_code`,
+//! `@hl7_version`, `@processing_id`, `@application_ack`, `@clock`, `@offset`; of the event:
+//! `@message`, `@trigger`, `@structure`, `@status`, `@no_show_status`, `@reason_code`,
 //! `@reason_text`, `@action`; of the record: `@control_id`, `@set`, `@start`, `@end`,
 //! `@charset`.
 
@@ -144,6 +144,7 @@ impl<'a> Compiler<'a> {
             ("@default_operator", scope.wire.default_operator.clone()),
             ("@hl7_version", scope.wire.hl7_version.clone()),
             ("@processing_id", scope.environment.processing_id().to_string()),
+            ("@application_ack", scope.application_ack().to_string()),
             ("@clock", String::from_utf8_lossy(&clock).into_owned()),
             ("@offset", offset),
             ("@message", telling.message.to_string()),

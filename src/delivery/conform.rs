@@ -22,6 +22,7 @@ pub fn conform(open: &mut dyn FnMut() -> Box<dyn Delivery>) {
     a_rename_moves(&mut *open());
     a_taken_name_is_not_renamed_to(&mut *open());
     a_removal_can_be_repeated(&mut *open());
+    what_is_there_is_listed_and_can_be_fetched(&mut *open());
     what_one_did_the_next_sees(open);
 }
 
@@ -118,6 +119,47 @@ fn a_removal_can_be_repeated(place: &mut dyn Delivery) {
     place.remove("gone.hl7").unwrap();
     assert_eq!(place.size("gone.hl7").unwrap(), None);
     place.remove("gone.hl7").unwrap();
+}
+
+fn what_is_there_is_listed_and_can_be_fetched(place: &mut dyn Delivery) {
+    let bytes = (1 << 20) + 3;
+    place.upload("answer.ack", &mut Pattern::of(bytes), bytes).unwrap();
+    put(place, "empty.ack", b"");
+    let listed = place.list().unwrap();
+    let size = |name: &str| listed.iter().find(|file| file.name == name).map(|file| file.bytes);
+    // A place may not tell sizes; a wrong one is worse than none.
+    assert!(matches!(size("answer.ack"), Some(None)) || size("answer.ack") == Some(Some(bytes)));
+    assert!(size("empty.ack").is_some(), "{listed:?}");
+    assert_eq!(size("absent.ack"), None);
+
+    let (digest, _) = Digest::of_reader(&mut Pattern::of(bytes)).unwrap();
+    let mut fetched = Vec::new();
+    assert_eq!(place.fetch("answer.ack", &mut fetched, bytes).unwrap(), bytes);
+    assert_eq!(Digest::of(&fetched), digest);
+    assert_eq!(place.fetch("empty.ack", &mut io::sink(), 0).unwrap(), 0);
+    let err = place.fetch("answer.ack", &mut io::sink(), bytes - 1).unwrap_err();
+    assert!(matches!(err, DeliveryError::TooLarge { .. }), "{err}");
+    let err = place.fetch("absent.ack", &mut io::sink(), 9).unwrap_err();
+    assert!(matches!(err, DeliveryError::NotFound { .. }), "{err}");
+    let err = place.fetch("answer.ack", &mut Full, bytes).unwrap_err();
+    assert!(matches!(err, DeliveryError::Kept(_)), "{err}");
+    holds(place, "empty.ack", b"");
+    place.remove("answer.ack").unwrap();
+    place.remove("empty.ack").unwrap();
+    assert!(place.list().unwrap().iter().all(|file| !file.name.ends_with(".ack")));
+}
+
+/// A disk of ours without room.
+struct Full;
+
+impl io::Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn what_one_did_the_next_sees(open: &mut dyn FnMut() -> Box<dyn Delivery>) {

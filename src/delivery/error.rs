@@ -150,6 +150,17 @@ pub enum DeliveryError {
         /// Bytes it has.
         found: u64,
     },
+    /// What is to be fetched is larger than anything that should be there.
+    #[error("{path} has more than {limit} bytes, which is no response file; it is left there")]
+    TooLarge {
+        /// Full path.
+        path: String,
+        /// Bytes that it may have.
+        limit: u64,
+    },
+    /// What was fetched could not be kept here.
+    #[error("cannot keep what was fetched: {0}")]
+    Kept(std::io::Error),
     /// What we were to send could not be read here.
     #[error("cannot read what is to be sent: {0}")]
     Source(std::io::Error),
@@ -166,9 +177,12 @@ impl DeliveryError {
     pub fn again(&self) -> Again {
         use DeliveryError::*;
         match self {
-            Unreachable { .. } | Lost { .. } | Refused { .. } | WrongSize { .. } | Source(_) => {
-                Again::Later
-            }
+            Unreachable { .. }
+            | Lost { .. }
+            | Refused { .. }
+            | WrongSize { .. }
+            | Source(_)
+            | Kept(_) => Again::Later,
             Handshake { .. }
             | HostKeyUnknown { .. }
             | HostKeyChanged { .. }
@@ -179,7 +193,8 @@ impl DeliveryError {
             | Exists { .. }
             | Denied { .. }
             | Unsupported { .. }
-            | Full { .. } => Again::Never,
+            | Full { .. }
+            | TooLarge { .. } => Again::Never,
         }
     }
 

@@ -1,12 +1,12 @@
 //! Delivery into a folder on this machine or on a mounted share.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::announced::Announced;
-use super::{Delivery, DeliveryError, Result, Server};
+use super::{Delivery, DeliveryError, Listed, Result, Server, copied};
 use crate::digest::Digest;
 use crate::disk::{self, DiskError};
 
@@ -156,6 +156,27 @@ impl Delivery for Folder {
 
     fn remove(&mut self, name: &str) -> Result<()> {
         disk::remove(&self.at(name)).map_err(self.on_disk("remove", name))
+    }
+
+    fn list(&mut self) -> Result<Vec<Listed>> {
+        let failed = |err: io::Error| self.failed("list", "", &err);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            // Taken away between the two looks.
+            let Ok(found) = entry.metadata() else { continue };
+            if let (true, Ok(name)) = (found.is_file(), entry.file_name().into_string()) {
+                let (bytes, modified) = (Some(found.len()), Some(found.mtime()));
+                files.push(Listed { name, bytes, modified });
+            }
+        }
+        Ok(files)
+    }
+
+    fn fetch(&mut self, name: &str, to: &mut dyn Write, limit: u64) -> Result<u64> {
+        let mut file = self.open_for_reading(name)?;
+        let failed = |err: &io::Error| self.failed("read", name, err);
+        copied(&mut file, to, &self.path(name), limit, &failed)
     }
 }
 

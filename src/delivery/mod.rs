@@ -16,7 +16,7 @@ pub use error::DeliveryError;
 pub use folder::Folder;
 pub use sftp::{Limits, Sftp, ShownKey, Standing, pin, shown_keys};
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use crate::digest::Digest;
 use crate::domain::{Endpoint, Method};
@@ -64,6 +64,50 @@ pub trait Delivery {
 
     /// Removes a file if it is there.
     fn remove(&mut self, name: &str) -> Result<()>;
+
+    /// Lists the plain files of the folder, in any order. Only what the vendor writes for
+    /// us is listed; to look for one name, [`Delivery::size`] costs less and is allowed more
+    /// often.
+    fn list(&mut self) -> Result<Vec<Listed>>;
+
+    /// Reads a file of at most `limit` bytes, and returns how many it had
+    /// ([`DeliveryError::TooLarge`] where there are more).
+    fn fetch(&mut self, name: &str, to: &mut dyn Write, limit: u64) -> Result<u64>;
+}
+
+/// A file in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its size, where the other end tells.
+    pub bytes: Option<u64>,
+    /// When it was changed last, unix seconds, where the other end tells.
+    pub modified: Option<i64>,
+}
+
+/// Copies what is read, up to a limit; the errors of both ends stay apart.
+fn copied(
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    path: &str,
+    limit: u64,
+    failed: &dyn Fn(&std::io::Error) -> DeliveryError,
+) -> Result<u64> {
+    let (mut block, mut bytes) = (vec![0; 256 << 10], 0);
+    loop {
+        let count = match from.read(&mut block) {
+            Ok(0) => return Ok(bytes),
+            Ok(count) => count,
+            Err(err) if err.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(err) => return Err(failed(&err)),
+        };
+        bytes += count as u64;
+        if bytes > limit {
+            return Err(DeliveryError::TooLarge { path: path.to_string(), limit });
+        }
+        to.write_all(&block[..count]).map_err(DeliveryError::Kept)?;
+    }
 }
 
 /// Opens the vendor's end: connects, checks the host key, logs in, looks for the folder.
@@ -71,7 +115,15 @@ pub trait Delivery {
 /// # Errors
 /// [`DeliveryError`]; [`DeliveryError::again`] says whether to try again later.
 pub fn open(endpoint: &Endpoint) -> Result<Box<dyn Delivery>> {
-    Ok(match &endpoint.method {
+    open_method(&endpoint.method)
+}
+
+/// As [`open`], for a place that is no endpoint: where response files are.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_method(method: &Method) -> Result<Box<dyn Delivery>> {
+    Ok(match method {
         Method::Folder(path) => Box::new(Folder::open(path)?),
         Method::Sftp(sftp) => Box::new(Sftp::open(sftp, Limits::default())?),
     })

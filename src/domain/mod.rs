@@ -19,6 +19,7 @@ mod answers;
 mod code;
 mod contact;
 mod counts;
+mod endpoint;
 mod event;
 mod fault;
 mod filter;
@@ -38,6 +39,7 @@ pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
 pub use code::{Code, Owner};
 pub use contact::{Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook};
 pub use counts::{Counts, Note, Notes};
+pub use endpoint::{Ack, Endpoint, Login, Method, OnDoubt, Protocol, Sftp, Upload, Verify};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
@@ -49,10 +51,9 @@ pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
-    Batching, CHOICES, CodeRules, DeletedPatients, Endpoint, Environment, ExternalId, ExtractKind,
-    FilePer, InterfaceName, Login, MappingRow, Method, NpiMissing, OnChange, OnDoubt, Pickup,
-    Protocol, Provider, ProviderIds, Scope, Sftp, Target, UnmappedRule, Upload, Verify, Wrappers,
-    is_unfinished,
+    Batching, CHOICES, CodeRules, DeletedPatients, Environment, ExternalId, ExtractKind, FilePer,
+    InterfaceName, MappingRow, NpiMissing, OnChange, Pickup, Provider, ProviderIds, Scope, Target,
+    UnmappedRule, Wrappers, is_unfinished,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};

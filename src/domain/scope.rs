@@ -4,11 +4,11 @@
 //! package's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
 use super::contact::{Alerts, Contact};
+use super::endpoint::Endpoint;
 use super::event::Event;
 use super::filter::Filters;
 use super::form::Form;
@@ -16,7 +16,6 @@ use super::telling::EventRules;
 use super::wire::Wire;
 use crate::codes::OwnWord;
 use crate::hl7::Path;
-use crate::secret::Secret;
 
 /// An interface's name; it names folders, so it holds letters, digits and `-` only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,6 +174,12 @@ impl Scope {
     /// Returns the endpoint of this name.
     pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.name == name)
+    }
+
+    /// Returns MSH-16, application acknowledgment type (table 0155): of errors only where
+    /// somebody acknowledges at all, since a file is read long after it was sent.
+    pub fn application_ack(&self) -> &'static str {
+        if self.endpoints.iter().any(|endpoint| endpoint.ack.is_some()) { "ER" } else { "NE" }
     }
 }
 
@@ -382,101 +387,4 @@ const UNFINISHED: &[&str] = &[".part", ".tmp", ".filepart", ".partial", ".swp", 
 pub fn is_unfinished(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     UNFINISHED.iter().any(|end| name.ends_with(end))
-}
-
-/// The vendor's end in one environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// `test` or `production`; of an `[[endpoint]]`, its name.
-    pub name: String,
-    /// How files get there.
-    pub method: Method,
-    /// What both methods have in common.
-    pub protocol: Protocol,
-}
-
-/// How files get to an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// A local or mounted folder.
-    Folder(PathBuf),
-    /// SFTP.
-    Sftp(Sftp),
-}
-
-/// An SFTP server and how to log in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sftp {
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// User name.
-    pub user: String,
-    /// How to log in; at least one of the two is given.
-    pub login: Login,
-    /// OpenSSH known_hosts file with the server's keys.
-    pub known_hosts: PathBuf,
-    /// Folder as the server writes it, used as it stands.
-    pub folder: String,
-}
-
-/// Key, password, or both.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Login {
-    /// Private key file.
-    pub key_file: Option<PathBuf>,
-    /// Its passphrase.
-    pub passphrase: Option<Secret>,
-    /// Password.
-    pub password: Option<Secret>,
-}
-
-/// The parts of the delivery protocol that an endpoint may differ in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Protocol {
-    /// Whether a file is renamed into place.
-    pub upload: Upload,
-    /// Temporary name: `{name}` is the final one, `{try}` counts the tries.
-    pub temp_name: String,
-    /// How much is compared before the rename.
-    pub verify: Verify,
-    /// True where the vendor takes files away at once, so that a file that is
-    /// gone after its rename is no surprise.
-    pub pickup_immediate: bool,
-    /// Seconds after the start of a rename in which "both names gone" proves it.
-    pub infer_window_s: i64,
-    /// What to do with such a proof.
-    pub on_inferred: OnDoubt,
-    /// What to do where nothing can be proved.
-    pub on_uncertain: OnDoubt,
-}
-
-/// How a file gets its final name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upload {
-    /// Written under a temporary name, then renamed.
-    Rename,
-    /// Written under its final name: for servers that cannot rename.
-    Direct,
-}
-
-/// How much is compared before the rename.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verify {
-    /// The size that the server tells.
-    Size,
-    /// The SHA-256 of the bytes read back.
-    Hash,
-}
-
-/// What to do when the server cannot say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnDoubt {
-    /// Go on as if delivered.
-    Accept,
-    /// Wait for a person.
-    Hold,
-    /// Send the same bytes again.
-    Resend,
 }

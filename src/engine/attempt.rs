@@ -59,6 +59,10 @@ pub fn attempt(
     };
     let place = there.server().place;
     let there = there.as_mut();
+    if let (None, Some(ack)) = (&row.wait, &endpoint.ack) {
+        // Before it can be delivered: from then on its messages await their answer.
+        ledger.await_answer(row.batch.number, &endpoint.name, ack.within_s)?;
+    }
     let mut attempt = Attempt { engine, endpoint, ledger, row, place, there, seen: false };
     let end = match (row.stage, &row.temp, row.rename_at) {
         (Stage::Verified | Stage::Uncertain, Some(temp), Some(since)) => {

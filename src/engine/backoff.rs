@@ -14,20 +14,30 @@ const MORE: i64 = 5;
 
 /// Returns when a delivery that failed at `now` is tried again, unix seconds.
 pub fn again_at(row: &DeliveryRow, now: i64) -> i64 {
-    let doubled = FIRST_S << row.failures.min(20);
+    next_try(row.failures, &row.batch.digest.to_string(), now)
+}
+
+/// Returns when something that failed at `now`, after so many failures one after the
+/// other, is tried again, unix seconds; `of` tells it from all else that may fail.
+pub fn next_try(failures: u64, of: &str, now: i64) -> i64 {
+    let doubled = FIRST_S << failures.min(20);
     let wait = doubled.min(LONGEST_S);
     // By chance enough, and the same in each test.
-    let seed = Digest::of(format!("{} {}", row.batch.digest, row.failures).as_bytes()).to_string();
+    let seed = Digest::of(format!("{of} {failures}").as_bytes()).to_string();
     let seed = i64::from_str_radix(&seed[..4], 16).unwrap_or(0);
     now + wait + wait * seed / (MORE * 0x1_0000)
 }
 
 /// Returns the failure of a delivery whose time has not come yet.
 pub fn not_yet(row: &DeliveryRow, now: i64) -> Option<&Failure> {
-    let failure = row.failure.as_ref()?;
-    let left = failure.again_at? - now;
+    row.failure.as_ref().filter(|failure| is_early(failure, now))
+}
+
+/// True before the time of the next try.
+pub fn is_early(failure: &Failure, now: i64) -> bool {
+    let left = failure.again_at.map_or(0, |at| at - now);
     // A clock that was set back would have it wait for ever.
-    (0 < left && left <= LONGEST_S + LONGEST_S / MORE).then_some(failure)
+    0 < left && left <= LONGEST_S + LONGEST_S / MORE
 }
 
 #[cfg(test)]

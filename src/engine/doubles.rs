@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::EngineError;
 use super::key::{Key, id_of};
+use super::keys::Sorted;
 use crate::domain::Layout;
 use crate::extract::{Blocks, Rows};
 
@@ -16,6 +17,17 @@ pub fn candidates(keys: &mut [Key]) -> Vec<Key> {
     let mut found: Vec<Key> = groups.filter(|group| group.len() > 1).flatten().copied().collect();
     found.sort_unstable_by_key(|key| key.offset);
     found
+}
+
+/// The same of a list that is sorted already.
+///
+/// # Errors
+/// Those of reading it, where it is on the disk.
+pub fn candidates_of(keys: &Sorted) -> Result<Vec<Key>, EngineError> {
+    let mut found = Vec::new();
+    keys.groups(&mut |group| found.extend_from_slice(group))?;
+    found.sort_unstable_by_key(|key: &Key| key.offset);
+    Ok(found)
 }
 
 /// Returns the offsets, ascending, of the candidates that do have a newer record. The

@@ -15,7 +15,7 @@ use super::agreement::{Agreement, Programs};
 use super::claims::{ClaimKey, Claims, Judged, judge};
 use super::doubles;
 use super::error::EngineError;
-use super::key::Key;
+use super::keys::{Keys, Sorted};
 use super::memory::Memory;
 use super::patients::{PatientFile, PatientIndex};
 use super::pipeline::ordered;
@@ -34,11 +34,6 @@ use crate::ledger::Register;
 
 /// Name of the plain copy of a patients extract that is compressed or no UTF-8.
 pub(super) const PLAIN: &str = ".patients.plain";
-
-/// Room for keys that is reserved at first, 48 MiB: so much comes from the kernel, page
-/// by page as it is used, and grows by moving pages. A list that grew in the heap left
-/// holes behind it, 28 MiB at a million patients and their appointments.
-const KEYS_RESERVED: usize = 1 << 21;
 
 /// Takes down what becomes of each extract.
 pub trait Journal: Send {
@@ -139,22 +134,19 @@ struct Tables {
 struct Read {
     account: Account,
     layout: Layout,
-    keys: Vec<Key>,
+    keys: Sorted,
     claims: Vec<ClaimKey>,
     withheld: Vec<u64>,
     plain: Option<Plain>,
 }
 
 impl Read {
-    /// Takes the keys of refused records away; nor is an older row to be found in their
-    /// place.
+    /// Takes refused records away from where patients are looked for; nor is an older row
+    /// to be found in their place.
     fn withhold(&mut self, older: &[u64]) {
-        let Read { keys, withheld, .. } = self;
-        if !withheld.is_empty() {
-            let out = |offset: &u64| {
-                [&*withheld, older].iter().any(|list| list.binary_search(offset).is_ok())
-            };
-            keys.retain(|key| !out(&key.offset));
+        if !self.withheld.is_empty() {
+            self.withheld.extend_from_slice(older);
+            self.withheld.sort_unstable();
         }
     }
 }
@@ -265,8 +257,7 @@ impl Conversion<'_> {
         let mut read = self.pass(source, tables, patients, joined, &survey, &mut plain)?;
         let mut again = false;
         if !survey.done {
-            // In place: a list of a million keys is 24 MB, and nobody needs its order.
-            let candidates = doubles::candidates(&mut read.keys);
+            let candidates = doubles::candidates_of(&read.keys)?;
             if !candidates.is_empty() {
                 let (layout, mut blocks) =
                     source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
@@ -331,8 +322,8 @@ impl Conversion<'_> {
                 source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
             explain(source, blocks, &renderer, wanted)?;
         }
-        let mut tally = Tally::default();
-        tally.keys.reserve(if renderer.keys { KEYS_RESERVED } else { 0 });
+        let keys = renderer.keys.then(|| Keys::new(self.scratch));
+        let mut tally = Tally { keys, ..Tally::default() };
         let writer = &mut *self.writer;
         let ended = ordered(
             self.pool,
@@ -360,6 +351,7 @@ impl Conversion<'_> {
         }
         let Tally { counts, notes, keys, claims, mut withheld } = tally;
         withheld.sort_unstable();
+        let keys = keys.map(Keys::sorted).transpose()?.unwrap_or_default();
         let account = Account { counts, notes, unknown: layout.unknown.clone() };
         Ok(Read { account, layout, keys, claims, withheld, plain: None })
     }
@@ -442,13 +434,14 @@ fn settle<T>(read: Result<T, EngineError>) -> Result<Result<T, ExtractError>, En
 fn patient_file(
     source: &Source,
     read: Read,
-) -> Result<(Account, PatientFile, Vec<Key>), EngineError> {
+) -> Result<(Account, PatientFile, Sorted), EngineError> {
     let (path, base) = match &read.plain {
         Some(plain) => (&plain.path, plain.base.unwrap_or(0)),
         None => (&source.path, 0),
     };
     let file = File::open(path).map_err(disk::failed("open", path))?;
-    Ok((read.account, PatientFile { file, base, layout: read.layout }, read.keys))
+    let Read { account, layout, keys, withheld, .. } = read;
+    Ok((account, PatientFile { file, base, layout, withheld }, keys))
 }
 
 impl Plain {

@@ -2,7 +2,9 @@
 //!
 //! Read `pass.rs` first: it is the whole story in forty lines.
 
+mod acks;
 mod agreement;
+mod ahead;
 mod attempt;
 mod backoff;
 pub mod check;
@@ -20,6 +22,7 @@ mod find;
 pub mod incidents;
 mod intake;
 mod key;
+mod keys;
 mod memory;
 mod message;
 mod next;
@@ -30,10 +33,12 @@ mod patients;
 mod pipeline;
 mod probe;
 mod query;
+mod reading;
 mod recover;
 mod reference;
 mod reindex;
 mod render;
+mod rendered;
 pub mod selfcheck;
 mod source;
 mod survey;
@@ -45,6 +50,7 @@ mod upload;
 mod views;
 mod writer;
 
+pub use acks::{Acks, Fate, Overdue, Response, overdue};
 pub use agreement::{Agreement, Programs};
 pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};

@@ -42,6 +42,11 @@ impl Typed {
         format!("{} queue {}", self.program, self.interface)
     }
 
+    /// Returns the command that lists what was not acknowledged.
+    pub fn acks(&self) -> String {
+        format!("{} acks {}", self.program, self.interface)
+    }
+
     /// Returns the command that shows where everything stands.
     pub fn status(&self) -> String {
         format!("{} status {}", self.program, self.interface)

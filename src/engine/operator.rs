@@ -5,7 +5,7 @@
 
 use super::error::EngineError;
 use super::pass::Engine;
-use crate::ledger::{Closing, Decision, DeliveryRow, Ledger, Sign};
+use crate::ledger::{Answers, Closing, Decision, DeliveryRow, Ledger, Sign};
 
 impl Engine {
     /// Records what was decided about a batch that is not delivered yet; `endpoint`
@@ -48,6 +48,47 @@ impl Engine {
         match ledger.close_faults(which, sign)? {
             0 => Err(nothing()),
             closed => Ok(closed),
+        }
+    }
+
+    /// Closes messages that a receiver refused, by their control numbers. Returns how many.
+    ///
+    /// # Errors
+    /// [`EngineError::NothingWaits`], and what ends a pass.
+    pub fn close_rejected(&self, controls: &[u64], sign: &Sign) -> Result<u64, EngineError> {
+        let what = "one of these messages".to_string();
+        let nothing = || EngineError::NothingWaits { what: what.clone() };
+        let (_lock, mut ledger) = self.locked_ledger()?.ok_or_else(nothing)?;
+        match ledger.close_rejected(controls, sign)? {
+            0 => Err(nothing()),
+            closed => Ok(closed),
+        }
+    }
+
+    /// Ends the wait for the acknowledgement of a batch; `endpoint` must be named where
+    /// more than one is to answer.
+    ///
+    /// # Errors
+    /// [`EngineError::NothingWaits`], [`EngineError::WhichEndpoint`], and what ends a pass.
+    pub fn end_wait(
+        &self,
+        batch: &str,
+        endpoint: Option<&str>,
+        sign: &Sign,
+    ) -> Result<(), EngineError> {
+        let nothing = || EngineError::NothingWaits { what: format!("batch {batch}") };
+        let (_lock, mut ledger) = self.locked_ledger()?.ok_or_else(nothing)?;
+        let mut rows = ledger.awaited()?;
+        rows.retain(|row| row.batch.name == batch);
+        rows.retain(|row| endpoint.is_none_or(|endpoint| row.endpoint == endpoint));
+        match rows.as_slice() {
+            [] => Err(nothing()),
+            [row] => Ok(ledger.end_wait(row.batch.number, &row.endpoint, sign)?),
+            rows => {
+                let endpoints: Vec<&str> = rows.iter().map(|row| row.endpoint.as_str()).collect();
+                let (batch, endpoints) = (batch.to_string(), endpoints.join(", "));
+                Err(EngineError::WhichEndpoint { batch, endpoints })
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use std::os::unix::fs::FileExt;
 use super::doubles;
 use super::error::EngineError;
 use super::key::{Key, first_value, id_of};
+use super::keys::Sorted;
 use super::patients::{PatientFile, PatientIndex};
 use crate::convert::{Detector, Finding, Input};
 use crate::domain::{Kind, Known, Layout, Status};
@@ -169,8 +170,8 @@ impl Plan {
         register: Option<&mut dyn Register>,
         (text, base): (File, u64),
     ) -> Result<Plan, EngineError> {
-        let file = PatientFile { file: text, base, layout: layout.clone() };
-        let index = PatientIndex::new(vec![(file, keys)]);
+        let file = PatientFile { file: text, base, layout: layout.clone(), withheld: Vec::new() };
+        let index = PatientIndex::new(vec![(file, Sorted::of(keys))]);
         let mut plan = (Vec::new(), HashMap::new());
         {
             let register = register.map(|register| &*register);
@@ -179,7 +180,7 @@ impl Plan {
                 if older.binary_search(&from.offset).is_ok() {
                     continue;
                 }
-                let Some((record, place)) = finder.place(&to) else { continue };
+                let Some((record, place)) = finder.place(&to)? else { continue };
                 let found = detector.find(Input { own: record, patient: None });
                 let known =
                     register.map(|known| known.known(Kind::Appointment, &to)).transpose()?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::acks::{self, Acks};
 use super::agreement::Agreement;
 use super::deliver::{self, Delivered};
 use super::error::EngineError;
@@ -16,7 +17,7 @@ use super::tracking;
 use crate::clock::Clock;
 use crate::delivery::{self, Delivery};
 use crate::domain::{Endpoint, Scope};
-use crate::ledger::{Ledger, Sign, Sqlite, Totals};
+use crate::ledger::{Answers, Ledger, Sign, Sqlite, Totals};
 use crate::spool::{Lock, Spool};
 
 /// One interface, opened: everything a pass needs, nothing global.
@@ -55,6 +56,10 @@ pub struct Summary {
     pub unsettled: bool,
     /// Why nothing was taken in at last, and what to do.
     pub held: Option<String>,
+    /// What was found of acknowledgements.
+    pub acks: Acks,
+    /// Whether messages wait that a receiver refused: 1 or 0.
+    pub rejected: u64,
     /// Where all messages stand now.
     pub totals: Totals,
 }
@@ -135,6 +140,8 @@ impl Engine {
                 break;
             }
         }
+        summary.acks = acks::collect(self, &mut ledger)?;
+        summary.rejected = ledger.rejected(1)?.len() as u64;
         summary.totals = ledger.totals()?;
         Ok(summary)
     }

@@ -1,13 +1,16 @@
 //! The patients of one drop, found again by ID for their appointments.
 //!
-//! Memory is 24 bytes a patient; the records themselves stay on the disk and are
-//! read where they stand (a compressed extract is laid beside itself in plain form).
+//! The records themselves stay on the disk and are read where they stand (a compressed
+//! extract is laid beside itself in plain form); of where that is `keys.rs` keeps half a
+//! million in memory, and the others on the disk too.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
+use super::error::EngineError;
 use super::key::{Key, hash, id_of};
+use super::keys::Sorted;
 use crate::domain::{Layout, Values};
 use crate::extract::{Limits, Places};
 
@@ -19,23 +22,21 @@ pub struct PatientFile {
     pub base: u64,
     /// Its header.
     pub layout: Layout,
+    /// Records that are not to be found, by offset, ascending.
+    pub withheld: Vec<u64>,
 }
 
 /// All patients of a drop.
 pub struct PatientIndex {
-    files: Vec<PatientFile>,
-    /// Sorted by hash, then oldest first. The place of a key's file stands in the
-    /// upper bits of its offset: a million patients are 24 MB so, and would be 32.
-    keys: Vec<Key>,
+    files: Vec<(PatientFile, Sorted)>,
 }
-
-/// Bits of an offset; no extract has 256 TiB, and no drop 65,536 patients extracts.
-const OFFSET_BITS: u32 = 48;
 
 /// Finds patients for one worker: it has a parser and a buffer of its own.
 pub struct Finder<'a> {
-    keys: &'a [Key],
-    files: Vec<(u64, Places<'a, Window<'a>>)>,
+    files: Vec<(&'a PatientFile, &'a Sorted, Places<'a, Window<'a>>)>,
+    /// Keys that were found, with the file of each.
+    found: Vec<(Key, usize)>,
+    keys: Vec<Key>,
 }
 
 /// A file shared by the workers, each with a place of its own in it.
@@ -48,68 +49,70 @@ struct Window<'a> {
 
 impl PatientIndex {
     /// Indexes the files, each with the keys of its records.
-    pub fn new(files: Vec<(PatientFile, Vec<Key>)>) -> PatientIndex {
-        let mut keys = Vec::new();
-        let mut kept = Vec::new();
-        for (at, (file, mut own)) in files.into_iter().enumerate() {
-            own.iter_mut().for_each(|key| key.offset |= (at as u64) << OFFSET_BITS);
-            // One extract is the rule, and its list is taken as it is.
-            if keys.is_empty() {
-                keys = own;
-            } else {
-                keys.append(&mut own);
-            }
-            kept.push(file);
-        }
-        keys.sort_unstable();
-        PatientIndex { files: kept, keys }
+    pub fn new(files: Vec<(PatientFile, Sorted)>) -> PatientIndex {
+        PatientIndex { files }
     }
 
     /// Returns the headers of its files.
     pub fn layouts(&self) -> impl Iterator<Item = &Layout> {
-        self.files.iter().map(|file| &file.layout)
+        self.files.iter().map(|(file, _)| &file.layout)
     }
 
     /// Returns its first file, when nothing is to be found any more.
     pub fn into_first(self) -> Option<PatientFile> {
-        self.files.into_iter().next()
+        self.files.into_iter().next().map(|(file, _)| file)
     }
 
     /// Returns a finder; one serves many look-ups.
     pub fn finder(&self) -> Finder<'_> {
-        let files = self.files.iter().map(|PatientFile { file, base, layout }| {
-            (*base, Places::new(Window { file, at: 0, end: 0 }, layout))
+        let files = self.files.iter().map(|(file, keys)| {
+            let window = Window { file: &file.file, at: 0, end: 0 };
+            (file, keys, Places::new(window, &file.layout))
         });
-        Finder { keys: &self.keys, files: files.collect() }
+        Finder { files: files.collect(), found: Vec::new(), keys: Vec::new() }
     }
 }
 
 impl Finder<'_> {
     /// Returns the newest record of a patient that can be read, and which of the files
     /// it is in.
-    pub fn find(&mut self, id: &[u8]) -> Option<(Values<'_>, usize)> {
-        let (file, _) = self.locate(id)?;
-        Some((self.files[file].1.record(), file))
+    ///
+    /// # Errors
+    /// Those of reading where it stands.
+    pub fn find(&mut self, id: &[u8]) -> Result<Option<(Values<'_>, usize)>, EngineError> {
+        let found = self.locate(id)?;
+        Ok(found.map(|(file, _)| (self.files[file].2.record(), file)))
     }
 
     /// Returns the newest record of an ID that can be read, and where it begins.
-    pub fn place(&mut self, id: &[u8]) -> Option<(Values<'_>, u64)> {
-        let (file, place) = self.locate(id)?;
-        Some((self.files[file].1.record(), place))
+    ///
+    /// # Errors
+    /// As [`Finder::find`].
+    pub fn place(&mut self, id: &[u8]) -> Result<Option<(Values<'_>, u64)>, EngineError> {
+        let found = self.locate(id)?;
+        Ok(found.map(|(file, place)| (self.files[file].2.record(), place)))
     }
 
-    fn locate(&mut self, id: &[u8]) -> Option<(usize, u64)> {
-        let hash = hash(id);
-        let end = self.keys.partition_point(|key| key.hash <= hash);
-        let newest_first = self.keys[..end].iter().rev();
-        newest_first.take_while(|key| key.hash == hash).find_map(|key| {
-            let file = usize::try_from(key.offset >> OFFSET_BITS).ok()?;
-            let (base, places) = self.files.get_mut(file)?;
-            let place = key.offset & ((1 << OFFSET_BITS) - 1);
-            let good = places.read(place.checked_sub(*base)?)
+    fn locate(&mut self, id: &[u8]) -> Result<Option<(usize, u64)>, EngineError> {
+        let (hash, found, keys) = (hash(id), &mut self.found, &mut self.keys);
+        found.clear();
+        for (number, (_, sorted, _)) in self.files.iter().enumerate() {
+            keys.clear();
+            sorted.find(hash, keys)?;
+            found.extend(keys.iter().map(|key| (*key, number)));
+        }
+        // Of two files the second counts where neither is newer.
+        found.sort_unstable_by_key(|(key, file)| (key.when, *file, key.offset));
+        for (Key { offset, .. }, number) in found.iter().rev() {
+            let (file, _, places) = &mut self.files[*number];
+            let good = file.withheld.binary_search(offset).is_err()
+                && offset.checked_sub(file.base).is_some_and(|place| places.read(place))
                 && id_of(places.layout(), places.record()) == id;
-            good.then_some((file, place))
-        })
+            if good {
+                return Ok(Some((*number, *offset)));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use rayon::ThreadPool;
 
 use super::EngineError;
-use super::render::Rendered;
+use super::rendered::Rendered;
 use crate::extract::{Block, Blocks};
 
 /// Blocks under way for each worker: one being rendered, one waiting, and some

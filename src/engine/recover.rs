@@ -11,7 +11,7 @@
 //! | in `outbox`, not in the ledger | not ours to send | the pass ends |
 //! | in the ledger, not delivered, no file | lost by others | the pass ends |
 //! | in `sent`, not in the ledger, or not delivered there | an older ledger was put back | the pass ends |
-//! | `.patients.plain` | a copy for one drop | removed |
+//! | `.patients.plain`, `.keys.runs`, `.keys.sorted` | a copy, and lists, for one drop | removed |
 //! | in `index`, of a drop that is not in the ledger | never promised | removed |
 //! | a drop in the ledger without its index, or a damaged one | taken away by others | made anew |
 
@@ -30,7 +30,9 @@ use crate::spool::Spool;
 /// What ends a pass.
 pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> {
     let spool = &engine.spool;
-    disk::remove(&spool.processing.join(super::drop::PLAIN))?;
+    for name in [super::drop::PLAIN].into_iter().chain(super::keys::NAMES) {
+        disk::remove(&spool.processing.join(name))?;
+    }
     for name in Spool::list(&spool.staged)? {
         let staged = spool.staged.join(&name);
         if ledger.batch(&name)?.is_some() {

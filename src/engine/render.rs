@@ -6,16 +6,15 @@ use std::sync::Arc;
 use super::agreement::Programs;
 use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
-use super::key::{Key, first_value, id_cells, id_of, key};
+use super::key::{first_value, id_cells, id_of, key};
 use super::memory::Memory;
-use super::order::{Link, Plan};
+use super::order::Plan;
 use super::patients::{Finder, PatientIndex};
-use super::selfcheck::{Checked, Number, SelfCheck};
-use super::track::{Tracker, Tracks};
+use super::rendered::{Refused, Rendered};
+use super::selfcheck::{Number, SelfCheck};
+use super::track::Tracker;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
-use crate::domain::{
-    Code, Counts, Event, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
-};
+use crate::domain::{Code, Event, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status};
 use crate::extract::{Block, Row, Rows};
 use crate::hl7::Path;
 use crate::validate::Agreed;
@@ -52,75 +51,6 @@ pub struct Renderer<'a> {
     pub judged: &'a Judged,
     /// Which IDs a record is found by, where there is an index.
     pub tracker: Option<Tracker>,
-}
-
-/// What became of a block.
-#[derive(Default)]
-pub struct Rendered {
-    /// The messages.
-    pub output: Output,
-    /// The account.
-    pub counts: Counts,
-    /// Refused records.
-    pub faults: Vec<Refused>,
-    /// Where each record with an ID stands.
-    pub keys: Vec<Key>,
-    /// Cancelled appointments that were moved, where somebody looks for them.
-    pub links: Vec<Link>,
-    /// Where each external ID stands.
-    pub claims: Vec<ClaimKey>,
-    /// Records refused for an external ID, by offset: no appointment may have them.
-    pub withheld: Vec<u64>,
-    /// What the messages were found to be.
-    pub checked: Checked,
-    /// What the register is to know from now on: entries, one after the other.
-    pub entries: Vec<u8>,
-    /// What became of which record, for the index.
-    pub tracks: Tracks,
-    /// What ends the pass; nothing else of the block counts then.
-    pub broken: Option<EngineError>,
-}
-
-/// A record that did not become a message.
-pub struct Refused {
-    /// Why.
-    pub refusal: Refusal,
-    /// Which record.
-    pub number: Number,
-    /// Its line in the file.
-    pub line: u64,
-    /// Its text as it was dropped.
-    pub source: String,
-}
-
-impl Rendered {
-    /// Makes it empty and keeps its buffers.
-    pub fn clear(&mut self) {
-        let Rendered {
-            output,
-            counts,
-            faults,
-            keys,
-            links,
-            claims,
-            withheld,
-            checked,
-            entries,
-            tracks,
-            broken,
-        } = self;
-        tracks.clear();
-        *checked = Checked::default();
-        output.clear();
-        *counts = Counts::default();
-        faults.clear();
-        keys.clear();
-        links.clear();
-        claims.clear();
-        withheld.clear();
-        entries.clear();
-        *broken = None;
-    }
 }
 
 /// What a worker has while it renders one block.
@@ -448,7 +378,8 @@ impl Renderer<'_> {
         }
         let id = first_value(self.layout.cells("patientid"), input.own);
         if let Some((_, programs)) = self.patients
-            && let Some((patient, file)) = worker.finder.as_mut().and_then(|one| one.find(id))
+            && let Some(finder) = &mut worker.finder
+            && let Some((patient, file)) = finder.find(id)?
             && let Some(programs) = programs.get(file)
         {
             return Ok(then(programs, Input { own: input.own, patient: Some(patient) })?);

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::OFlags;
 
+use super::ahead::Ahead;
 use super::error::EngineError;
 use crate::digest::Digest;
 use crate::domain::{ExtractKind, Layout};
@@ -112,7 +113,11 @@ impl Source {
         progress: Option<Arc<dyn Progress + Send>>,
     ) -> Result<(Layout, Blocks), ExtractError> {
         let open = |progress| {
-            let text = self.text(reading, progress)?;
+            let mut text = self.text(reading, progress)?;
+            if !text.is_file() {
+                let ahead = Ahead::of(text.reader).map_err(ExtractError::Read)?;
+                text.reader = Box::new(ahead);
+            }
             Blocks::open(text, reading, self.kind, Limits::default())
         };
         let (header, blocks) = open(progress)?;

@@ -3,8 +3,8 @@
 use super::claims::ClaimKey;
 use super::drop::{Journal, fault};
 use super::error::EngineError;
-use super::key::Key;
-use super::render::Rendered;
+use super::keys::Keys;
+use super::rendered::Rendered;
 use super::source::Source;
 use crate::domain::{Counts, Notes};
 
@@ -16,7 +16,7 @@ pub struct Tally {
     /// What was noticed.
     pub notes: Notes,
     /// Where each record stands, if that is wanted.
-    pub keys: Vec<Key>,
+    pub keys: Option<Keys>,
     /// Where each external ID stands.
     pub claims: Vec<ClaimKey>,
     /// Records refused for an external ID, by offset.
@@ -45,7 +45,9 @@ impl Tally {
         rendered.checked.settle(source, self.counts.rows, &mut self.notes)?;
         self.counts.add(&rendered.counts);
         self.notes.add(&rendered.output.notes);
-        self.keys.extend_from_slice(&rendered.keys);
+        if let Some(keys) = &mut self.keys {
+            keys.add(&rendered.keys)?;
+        }
         self.claims.extend_from_slice(&rendered.claims);
         self.withheld.extend_from_slice(&rendered.withheld);
         match journal.register() {

@@ -2,7 +2,8 @@
 //! of the drop. A few numbers a record; what is not looked for costs nothing here.
 
 use super::key::{first_value, id_cells};
-use super::render::{Became, Rendered, Renderer, Worker};
+use super::render::{Became, Renderer, Worker};
+use super::rendered::Rendered;
 use super::selfcheck::Number;
 use crate::convert::Input;
 use crate::disk;

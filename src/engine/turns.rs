@@ -4,7 +4,8 @@
 use super::error::EngineError;
 use super::key::{id_cells, key};
 use super::order::{Link, Plan, Turn};
-use super::render::{Rendered, Renderer, Stop, Worker};
+use super::render::{Renderer, Stop, Worker};
+use super::rendered::Rendered;
 use super::selfcheck::Number;
 use crate::convert::{Detector, Output};
 use crate::domain::Layout;

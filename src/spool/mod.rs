@@ -45,6 +45,10 @@ pub struct Spool {
     pub error: PathBuf,
     /// The reference extracts in force.
     pub reference: PathBuf,
+    /// Response files of the vendor: those that were read, by day.
+    pub responses: PathBuf,
+    /// Response files that could not be used, each with its why-file.
+    pub odd: PathBuf,
     /// Where each message stands: an index for each drop.
     pub index: PathBuf,
 }
@@ -66,12 +70,14 @@ impl Spool {
             archive: root.join("archive"),
             error: root.join("error"),
             reference: root.join("reference"),
+            responses: root.join("responses"),
+            odd: root.join("responses/odd"),
             index: root.join("index"),
         }
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 10] {
+    pub fn folders(&self) -> [&Path; 12] {
         [
             &self.root,
             &self.inbox,
@@ -82,6 +88,8 @@ impl Spool {
             &self.archive,
             &self.error,
             &self.reference,
+            &self.responses,
+            &self.odd,
             &self.index,
         ]
     }

@@ -30,13 +30,37 @@ impl Spool {
     /// # Errors
     /// [`disk::DiskError`].
     pub fn shelve_error(&self, file: &Path, why: &str) -> disk::Result<PathBuf> {
-        let to = free_name(&self.error, &name_of(file));
-        let mut why_file = to.clone().into_os_string();
-        why_file.push(".why.toml");
-        disk::write(Path::new(&why_file), why.as_bytes())?;
+        with_why(file, &self.error, &name_of(file), why)
+    }
+
+    /// Puts a response file that was read on its shelf, under the name it had.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn shelve_response(&self, file: &Path, name: &str, day: &str) -> disk::Result<PathBuf> {
+        let folder = self.responses.join(day);
+        disk::folder(&folder)?;
+        let to = free_name(&folder, name);
         disk::shift(file, &to)?;
         Ok(to)
     }
+
+    /// Puts a response file that cannot be used into `responses/odd/`, its why-file first.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn shelve_odd(&self, file: &Path, name: &str, why: &str) -> disk::Result<PathBuf> {
+        with_why(file, &self.odd, name, why)
+    }
+}
+
+fn with_why(file: &Path, folder: &Path, name: &str, why: &str) -> disk::Result<PathBuf> {
+    let to = free_name(folder, name);
+    let mut why_file = to.clone().into_os_string();
+    why_file.push(".why.toml");
+    disk::write(Path::new(&why_file), why.as_bytes())?;
+    disk::shift(file, &to)?;
+    Ok(to)
 }
 
 fn shelve(file: &Path, folder: &Path) -> disk::Result<PathBuf> {

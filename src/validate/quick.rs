@@ -60,7 +60,7 @@ impl Quick {
         let mut header: Option<usize> = None;
         self.order.clear();
         while let Some(end) = memchr::memchr(b'\r', rest) {
-            let segment = &rest[..end];
+            let (text, segment) = (rest, &rest[..end]);
             rest = &rest[end + 1..];
             known.segments += 1;
             if segment.starts_with(b"MSH") {
@@ -71,7 +71,7 @@ impl Quick {
                 self.order.clear();
             } else {
                 self.order.push(part_of_order(segment)?);
-                known.long += check(segment, &self.headers[header?], &mut self.segments)?;
+                known.long += check(text, end, &self.headers[header?], &mut self.segments)?;
             }
         }
         (rest.is_empty() && self.knows_order(header?)).then_some(known)
@@ -149,7 +149,13 @@ fn hash(order: &[u64]) -> usize {
 }
 
 /// Says how much of a segment is too long, where nothing else is wrong in it.
-fn check(segment: &[u8], header: &Header, segments: &mut Vec<(Box<[u8]>, u64)>) -> Option<u64> {
+fn check(
+    text: &[u8],
+    end: usize,
+    header: &Header,
+    segments: &mut Vec<(Box<[u8]>, u64)>,
+) -> Option<u64> {
+    let segment = &text[..end];
     let name: [u8; 3] = segment.get(..3)?.try_into().ok()?;
     if segment.get(3) != Some(&b'|') {
         return None;
@@ -166,22 +172,24 @@ fn check(segment: &[u8], header: &Header, segments: &mut Vec<(Box<[u8]>, u64)>) 
         after.first().is_none_or(|byte| *byte == b'|').then_some(())?;
     }
     let parts = header.version.segment(name)?;
-    let mut walk = Walk::new(header.version, &parts.quick, segment);
-    if !walk.run() || !walk.is_whole() {
+    let unusual = unusual(&segment[4..]);
+    if unusual & 1 != 0 {
         return None;
     }
+    let walk = Walk { version: header.version, text, end, at: 4, long: 0 };
+    let long = walk.run(&parts.quick)?;
     // What is not ASCII needs the message's own character set.
-    if walk.high {
+    if unusual != 0 {
         let good = header.charset == Charset::Utf8 && std::str::from_utf8(segment).is_ok();
-        return good.then_some(walk.long);
+        return good.then_some(long);
     }
     if let Some(slot) = slot {
         if segments.is_empty() {
             segments.resize(SEGMENTS, Default::default());
         }
-        segments[slot] = (segment.into(), walk.long);
+        segments[slot] = (segment.into(), long);
     }
-    Some(walk.long)
+    Some(long)
 }
 
 /// Two headers can have one segment, but not two versions: a file has one.
@@ -209,12 +217,12 @@ const fn zeros(word: u64) -> u64 {
     !(((word & every(0x7f)) + every(0x7f)) | word | every(0x7f))
 }
 
-fn least_of(least: u8, byte: &u8) -> u8 {
-    least.min(*byte)
-}
-
-fn most_of(most: u8, byte: &u8) -> u8 {
-    most.max(*byte)
+/// Returns bit 0 if a byte stands in no value of ours, and bit 7 if one is not ASCII. No
+/// way out early, so that it is done sixteen bytes at a time.
+fn unusual(bytes: &[u8]) -> u8 {
+    // Nothing of ours has subcomponents.
+    let bad = |byte: u8| u8::from((byte < 0x20) | (byte == 0x7f) | (byte == b'&'));
+    bytes.iter().fold(0, |seen, &byte| seen | bad(byte) | (byte & 0x80))
 }
 
 /// Returns how long a telephone number is that stands at the beginning and is
@@ -238,188 +246,157 @@ fn phone(bytes: &[u8]) -> Option<usize> {
     (known && ends(35)).then_some(35)
 }
 
-/// Goes from separator to separator; what it holds stays in registers.
+/// Goes from field to field of one segment, each by what stands in the tables for it:
+/// half of all fields are empty, and cost a look at one byte.
 struct Walk<'a> {
     version: &'static Version,
-    fields: std::slice::Iter<'static, Field>,
-    segment: &'a [u8],
-    field: &'static Field,
-    /// The components of the field that are still to come.
-    leaves: &'static [Leaf],
-    value_at: usize,
-    repetition_at: usize,
-    /// Bit n is set if component n has a value; kept where one is required.
-    components: u32,
-    /// The field has a value.
-    any: bool,
+    /// From the segment on, as far as there is anything: what is behind its end is read
+    /// eight bytes at a time, and not looked at.
+    text: &'a [u8],
+    end: usize,
+    at: usize,
     long: u64,
-    /// There are bytes that are not ASCII.
-    high: bool,
-    /// Separators before here belong to an escape.
-    skip_to: usize,
 }
 
-impl<'a> Walk<'a> {
-    fn new(version: &'static Version, fields: &'static [Field], segment: &'a [u8]) -> Walk<'a> {
-        Walk {
-            version,
-            fields: fields[1..].iter(),
-            segment,
-            field: &fields[0],
-            leaves: &fields[0].leaves,
-            value_at: 4,
-            repetition_at: 4,
-            components: 0,
-            any: false,
-            long: 0,
-            high: false,
-            skip_to: 0,
-        }
-    }
-
-    /// Returns true if every value is as it should be, as far as the segment goes.
-    #[inline(always)]
-    fn run(&mut self) -> bool {
-        let segment = self.segment;
-        let Some(bytes) = segment.get(4..) else { return false };
-        let words = bytes.chunks_exact(8);
-        let (rest, mut at) = (words.remainder(), 4);
-        // The two ends of all bytes are found sixteen at a time.
-        let (least, most) = (bytes.iter().fold(255, least_of), bytes.iter().fold(0, most_of));
-        // Nothing of ours has subcomponents.
-        let sub = memchr::memchr(b'&', bytes).is_some();
-        if sub || least < 0x20 || most >= 0x7f && bytes.contains(&0x7f) {
-            return false;
-        }
-        self.high = most >= 0x80;
-        self.phone(4);
-        for word in words {
-            let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
-            // `\ ^ | ~` differ in two bits only.
-            let mut found = zeros((word & every(0xdd)) ^ every(0x5c));
-            while found != 0 {
-                let shift = found.trailing_zeros() & 0x38;
-                if !self.separator(at + shift as usize / 8, (word >> shift) as u8) {
-                    return false;
+impl Walk<'_> {
+    /// Returns how much is too long, if nothing else is wrong.
+    fn run(mut self, fields: &'static [Field]) -> Option<u64> {
+        let mut fields = fields.iter();
+        loop {
+            let field = fields.next()?;
+            match self.byte() {
+                Some(b'|') if !field.required => {}
+                None if !field.required => break,
+                None | Some(b'|') => return None,
+                Some(_) => {
+                    self.field(field)?;
+                    if self.at == self.end {
+                        break;
+                    }
                 }
-                found &= found - 1;
             }
-            at += 8;
+            self.at += 1;
         }
-        for &byte in rest {
-            if matches!(byte, b'\\' | b'^' | b'|' | b'~') && !self.separator(at, byte) {
-                return false;
-            }
-            at += 1;
-        }
-        self.value(at) && self.end_field(at)
+        fields.as_slice().iter().all(|field| !field.required).then_some(self.long)
     }
 
-    /// Returns true if nothing that is required is still to come.
-    fn is_whole(&self) -> bool {
-        self.fields.as_slice().iter().all(|field| !field.required)
-    }
-
+    /// Returns the byte at hand; none at the end of the segment.
     #[inline(always)]
-    fn separator(&mut self, at: usize, byte: u8) -> bool {
-        if at < self.skip_to {
-            return true;
-        }
-        // Most fields are empty.
-        if at == self.repetition_at && byte == b'|' && !self.any {
-            return !self.field.required && self.next_field(at);
-        }
-        if byte == b'\\' {
-            let is_formatted = self.leaves.first().is_some_and(|leaf| leaf.kind == Kind::Formatted);
-            if is_formatted && self.segment[at..].starts_with(b"\\.br\\") {
-                self.skip_to = at + 5;
-                return true;
-            }
-            self.skip_to = at + 3;
-            let escape = self.segment.get(at + 1..at + 3);
-            return matches!(escape, Some([b'F' | b'S' | b'T' | b'R' | b'E', b'\\']));
-        }
-        if at > self.value_at && !self.value(at) {
-            return false;
-        }
-        self.value_at = at + 1;
-        match byte {
-            b'^' => {
-                self.leaves = self.leaves.get(1..).unwrap_or_default();
-                true
-            }
-            b'|' => self.end_field(at) && self.next_field(at),
-            _ => {
-                let good = self.field.repeats && self.end_repetition(at);
-                self.begin(at + 1);
-                good
-            }
-        }
+    fn byte(&self) -> Option<u8> {
+        if self.at < self.end { self.text.get(self.at).copied() } else { None }
     }
 
+    /// Goes over a field, which is not empty, up to the separator behind it.
     #[inline(always)]
-    fn next_field(&mut self, at: usize) -> bool {
-        let Some(field) = self.fields.next() else { return false };
-        (self.field, self.any, self.value_at) = (field, false, at + 1);
-        self.begin(at + 1);
-        true
-    }
-
-    #[inline(always)]
-    fn begin(&mut self, at: usize) {
-        self.leaves = &self.field.leaves;
-        (self.repetition_at, self.components) = (at, 0);
-        if self.field.is_phone {
-            self.phone(at);
+    fn field(&mut self, field: &'static Field) -> Option<()> {
+        let mut any = false;
+        loop {
+            let begin = self.at;
+            let parts = self.repetition(field)?;
+            any |= parts != 0;
+            if self.at - begin > field.length as usize {
+                self.long += long(&self.text[begin..self.at], field.length);
+            }
+            if parts != 0 && field.required_parts & !parts != 0 {
+                return None;
+            }
+            if self.byte() != Some(b'~') {
+                break;
+            }
+            if !field.repeats {
+                return None;
+            }
+            self.at += 1;
         }
+        (any || !field.required).then_some(())
     }
 
-    /// Goes at once over a telephone number as we write it: half of a patient's
-    /// separators stand in them, and seven values each.
+    /// Goes over a repetition; bit n says that component n has a value.
     #[inline(always)]
-    fn phone(&mut self, at: usize) {
-        if self.field.is_phone
-            && let Some(length) = phone(&self.segment[at..])
+    fn repetition(&mut self, field: &'static Field) -> Option<u32> {
+        // At once over a telephone number as we write it: half of a patient's
+        // separators stand in them, and seven values each.
+        if field.is_phone
+            && let Some(length) = phone(&self.text[self.at..self.end])
         {
-            (self.any, self.value_at, self.skip_to) = (true, at + length, at + length);
+            self.at += length;
+            return Some(1);
+        }
+        let (mut parts, mut component) = (0, 0);
+        loop {
+            if self.byte() != Some(b'^') {
+                let begin = self.at;
+                let leaf = field.leaves.get(component);
+                self.value(leaf)?;
+                if self.at > begin {
+                    parts |= 1 << (component & 31);
+                    self.check(begin, *leaf?)?;
+                }
+                if self.byte() != Some(b'^') {
+                    return Some(parts);
+                }
+            }
+            self.at += 1;
+            component += 1;
         }
     }
 
+    /// Goes to the end of a value.
     #[inline(always)]
-    fn end_field(&mut self, at: usize) -> bool {
-        (self.any || !self.field.required) && self.end_repetition(at)
+    fn value(&mut self, leaf: Option<&Leaf>) -> Option<()> {
+        loop {
+            self.separator();
+            if self.byte() != Some(b'\\') {
+                return Some(());
+            }
+            self.escape(leaf)?;
+        }
+    }
+
+    /// Goes to the next separator or escape, or the end.
+    #[inline(always)]
+    fn separator(&mut self) {
+        while let Some(word) = self.text.get(self.at..).and_then(|rest| rest.first_chunk()) {
+            // `\ ^ | ~` differ in two bits only.
+            let found = zeros((u64::from_le_bytes(*word) & every(0xdd)) ^ every(0x5c));
+            if found != 0 {
+                self.at = (self.at + found.trailing_zeros() as usize / 8).min(self.end);
+                return;
+            }
+            self.at += 8;
+            if self.at >= self.end {
+                self.at = self.end;
+                return;
+            }
+        }
+        while let Some(byte) = self.byte()
+            && !matches!(byte, b'\\' | b'^' | b'|' | b'~')
+        {
+            self.at += 1;
+        }
+    }
+
+    #[cold]
+    fn escape(&mut self, leaf: Option<&Leaf>) -> Option<()> {
+        let rest = &self.text[self.at..self.end];
+        let is_formatted = leaf.is_some_and(|leaf| leaf.kind == Kind::Formatted);
+        self.at += match rest {
+            [b'\\', b'.', b'b', b'r', b'\\', ..] if is_formatted => 5,
+            [b'\\', b'F' | b'S' | b'T' | b'R' | b'E', b'\\', ..] => 3,
+            _ => return None,
+        };
+        Some(())
     }
 
     #[inline(always)]
-    fn end_repetition(&mut self, at: usize) -> bool {
-        if at - self.repetition_at > self.field.length as usize {
-            self.long += long(&self.segment[self.repetition_at..at], self.field.length);
+    fn check(&mut self, begin: usize, leaf: Leaf) -> Option<()> {
+        let value = &self.text[begin..self.at];
+        if value.len() > leaf.length as usize {
+            self.long += long(value, leaf.length);
         }
-        self.components == 0 || self.field.required_parts & !self.components == 0
-    }
-
-    #[inline(always)]
-    fn value(&mut self, at: usize) -> bool {
-        if at == self.value_at {
-            return true;
-        }
-        let Some(&leaf) = self.leaves.first() else { return false };
-        self.any = true;
-        if self.field.required_parts != 0 {
-            let component = self.field.leaves.len() - self.leaves.len();
-            self.components |= 1 << (component & 31);
-        }
-        if at - self.value_at > leaf.length as usize {
-            self.long += long(&self.segment[self.value_at..at], leaf.length);
-        }
-        if leaf.is_any {
-            return true;
-        }
-        typed(self.version, &self.segment[self.value_at..at], leaf)
+        (leaf.is_any || typed(self.version, value, leaf)).then_some(())
     }
 }
-
-// The walk itself is not handed to these: it would have to leave its registers.
 
 #[cold]
 fn long(bytes: &[u8], length: u32) -> u64 {

@@ -560,3 +560,76 @@ fn a_pass_of_the_daemon_that_is_killed_is_told_and_so_is_a_stopped_delivery() {
     let count = |word: &str| words(&told(&folder)).iter().filter(|one| *one == word).count();
     assert_eq!((count("new delivery_stopped"), count("new pass_killed")), (1, 1));
 }
+
+/// Asks the daemon; returns the code and the text.
+fn asked(port: u16, path: &str) -> (u16, String) {
+    let mut line = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(line, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    line.read_to_string(&mut text).unwrap();
+    clean(&text);
+    assert!(!text.contains("patients.csv") && !text.contains(".hl7"), "no name of a file: {text}");
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_string())
+}
+
+#[test]
+fn metrics_count_what_is_there_and_health_says_why_not() {
+    let site = Site::new();
+    // Port 0: any that is free; the log says which.
+    let text = "[watch]\nsweep_seconds = 1\nlisten = \"127.0.0.1:0\"\n";
+    fs::write(site.root().join("hl7drop.toml"), text).unwrap();
+    let mut command = site.command(["watch"]);
+    let mut daemon = Killed(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(daemon.0.stderr.take().unwrap()).lines();
+    let line = lines.find(|line| line.as_ref().unwrap().contains("http://127.0.0.1:")).unwrap();
+    let port: u16 = line.unwrap().rsplit(':').next().unwrap().parse().unwrap();
+    // Read on, or the daemon would wait for us.
+    thread::spawn(move || lines.for_each(drop));
+    let until = |what: &str, path: &str, holds: &dyn Fn(&(u16, String)) -> bool| {
+        let start = Instant::now();
+        loop {
+            let said = asked(port, path);
+            if holds(&said) {
+                return said.1;
+            }
+            assert!(start.elapsed() < PATIENCE, "{what}: {said:?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    assert_eq!(asked(port, "/healthz"), (200, "ok\n".to_string()));
+    site.put("patients.csv", patients(3, 2));
+    let text = until("delivered", "/metrics", &|(_, text)| {
+        text.contains(
+            "hl7drop_delivered_files_total{interface=\"clinic\",environment=\"test\"} 1\n",
+        )
+    });
+    let of = "interface=\"clinic\",environment=\"test\"";
+    for line in [
+        format!("hl7drop_messages{{{of},state=\"PROCESSED\"}} 3"),
+        format!("hl7drop_messages{{{of},state=\"ERROR\"}} 2"),
+        format!("hl7drop_ledger_readable{{{of}}} 1"),
+        "hl7drop_watched 1".to_string(),
+    ] {
+        assert!(text.contains(&format!("\n{line}\n")), "{line}: {text}");
+    }
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    vendor(&site, false);
+    site.put("patients-2.csv", patients(4, 0));
+    let said = until("stopped", "/healthz", &|(code, _)| *code == 503);
+    assert_eq!(said, "clinic/test: delivery stopped (test)\n");
+    let (_, text) = asked(port, "/metrics");
+    let lines = [
+        format!("hl7drop_undelivered_batches{{{of},endpoint=\"test\",stage=\"waiting\"}} 1"),
+        format!("hl7drop_incidents{{{of},cause=\"delivery_stopped\",severity=\"grave\"}} 1"),
+    ];
+    for line in lines {
+        assert!(text.contains(&format!("\n{line}\n")), "{line}: {text}");
+    }
+    // Every metric has its row in the page of the alerts.
+    let page = include_str!("../../docs/alerts.md");
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().unwrap();
+        assert!(page.contains(&format!("`{name}")), "{name} is in no table");
+    }
+}

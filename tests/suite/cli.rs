@@ -534,3 +534,48 @@ fn a_lone_stranger_in_the_inbox_is_told_once() {
     assert!(!said.out.contains("nothing to do"), "{said:?}");
     assert_eq!(said.err.matches("notes.txt").count(), 1, "{said:?}");
 }
+
+#[test]
+fn install_writes_a_unit_that_systemd_takes_and_starts_it() {
+    let site = Site::new();
+    let home = site.root().join("home");
+    // There is no systemd of a user here; this one only keeps what it is told.
+    let (bin, said) = (site.root().join("bin"), site.root().join("said"));
+    fs::create_dir(&bin).unwrap();
+    let script = format!("#!/bin/sh\necho \"$@\" >> {}\n", said.display());
+    fs::write(bin.join("systemctl"), script).unwrap();
+    fs::set_permissions(bin.join("systemctl"), PermissionsExt::from_mode(0o755)).unwrap();
+    let install = |args: &[&str], path: &Path| {
+        let mut command = site.command(["install"].iter().chain(args));
+        command.env("HOME", &home).env_remove("XDG_CONFIG_HOME");
+        ended(command.env("PATH", format!("{}:/usr/bin:/bin", path.display())))
+    };
+    let unit = home.join(".config/systemd/user/hl7drop.service");
+    assert_eq!(install(&[], &bin).code, Some(2), "for the machine there is a page");
+    let dry = install(&["--user", "--dry-run"], &bin);
+    assert_eq!(dry.code, Some(0), "{dry:?}");
+    assert!(dry.out.contains("run     systemctl --user restart hl7drop.service"), "{dry:?}");
+    assert!(!unit.exists() && !said.exists(), "nothing was done");
+
+    let done = install(&["--user"], &bin);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let text = fs::read_to_string(&unit).unwrap();
+    let config = site.root().canonicalize().unwrap().join("hl7drop.toml");
+    assert!(text.contains(&format!("--config \"{}\" watch\n", config.display())), "{text}");
+    let told =
+        "--user daemon-reload\n--user enable hl7drop.service\n--user restart hl7drop.service\n";
+    assert_eq!(fs::read_to_string(&said).unwrap(), told);
+    // systemd itself reads it, where it is installed.
+    let verify = Command::new("systemd-analyze").arg("verify").arg(&unit).output();
+    if let Ok(verify) = verify {
+        let told = String::from_utf8_lossy(&verify.stderr).into_owned();
+        assert!(!told.contains("hl7drop.service:"), "{told}");
+    }
+    assert!(install(&["--user"], &bin).out.starts_with("same "), "typed again");
+
+    fs::write(&unit, "[Service]\n").unwrap();
+    let refused = install(&["--user"], &bin);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err.contains("none of ours"), "{refused:?}");
+    assert_eq!(fs::read_to_string(&unit).unwrap(), "[Service]\n");
+}

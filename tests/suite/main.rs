@@ -9,6 +9,7 @@
     reason = "a test may panic, and writes its own files"
 )]
 
+mod acks;
 mod alerts;
 mod audit;
 mod bad_input;

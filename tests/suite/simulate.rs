@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use hl7drop::clock::Clock;
 use hl7drop::crashpoint::{self, Fault, crashpoint};
-use hl7drop::delivery::{Delivery, DeliveryError, Result as Delivered, Server};
+use hl7drop::delivery::{Delivery, DeliveryError, Listed, Result as Delivered, Server};
 use hl7drop::digest::Digest;
 use hl7drop::engine::{Engine, EngineError};
 use hl7drop::hl7::read::BatchFile;
@@ -232,6 +232,30 @@ impl Delivery for Line {
             vendor.files.remove(name);
             Ok(())
         })
+    }
+
+    fn list(&mut self) -> Delivered<Vec<Listed>> {
+        self.question(|vendor| {
+            let listed = vendor.files.iter().map(|(name, content)| Listed {
+                name: name.clone(),
+                bytes: Some(content.len() as u64),
+                modified: None,
+            });
+            Ok(listed.collect())
+        })
+    }
+
+    fn fetch(&mut self, name: &str, to: &mut dyn Write, limit: u64) -> Delivered<u64> {
+        let content = self.question(|vendor| match vendor.files.get(name) {
+            Some(content) => Ok(content.clone()),
+            None => Err(DeliveryError::NotFound { path: name.to_string() }),
+        })?;
+        let bytes = content.len() as u64;
+        if bytes > limit {
+            return Err(DeliveryError::TooLarge { path: name.to_string(), limit });
+        }
+        to.write_all(&content).map_err(DeliveryError::Kept)?;
+        Ok(bytes)
     }
 }
 

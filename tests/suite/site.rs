@@ -55,14 +55,25 @@ impl Site {
 
     /// Makes a site that delivers into a fresh folder of an SFTP server.
     pub fn over_sftp(server: &Server) -> Site {
-        let place = tempfile::Builder::new().prefix("hl7drop-site-").tempdir().unwrap();
         let folder = server.new_folder();
+        Site::at_sftp(&server.settings(&folder), folder.into())
+    }
+
+    /// Makes a site that delivers to a server; `partner` is the folder as this machine
+    /// sees it.
+    pub fn at_sftp(to: &hl7drop::domain::Sftp, partner: PathBuf) -> Site {
+        let place = tempfile::Builder::new().prefix("hl7drop-site-").tempdir().unwrap();
         let connectivity = format!(
             "method = \"sftp\"\nhost = {:?}\nport = {}\nuser = {:?}\nkey_file = {:?}\n\
-             known_hosts = {:?}\nfolder = {folder:?}\n",
-            server.host, server.port, server.user, server.key_file, server.known_hosts,
+             known_hosts = {:?}\nfolder = {:?}\n",
+            to.host,
+            to.port,
+            to.user,
+            to.login.key_file.as_ref().unwrap(),
+            to.known_hosts,
+            to.folder,
         );
-        Site::make(place, folder.into(), &connectivity)
+        Site::make(place, partner, &connectivity)
     }
 
     fn make(place: tempfile::TempDir, partner: PathBuf, connectivity: &str) -> Site {

@@ -229,7 +229,11 @@ fn left(summary: &Summary) -> Report {
     Report {
         delivered: (receipts.clone().count() as u64, receipts.map(|receipt| receipt.bytes).sum()),
         trouble: None,
-        again_at: failures.clone().filter_map(|failure| failure.again_at).min(),
+        again_at: failures
+            .clone()
+            .filter_map(|failure| failure.again_at)
+            .chain(summary.acks.again_at)
+            .min(),
         unsettled: summary.unsettled,
         held: summary.held.is_some(),
         stopped: failures.into_iter().any(|failure| failure.stopped),

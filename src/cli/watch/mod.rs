@@ -7,6 +7,7 @@
 //!
 //! Nothing here decides what is done: events and the clock only say when to look.
 
+mod board;
 mod due;
 mod job;
 mod settings;
@@ -15,8 +16,10 @@ mod teller;
 mod wake;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use board::Board;
 use due::Next;
 use job::{End, Job};
 use settings::{Settings, Watched};
@@ -41,8 +44,13 @@ pub fn watch(cli: &Cli, args: &Args) -> Outcome {
     let settings = Settings::read(cli, &args.interfaces, None)?;
     let watcher = wake.watcher();
     let teller = Teller::new(settings.everywhere.clone(), settings.spool.clone());
+    let board = Arc::new(Board::new(&settings));
+    if let Some(address) = settings.program.listen {
+        let at = board::serve(address, board.clone())?;
+        log::info!("metrics and health at http://{at}");
+    }
     let jobs = BTreeMap::new();
-    let mut watch = Watch { cli, args, settings, jobs, wake, watcher, teller };
+    let mut watch = Watch { cli, args, settings, jobs, wake, watcher, teller, board };
     watch.arm();
     watch.systemd().ready();
     log::info!("watching {}", watch.settings.watched.len());
@@ -60,6 +68,7 @@ struct Watch<'a> {
     /// None where the system gives no events; then the sweep finds everything.
     watcher: Option<Watcher>,
     teller: Teller,
+    board: Arc<Board>,
 }
 
 impl Watch<'_> {
@@ -78,6 +87,7 @@ impl Watch<'_> {
             }
             self.start_due();
             self.systemd().alive();
+            self.board.beat(self.jobs.len());
             self.wake.wait(self.idle_for(swept));
         }
         self.stop();
@@ -169,6 +179,7 @@ impl Watch<'_> {
         for (name, end) in self.wake.ends() {
             self.jobs.remove(&name);
             let Some(watched) = self.settings.watched.get_mut(&name) else { continue };
+            self.board.ended(watched, &end);
             // What we broke off ourselves is nothing to be told.
             if !self.wake.stop() {
                 self.teller.ended(&name, &watched.order, &end);
@@ -182,7 +193,11 @@ impl Watch<'_> {
         self.systemd().reloading();
         match Settings::read(self.cli, &self.args.interfaces, Some(&mut self.settings)) {
             Ok(settings) => {
+                if settings.program.listen != self.settings.program.listen {
+                    log::warn!("[watch] listen is another one; that takes a restart");
+                }
                 self.settings = settings;
+                self.board.settings(&self.settings);
                 let (everywhere, spool) = (&self.settings.everywhere, &self.settings.spool);
                 self.teller = Teller::new(everywhere.clone(), spool.clone());
                 // A watch ends with its watcher, so that of an interface that is gone.

@@ -40,6 +40,8 @@ pub struct Settings {
 
 /// One interface that is watched.
 pub struct Watched {
+    /// `interface/environment`.
+    pub owner: String,
     /// Its folders.
     pub spool: Spool,
     /// When its next pass is due.
@@ -102,7 +104,7 @@ impl Settings {
         let mut watched = BTreeMap::new();
         for (good, lock) in locked {
             let known = before.as_mut().and_then(|old| old.remove(&good.name));
-            let (spool, order) = (good.spool, good.order);
+            let (owner, spool, order) = (good.owner, good.spool, good.order);
             let now = match (known, lock) {
                 (Some(mut known), None) => {
                     known.order = order;
@@ -110,7 +112,7 @@ impl Settings {
                     known.due.event(Instant::now());
                     known
                 }
-                (_, Some(lock)) => Watched::new(spool, order, lock),
+                (_, Some(lock)) => Watched::new(owner, spool, order, lock),
                 (None, None) => continue,
             };
             watched.insert(good.name, now);
@@ -152,10 +154,10 @@ fn lock(good: &Good) -> Result<Lock, Failure> {
 }
 
 impl Watched {
-    fn new(spool: Spool, order: Order, lock: Lock) -> Watched {
+    fn new(owner: String, spool: Spool, order: Order, lock: Lock) -> Watched {
         let due = Due::new(Instant::now());
         let before = Glance::default();
-        Watched { spool, due, order, _lock: lock, before, left: None, armed: None }
+        Watched { owner, spool, due, order, _lock: lock, before, left: None, armed: None }
     }
 
     /// Asks for events of the inbox; again, where another folder took its place.

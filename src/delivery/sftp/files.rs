@@ -11,7 +11,7 @@ use super::Limits;
 use super::line::Line;
 use super::login::log_in;
 use crate::delivery::announced::Announced;
-use crate::delivery::{Delivery, DeliveryError, Result, Server};
+use crate::delivery::{Delivery, DeliveryError, Listed, Result, Server, copied};
 use crate::digest::Digest;
 use crate::domain;
 
@@ -304,6 +304,36 @@ impl Delivery for Sftp {
                 err => Err(err),
             },
         }
+    }
+
+    fn list(&mut self) -> Result<Vec<Listed>> {
+        const STEP: &str = "list";
+        self.line.point("sftp.list", STEP)?;
+        let folder = if self.folder.is_empty() { "." } else { &self.folder };
+        let found = self.sftp.readdir(Path::new(folder));
+        let found = found.map_err(|err| match self.failed(STEP, folder, &err) {
+            DeliveryError::NotFound { .. } => self.no_folder(),
+            err => err,
+        })?;
+        let mut files = Vec::new();
+        for (path, found) in found {
+            let plain = found.perm.is_none() || found.is_file();
+            let name = path.file_name().and_then(|name| name.to_str());
+            if let (true, Some(name)) = (plain, name) {
+                let modified = found.mtime.and_then(|time| i64::try_from(time).ok());
+                files.push(Listed { name: name.to_string(), bytes: found.size, modified });
+            }
+        }
+        Ok(files)
+    }
+
+    fn fetch(&mut self, name: &str, to: &mut dyn Write, limit: u64) -> Result<u64> {
+        const STEP: &str = "read";
+        let path = self.path(name);
+        self.line.point("sftp.fetch", STEP)?;
+        let file = self.sftp.open(&path).map_err(|err| self.failed(STEP, &path, &err))?;
+        let mut file = InTime { file, size: None, read: 0, began: Instant::now() };
+        copied(&mut file, to, &path, limit, &|err| self.failed_io(STEP, &path, err))
     }
 }
 
