@@ -36,7 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         journal: &mut Told,
         progress: Arc::new(Silent),
         scratch: &std::env::temp_dir(),
-        wanted: None,
+        wanted: &mut [],
+        part: false,
     }
     .run(sources, &|_| Ok(Vec::new()))?;
     for (source, account) in accounts {

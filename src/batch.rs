@@ -1,6 +1,8 @@
 //! What stands around the messages of one batch file: names, control IDs, headers,
 //! counts (`interface.md` 3.2 FHS to FTS, 3.5).
 
+use std::collections::BTreeMap;
+
 use jiff::civil::DateTime;
 
 use crate::domain::{Kind, LineEnding, Scope, Wrappers};
@@ -18,6 +20,17 @@ pub struct Envelope {
     file_name: String,
     line_ending: LineEnding,
     wrappers: Wrappers,
+    earlier: Earlier,
+}
+
+/// The control IDs that a file and its batches had when they were transmitted first:
+/// FHS-12 and BHS-12 (`interface.md` 3.5). Empty the first time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// FHS-11 then.
+    pub file: String,
+    /// BHS-11 then, of patients and of appointments.
+    pub batches: BTreeMap<Kind, String>,
 }
 
 impl Envelope {
@@ -49,7 +62,13 @@ impl Envelope {
             name_template,
             line_ending: scope.wire.line_ending,
             wrappers: scope.batching.wrappers,
+            earlier: Earlier::default(),
         }
+    }
+
+    /// Says that what is in the file was transmitted before.
+    pub fn again(self, earlier: Earlier) -> Envelope {
+        Envelope { earlier, ..self }
     }
 
     /// Returns the envelope of the next file of the same drop.
@@ -81,8 +100,8 @@ impl Envelope {
         let name = format!("{}-{:06}", self.context_id, self.number);
         let comment = format!("hl7drop backfill=N env={}", self.processing_id);
         let control_id = self.control_id(self.number);
-        let fields =
-            Header { name: &name, comment: &comment, control_id: &control_id, reference: "" };
+        let reference = &self.earlier.file;
+        let fields = Header { name: &name, comment: &comment, control_id: &control_id, reference };
         header("FHS", &self.parties, &fields, out);
         self.end(out);
     }
@@ -128,7 +147,8 @@ impl Envelope {
             Kind::Appointment => "SIU",
         };
         let control_id = self.control_id(self.number * 10 + index);
-        let fields = Header { name, comment, control_id: &control_id, reference: "" };
+        let reference = self.earlier.batches.get(&kind).map_or("", String::as_str);
+        let fields = Header { name, comment, control_id: &control_id, reference };
         header("BHS", &self.parties, &fields, out);
         self.end(out);
     }

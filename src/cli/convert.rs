@@ -34,12 +34,10 @@ pub fn convert(args: &Convert) -> Outcome {
     let clock = args.clock.map_or(Clock::System, Clock::Fixed);
     let clock = clock.civil(&agreement.scope.timezone);
     let place = Place::choose(args.output.as_deref())?;
-    let mut wanted = args.explain.zip(args.extracts.last()).map(|(record, path)| Wanted {
-        path: path.clone(),
-        record,
-        found: None,
-    });
-    let accounts = run(args, &agreement, sources, clock, &place, wanted.as_mut())?;
+    let wanted = args.explain.zip(args.extracts.last());
+    let mut wanted =
+        wanted.map(|(record, path)| Wanted { path: path.clone(), record, found: None });
+    let accounts = run(args, &agreement, sources, clock, &place, wanted.as_mut_slice())?;
     if let Some(wanted) = wanted {
         return show(&wanted);
     }
@@ -81,7 +79,7 @@ fn run(
     sources: Vec<Source>,
     clock: DateTime,
     place: &Place,
-    wanted: Option<&mut Wanted>,
+    wanted: &mut [Wanted],
 ) -> Result<Accounts, Failure> {
     let pool = workers(args.workers)?;
     let envelope = Envelope::new(&agreement.scope, args.file_number, clock);
@@ -101,6 +99,7 @@ fn run(
         progress: progress(),
         scratch: &place.folder,
         wanted,
+        part: false,
     }
     .run(sources, &|_: ExtractKind| Ok(Vec::new()))?;
     let written = writer.finish(agreement.scope.batching.send_empty)?;

@@ -125,7 +125,13 @@ fn mapped(map: &Map, layout: &Layout, id: &ExternalId) -> Mapped {
     let digest = Digest::of(id.category.as_bytes()).bytes();
     Mapped {
         category: std::array::from_fn(|at| digest[at]),
-        column: Column { row: 0, cells, blank: blank(map, &name), name: name.into() },
+        column: Column {
+            row: 0,
+            cells,
+            blank: blank(map, &name),
+            name: name.into(),
+            translating: None,
+        },
         padded: id.width.filter(|_| id.zero_pad).unwrap_or(0),
         id: id.clone(),
     }

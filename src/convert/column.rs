@@ -1,9 +1,10 @@
 //! A column of a header: its cells, and the words that mean it has no value.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::program::Input;
-use crate::domain::Filled;
+use crate::domain::{Filled, Translation};
 
 /// The cells that stand for a column, and the words that mean it has no value.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,17 @@ pub(super) struct Column {
     pub cells: Vec<usize>,
     pub blank: Blank,
     pub name: Cow<'static, str>,
+    /// What stands for some of its values, where people mapped any.
+    pub translating: Option<Box<Translating>>,
+}
+
+/// What stands for values of a column.
+#[derive(Clone, Debug)]
+pub(super) struct Translating {
+    /// Values in, values out.
+    pub table: Arc<Translation>,
+    /// Cells whose value counts, if it is mapped, where the column's own have none.
+    pub instead: Vec<usize>,
 }
 
 /// Words that mean "no value", in any case.
@@ -26,16 +38,53 @@ pub(super) struct Blank {
 impl Column {
     /// True if the header has it.
     pub fn is_there(&self) -> bool {
-        !self.cells.is_empty()
+        !(self.cells.is_empty() && self.instead().is_empty())
     }
 
-    /// Returns the value, trimmed; empty if there is none. `""` is none: on the wire it
-    /// would mean "delete what you have" (`interface.md` 3.4).
+    fn instead(&self) -> &[usize] {
+        self.translating.as_ref().map_or(&[], |translating| &translating.instead)
+    }
+
+    /// Returns the value, or the one that people mapped it to; empty if there is none.
     #[inline(always)]
-    pub fn value<'a>(&self, input: &Input<'a>) -> &'a [u8] {
+    pub fn value<'a>(&'a self, input: &Input<'a>) -> &'a [u8] {
+        let value = self.dropped(input, &self.cells);
+        match &self.translating {
+            None => value,
+            Some(translating) => self.translated(translating, value, input),
+        }
+    }
+
+    /// Returns what stands for a value.
+    #[cold]
+    fn translated<'a>(
+        &'a self,
+        translating: &'a Translating,
+        value: &'a [u8],
+        input: &Input<'a>,
+    ) -> &'a [u8] {
+        let found =
+            if value.is_empty() { self.dropped(input, &translating.instead) } else { value };
+        match translating.table.get(found) {
+            // A package that is none, such as that of a patient who pays.
+            Some(becomes) if self.blank.has(becomes) => &[],
+            Some(becomes) => becomes,
+            None => value,
+        }
+    }
+
+    /// True if something else stands for the value of a record.
+    pub fn is_translated(&self, input: &Input<'_>) -> bool {
+        self.translating.is_some() && self.value(input) != self.dropped(input, &self.cells)
+    }
+
+    /// Returns the value as it was dropped, trimmed; empty if there is none. `""` is none:
+    /// on the wire it would mean "delete what you have" (`interface.md` 3.4).
+    #[inline(always)]
+    fn dropped<'a>(&self, input: &Input<'a>, cells: &[usize]) -> &'a [u8] {
         let record = if self.row == 0 { Some(&input.own) } else { input.patient.as_ref() };
         let Some(record) = record else { return &[] };
-        for &cell in &self.cells {
+        for &cell in cells {
             let value = record.get(cell);
             // Most cells are empty, and most others need no second look.
             let value = match value {
@@ -103,7 +152,7 @@ impl Needs {
     pub fn of<'a>(columns: impl Iterator<Item = &'a Column>) -> Option<Needs> {
         let mut needs: Option<Needs> = None;
         for column in columns {
-            for cell in &column.cells {
+            for cell in column.cells.iter().chain(column.instead()) {
                 let (word, bits) = Filled::place(*cell)?;
                 let here = Needs { row: column.row, word, bits };
                 match &mut needs {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
 
-use super::functions::{Function, PersonColumns};
+use super::functions::{Function, PersonColumns, Said};
 use super::lengths::{NO_LIMIT, limit};
 use super::lookup::Lookup;
 use super::map::{FieldRule, Map, MapError, SegmentRule};
@@ -25,7 +25,7 @@ use super::program::{
 };
 use super::template::{Expression, Part, Repetition};
 use super::values::write_second;
-use crate::domain::{Code, Event, Kind, Layout, LengthPolicy, Scope};
+use crate::domain::{Code, Event, Kind, Layout, LengthPolicy, Mapped, Scope};
 use crate::hl7::{Path, Text, escape};
 
 /// Binds the map of one interface, for one run.
@@ -119,6 +119,7 @@ impl<'a> Compiler<'a> {
             cells: layout.cells(name).to_vec(),
             blank: blank(self.map, name),
             name: name.into(),
+            translating: None,
         };
         Times {
             date: column("date"),
@@ -371,9 +372,14 @@ impl Binder<'_> {
         }
         let (row, cells) = self.cells(name);
         let blank = blank(self.map, &canonical);
+        let instead = Mapped::instead_of(&canonical).map(|other| match patient {
+            true => self.cells(&format!("patient.{other}")).1,
+            false => self.cells(&other).1,
+        });
+        let translating = self.map.translating(&canonical, instead.unwrap_or_default());
         // A fault at an appointment must say that the column is the patient's.
         let name = if row == 1 { format!("patient.{canonical}") } else { canonical };
-        let column = Column { row, cells, blank, name: name.clone().into() };
+        let column = Column { row, cells, blank, name: name.clone().into(), translating };
         self.used.borrow_mut().insert((row, name), column.clone());
         Ok(column)
     }
@@ -412,9 +418,13 @@ impl Binder<'_> {
                     format!("`{}` needs {} argument(s)", expression.function, at + 1)
                 })
             };
-        let optional = |at: usize| match expression.arguments.get(at) {
-            Some(name) => self.column(name),
-            None => Ok(Column::default()),
+        // What a record says of the provider or department that it names itself.
+        let said = |at: usize| -> Result<Said, String> {
+            let own = expression.arguments.get(at).map(|name| self.column(name)).transpose()?;
+            let of = expression.sources.first().filter(|name| !name.starts_with('@'));
+            let of = of.map(|name| self.column(name)).transpose()?;
+            let of = of.filter(|of| of.translating.is_some());
+            Ok(Said { own: own.unwrap_or_default(), of: of.map(Box::new) })
         };
         Ok(match expression.function.as_str() {
             "" => Function::Text,
@@ -448,10 +458,10 @@ impl Binder<'_> {
                     name: column("name")?,
                 }))
             }
-            "provider" => Function::Provider { hl7_id: optional(0)?, resource: false },
-            "resource" => Function::Provider { hl7_id: optional(0)?, resource: true },
-            "place" => Function::Place { name: optional(0)? },
-            "department" => Function::Department { name: optional(0)? },
+            "provider" => Function::Provider { hl7_id: said(0)?, resource: false },
+            "resource" => Function::Provider { hl7_id: said(0)?, resource: true },
+            "place" => Function::Place { name: said(0)? },
+            "department" => Function::Department { name: said(0)? },
             "zip" => Function::Zip { state: self.column(argument(0)?)? },
             "yes" => match expression.arguments.first() {
                 None => Function::Yes(b"Y".to_vec()),

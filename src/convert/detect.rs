@@ -53,6 +53,7 @@ impl Detector {
             cells: cells.to_vec(),
             blank: Blank::of(map.blank.get("*").cloned().unwrap_or_default()),
             name: name.into(),
+            translating: None,
         };
         let test = "testpatientyn";
         let (kind, layout, test_patient) = match bound {

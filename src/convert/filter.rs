@@ -79,6 +79,7 @@ impl Resolved {
             cells: names.iter().flat_map(|name| layout.cells(name)).copied().collect(),
             blank: Blank::of(map.blank.get("*").cloned().unwrap_or_default()),
             name: names[0].into(),
+            translating: map.translating(names[0], Vec::new()),
         };
         let (mut rules, mut missing) = (Vec::new(), Vec::new());
         for (&by, ids) in ids {

@@ -98,7 +98,13 @@ impl Keeper {
         let own = |name: &str| name.strip_prefix("patient.").unwrap_or(name).to_string();
         let mut columns: Vec<Column> = columns
             .filter(|one| one.row == 1)
-            .map(|one| Column { row: 0, name: own(&one.name).into(), ..one.clone() })
+            // As it was dropped: what is mapped is asked when it is told.
+            .map(|one| Column {
+                row: 0,
+                name: own(&one.name).into(),
+                translating: None,
+                ..one.clone()
+            })
             .chain(besides.map(|(name, cells)| Column {
                 cells: cells.to_vec(),
                 name: name.into(),

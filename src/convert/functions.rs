@@ -26,7 +26,7 @@
 use jiff::tz::TimeZone;
 
 use super::lookup::Lookup;
-use super::program::{Blank, Column, Output, Scene};
+use super::program::{Blank, Column, Input, Output, Scene};
 use super::references::{is_npi, split_name, write_person};
 use super::values;
 use crate::domain::{Code, Controls, Note, ProviderIds};
@@ -58,14 +58,14 @@ pub(super) enum Function {
     Name,
     Person(Box<PersonColumns>),
     Provider {
-        hl7_id: Column,
+        hl7_id: Said,
         resource: bool,
     },
     Place {
-        name: Column,
+        name: Said,
     },
     Department {
-        name: Column,
+        name: Said,
     },
     Zip {
         state: Column,
@@ -79,6 +79,24 @@ pub(super) enum Function {
     },
     /// Switched off by `unless`.
     Nothing,
+}
+
+/// What a record says itself of somebody whom it names by ID; nothing, if another ID
+/// stands for that one: it would be said of the wrong one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said {
+    pub own: Column,
+    /// The column of the ID, where people mapped any.
+    pub of: Option<Box<Column>>,
+}
+
+impl Said {
+    fn value<'a>(&'a self, input: &Input<'a>) -> &'a [u8] {
+        match &self.of {
+            Some(of) if of.is_translated(input) => &[],
+            _ => self.own.value(input),
+        }
+    }
 }
 
 /// The columns of a person who is no row of the providers extract.
@@ -202,11 +220,11 @@ impl Function {
 
 impl PersonColumns {
     fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
-        let value = |column: &Column| column.value(&scene.input);
-        let (id, npi) = (value(&self.id), value(&self.npi));
-        let (mut last, mut first) = (value(&self.last), value(&self.first));
+        let input = &scene.input;
+        let (id, npi) = (self.id.value(input), self.npi.value(input));
+        let (mut last, mut first) = (self.last.value(input), self.first.value(input));
         if last.is_empty() && first.is_empty() {
-            (last, first) = split_name(value(&self.name));
+            (last, first) = split_name(self.name.value(input));
         }
         let before = out.bytes.len();
         if !npi.is_empty() && (scene.ids == ProviderIds::Npi || id.is_empty()) {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::program::Translating;
 use super::tables::Tables;
 use super::template::{Template, TemplateError};
-use crate::domain::{CHOICES, ExternalId, Kind, MappingRow, Scope};
+use crate::domain::{CHOICES, ExternalId, Kind, Mapped, MappingRow, Scope, Translations};
 use crate::hl7::Path;
 
 /// Which column feeds which field, for one interface.
@@ -19,6 +20,8 @@ pub struct Map {
     pub blank: BTreeMap<String, Vec<String>>,
     /// The code tables.
     pub(super) tables: Tables,
+    /// What people mapped.
+    pub translations: Translations,
 }
 
 /// One segment of a message.
@@ -131,6 +134,7 @@ impl Map {
             segments: raw.segment.into_iter().map(segment).collect::<Result<_, _>>()?,
             blank: blank(raw.blank),
             tables: Tables::default(),
+            translations: Translations::default(),
         })
     }
 
@@ -225,6 +229,17 @@ impl Map {
             empty.insert(field_rule(field, vec![text])?);
         }
         Ok(())
+    }
+
+    /// Returns what people mapped the values of a column to, if they did; `instead` are
+    /// the cells that count where it has none.
+    pub(super) fn translating(
+        &self,
+        column: &str,
+        instead: Vec<usize>,
+    ) -> Option<Box<Translating>> {
+        let table = self.translations.table(Mapped::of_column(column)?)?.clone();
+        Some(Box::new(Translating { table, instead }))
     }
 
     fn put_row(&mut self, row: &MappingRow) -> Result<(), MapError> {

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use jiff::civil::DateTime;
 
-pub(super) use super::column::{Blank, Column, Needs};
+pub(super) use super::column::{Blank, Column, Needs, Translating};
 use super::functions::Function;
 use super::outside::Outside;
 use super::references::References;

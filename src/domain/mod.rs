@@ -9,6 +9,7 @@
 //! | *batch file* | FHS .. FTS with an ADT and a SIU batch; it goes out whole |
 //! | *register* | what was told of each patient and appointment ([`Known`]) |
 //! | *fault* | why a record did not become a message ([`Fault`]) |
+//! | *mapping* | a value that is meant by another one ([`Translations`]) |
 //! | *incident* | something that a [`Contact`] is told of, by its [`Cause`] |
 //! | *queue* | where each message stands ([`QueueState`]) |
 //!
@@ -32,6 +33,7 @@ mod queue;
 mod record;
 mod scope;
 mod telling;
+mod translation;
 mod wire;
 
 pub use ack::{AckCode, Answer};
@@ -56,6 +58,7 @@ pub use scope::{
     UnmappedRule, Wrappers, is_unfinished,
 };
 pub use telling::{EventRules, MissingRows, WalkIn};
+pub use translation::{Mapped, Translation, Translations, wrong_value};
 pub use wire::{Charset, Controls, LengthPolicy, LineEnding, Wire};
 
 pub use crate::secret::Secret;

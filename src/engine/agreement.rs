@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 
 use super::error::EngineError;
 use crate::convert::{Bound, Compiler, Detector, Fingerprinter, Keeper, Map, MapError, Program};
-use crate::domain::{Event, ExtractKind, Kind, Layout, Scope};
+use crate::domain::{Event, ExtractKind, Kind, Layout, Scope, Translations};
 use crate::extract::{Reading, Vocabulary, VocabularyError};
 use crate::validate::Agreed;
 
@@ -15,6 +15,7 @@ static VOCABULARY: LazyLock<Result<Vocabulary, VocabularyError>> =
     LazyLock::new(Vocabulary::standard);
 
 /// One interface, ready to convert.
+#[derive(Clone)]
 pub struct Agreement {
     /// What was agreed.
     pub scope: Scope,
@@ -51,6 +52,13 @@ impl Agreement {
             agreement.programs(bound, DateTime::default())?;
         }
         Ok(agreement)
+    }
+
+    /// Returns it with what people mapped, as it stands now.
+    pub fn translated(&self, translations: Translations) -> Agreement {
+        let mut agreement = self.clone();
+        agreement.map.translations = translations;
+        agreement
     }
 
     /// Compiles the programs of a header for a run at `clock`.

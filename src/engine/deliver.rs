@@ -88,6 +88,11 @@ impl To<'_> {
         outcomes: &mut Vec<Delivered>,
     ) -> Result<(), EngineError> {
         for row in rows {
+            if row.stage == Stage::Held {
+                // What comes after it would overtake it.
+                log::info!("{} to {} is held, and what is behind it", row.batch.name, row.endpoint);
+                break;
+            }
             let row = &self.resent_by_settings(ledger, row)?;
             let outcome = match self.waits(row) {
                 Some(failure) => Err(failure),

@@ -84,11 +84,13 @@ pub struct Conversion<'a> {
     pub progress: Arc<dyn Progress + Send>,
     /// Where a plain copy of a patients extract may lie for a while.
     pub scratch: &'a Path,
-    /// A record to explain on the way.
-    pub wanted: Option<&'a mut Wanted>,
+    /// Records to explain on the way.
+    pub wanted: &'a mut [Wanted],
+    /// Whether its extracts are records out of others: what they lack says nothing.
+    pub part: bool,
 }
 
-/// A record whose fields are to be explained, for `convert --explain`.
+/// A record whose fields are to be explained.
 #[derive(Debug)]
 pub struct Wanted {
     /// Its extract.
@@ -317,7 +319,7 @@ impl Conversion<'_> {
             judged: &survey.judged,
             tracker: self.writer.has_index().then(|| Tracker::new(&layout)),
         };
-        if let Some(wanted) = self.wanted.as_deref_mut().filter(|one| one.path == source.path) {
+        for wanted in self.wanted.iter_mut().filter(|one| one.path == source.path) {
             let (_, blocks) =
                 source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
             explain(source, blocks, &renderer, wanted)?;

@@ -90,6 +90,12 @@ pub enum EngineError {
         /// The endpoints.
         endpoints: String,
     },
+    /// What somebody asked for cannot be done as things stand.
+    #[error("{what}")]
+    Refused {
+        /// Why, and what to do.
+        what: String,
+    },
     /// There are files of earlier runs, and no ledger.
     #[error(
         "{folder} holds files of earlier runs, but {ledger} is not there; restore it from a backup: a new one would give the same control IDs again"
@@ -137,6 +143,18 @@ pub enum EngineError {
     /// The workers could not be started.
     #[error("cannot start the worker threads: {0}")]
     Threads(String),
+}
+
+impl EngineError {
+    /// True where nothing is wrong but what was asked for.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            EngineError::Refused { .. }
+                | EngineError::NothingWaits { .. }
+                | EngineError::WhichEndpoint { .. }
+        )
+    }
 }
 
 fn others(more: u64) -> String {

@@ -3,12 +3,14 @@
 //! Claim, convert into `.staged`, sync, **commit**, publish, shelve. Before the commit
 //! nothing was promised and all of it can be done again; after it everything else can.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::drop::{Account, Accounts, Conversion, Journal};
 use super::error::EngineError;
+use super::mend::resubmit::{Again, Origin};
 use super::pass::Engine;
 use super::selfcheck;
 use super::source::Source;
@@ -19,7 +21,9 @@ use crate::digest::Digest;
 use crate::disk;
 use crate::domain::{Counts, ExtractKind, Fault, Notes};
 use crate::extract::ExtractError;
-use crate::ledger::{BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers, Register};
+use crate::ledger::{
+    BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers, Register, Sign,
+};
 use crate::spool::{Seen, clean_name, marked, odd, settled};
 
 /// What was taken in.
@@ -64,36 +68,69 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     if sources.is_empty() {
         return Ok(taken);
     }
+    let (accounts, batches) = convert(engine, ledger, sources, None)?;
+    taken.batches = batches;
+    shelve(engine, accounts, &mut taken)?;
+    Ok(taken)
+}
+
+/// Converts records that wait again, and promises what comes of them.
+///
+/// # Errors
+/// What ends a pass.
+pub fn convert_again(
+    engine: &Engine,
+    ledger: &mut dyn Ledger,
+    again: &Again,
+    sign: &Sign,
+) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
+    convert(engine, ledger, again.sources.clone(), Some((again, sign)))
+}
+
+/// Converts the extracts of a drop, and promises what comes of them.
+fn convert(
+    engine: &Engine,
+    ledger: &mut dyn Ledger,
+    sources: Vec<Source>,
+    again: Option<(&Again, &Sign)>,
+) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
     let numbers = ledger.numbers()?;
     let clock = engine.clock.civil(&engine.agreement.scope.timezone);
-    let envelope = Envelope::new(&engine.agreement.scope, numbers.file, clock);
+    let mut envelope = Envelope::new(&engine.agreement.scope, numbers.file, clock);
+    if let Some((again, _)) = again {
+        envelope = envelope.again(again.earlier(engine, &*ledger)?);
+    }
     let staged = engine.spool.staged.join(envelope.file_name());
     disk::remove(&staged)?;
+    let agreement = engine.translated()?;
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
     writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
-    let now = engine.clock.unix();
-    let mut journal = LedgerJournal { ledger, current: None, first: None, now };
+    let origins = again.map(|(again, _)| &again.origins);
+    let mut journal = LedgerJournal { origins, ..LedgerJournal::new(ledger, engine.clock.unix()) };
     let accounts = Conversion {
-        agreement: &engine.agreement,
+        agreement: &agreement,
         pool: engine.pool()?,
         clock,
         writer: &mut writer,
         journal: &mut journal,
         progress: engine.progress.clone(),
         scratch: &engine.spool.processing,
-        wanted: None,
+        wanted: &mut [],
+        part: again.is_some(),
     }
     .run(sources, &|kind| saved(engine, kind))?;
-    let (index, first) = (writer.take_index(), journal.first);
-    let written = writer.finish(wants_empty(engine, &accounts))?;
+    let (index, first, ended) = (writer.take_index(), journal.first, journal.ended);
+    let written = writer.finish(again.is_none() && wants_empty(engine, &accounts))?;
     selfcheck::around(&written)?;
+    if let Some((again, sign)) = again.filter(|_| !ended.is_empty()) {
+        again.close(ledger, &ended, sign)?;
+    }
     let batch = written.first().map(|first| first.number);
     tracking::end(&engine.spool, index, first.map(|id| id.0.cast_unsigned()), batch)?;
-    promise(engine, ledger, &accounts, written, numbers, &mut taken)?;
-    shelve(engine, accounts, &mut taken)?;
-    Ok(taken)
+    let batches = promise(engine, ledger, &accounts, written, numbers)?;
+    Ok((accounts, batches))
 }
 
 /// Claims what has settled; what is left is told.
@@ -140,7 +177,7 @@ fn claim(engine: &Engine, first: bool, taken: &mut Taken) -> Result<(), EngineEr
 
 /// Returns why nothing is taken now: a disk that is nearly full. What is on its way goes
 /// on, and makes room.
-fn held(engine: &Engine) -> Result<Option<String>, EngineError> {
+pub fn held(engine: &Engine) -> Result<Option<String>, EngineError> {
     let (root, floor) = (&engine.spool.root, engine.agreement.scope.pickup.disk_floor_mib);
     let free = disk::free(root)? >> 20;
     Ok((free < floor).then(|| {
@@ -234,7 +271,7 @@ fn refuse(
 }
 
 /// Returns the reference extracts in force: `reference/providers`, `providers-2` ...
-fn saved(engine: &Engine, kind: ExtractKind) -> Result<Vec<Source>, EngineError> {
+pub fn saved(engine: &Engine, kind: ExtractKind) -> Result<Vec<Source>, EngineError> {
     let mut sources = Vec::new();
     loop {
         let path = reference(engine, kind, sources.len());
@@ -266,10 +303,10 @@ fn promise(
     accounts: &Accounts,
     written: Vec<Written>,
     numbers: Numbers,
-    taken: &mut Taken,
-) -> Result<(), EngineError> {
+) -> Result<Vec<BatchRow>, EngineError> {
     if accounts.iter().all(|(_, account)| account.is_err()) {
-        return Ok(ledger.abandon_drop()?);
+        ledger.abandon_drop()?;
+        return Ok(Vec::new());
     }
     keep_references(engine, accounts)?;
     let next = written
@@ -277,15 +314,15 @@ fn promise(
         .map_or(numbers, |last| Numbers { control: last.next_control(), file: last.number + 1 });
     let made_at = engine.clock.unix();
     let rows = written.into_iter().map(|written| batch_row(written, made_at));
-    taken.batches = rows.collect::<Result<_, _>>()?;
+    let batches: Vec<BatchRow> = rows.collect::<Result<_, _>>()?;
     let endpoints = &engine.agreement.scope.endpoints;
     let endpoints: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
-    ledger.commit_drop(&taken.batches, &endpoints, next)?;
-    for BatchRow { name, messages, .. } in &taken.batches {
+    ledger.commit_drop(&batches, &endpoints, next)?;
+    for BatchRow { name, messages, .. } in &batches {
         disk::shift(&engine.spool.staged.join(name), &engine.spool.outbox.join(name))?;
         log::info!("{name}: {messages} messages promised");
     }
-    Ok(())
+    Ok(batches)
 }
 
 fn batch_row(written: Written, made_at: i64) -> Result<BatchRow, EngineError> {
@@ -346,9 +383,25 @@ struct LedgerJournal<'a> {
     /// The first extract, which stands for the drop.
     first: Option<ExtractId>,
     now: i64,
+    /// Where the records of each extract come from, if they were dropped before.
+    origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
+    /// The file of the extract begun last.
+    path: PathBuf,
+    /// Each extract that ended.
+    ended: Vec<(ExtractId, PathBuf)>,
 }
 
-impl LedgerJournal<'_> {
+impl<'a> LedgerJournal<'a> {
+    fn new(ledger: &'a mut dyn Ledger, now: i64) -> LedgerJournal<'a> {
+        let (current, origins, path) = (None, None, PathBuf::new());
+        LedgerJournal { ledger, current, first: None, now, origins, path, ended: Vec::new() }
+    }
+
+    /// Returns where the records of the extract begun last come from.
+    fn of_path(&self) -> Option<&'a Vec<Origin>> {
+        self.origins.and_then(|origins| origins.get(&self.path))
+    }
+
     fn current(&self) -> Result<ExtractId, LedgerError> {
         self.current.ok_or_else(|| LedgerError::Failed("no extract was begun".to_string()))
     }
@@ -372,15 +425,29 @@ impl Journal for LedgerJournal<'_> {
         let begun = self.ledger.begin_extract(&extract)?;
         self.current = Some(begun);
         self.first.get_or_insert(begun);
+        self.path.clone_from(&source.path);
         Ok(())
     }
 
     fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError> {
-        Ok(self.ledger.queue_fault(self.current()?, fault, text)?)
+        let mut fault = Cow::Borrowed(fault);
+        let at = usize::try_from(fault.at.record - 1).unwrap_or(usize::MAX);
+        // People look for it where it was dropped.
+        if let Some(origin) = self.of_path().and_then(|origins| origins.get(at)) {
+            let at = &mut fault.to_mut().at;
+            (at.record, at.line) = (origin.record, origin.line);
+        }
+        Ok(self.ledger.queue_fault(self.current()?, &fault, text)?)
     }
 
     fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError> {
-        Ok(self.ledger.end_extract(self.current()?, counts, notes)?)
+        if self.of_path().is_some_and(|origins| origins.len() as u64 != counts.rows) {
+            let text = "records that were kept do not read as they did; this is a bug, report it";
+            return Err(LedgerError::Failed(text.to_string()).into());
+        }
+        self.ledger.end_extract(self.current()?, counts, notes)?;
+        self.ended.push((self.current()?, self.path.clone()));
+        Ok(())
     }
 
     fn nth(&self) -> u64 {

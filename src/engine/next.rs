@@ -57,6 +57,29 @@ impl Typed {
         format!("{} check {}", self.program, self.interface)
     }
 
+    /// Returns the command that groups the queue.
+    pub fn group(&self) -> String {
+        format!("{} queue group {}", self.program, self.interface)
+    }
+
+    /// Returns the command that maps a value, as far as it is known.
+    pub fn map(&self, kind: &str, value: &str) -> String {
+        let value = quoted(value);
+        format!("{} queue map {kind} {value} BECOMES --note \"TEXT\"", self.program)
+    }
+
+    /// Returns the command that converts a group of records again.
+    pub fn resubmit(&self, code: &str, column: &str, value: Option<&str>) -> String {
+        let column = match column {
+            "row" => String::new(),
+            column => format!(" --column {}", quoted(column)),
+        };
+        let value = value.map_or(String::new(), |value| format!(" --value {}", quoted(value)));
+        let (program, interface) = (&self.program, &self.interface);
+        let which = format!("--code {code}{column}{value}");
+        format!("{program} queue resubmit {interface} {which} --why \"TEXT\"")
+    }
+
     /// Returns the command that runs the interface.
     pub fn run(&self, more: &str) -> String {
         format!("{} run {}{more}", self.program, self.interface)

@@ -5,7 +5,8 @@
 
 use super::error::EngineError;
 use super::pass::Engine;
-use crate::ledger::{Answers, Closing, Decision, DeliveryRow, Ledger, Sign};
+use crate::disk;
+use crate::ledger::{Answers, Closing, Decision, DeliveryRow, Ledger, Sign, Stage};
 
 impl Engine {
     /// Records what was decided about a batch that is not delivered yet; `endpoint`
@@ -22,6 +23,19 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let nothing = || EngineError::NothingWaits { what: format!("batch {batch}") };
         let (_lock, mut ledger) = self.locked_ledger()?.ok_or_else(nothing)?;
+        self.decided(&mut ledger, batch, endpoint, decision, sign)
+    }
+
+    /// As [`Engine::decide`], under the lock.
+    pub(super) fn decided(
+        &self,
+        ledger: &mut dyn Ledger,
+        batch: &str,
+        endpoint: Option<&str>,
+        decision: Decision,
+        sign: &Sign,
+    ) -> Result<(), EngineError> {
+        let nothing = || EngineError::NothingWaits { what: format!("batch {batch}") };
         let mut rows: Vec<DeliveryRow> = ledger.undelivered()?;
         rows.retain(|row| row.batch.name == batch);
         rows.retain(|row| endpoint.is_none_or(|endpoint| row.endpoint == endpoint));
@@ -33,9 +47,13 @@ impl Engine {
             let (batch, endpoints) = (batch.to_string(), endpoints.join(", "));
             return Err(EngineError::WhichEndpoint { batch, endpoints });
         };
+        if row.stage == Stage::Held {
+            let what = format!("{batch} is held; release it first: hl7drop queue release");
+            return Err(EngineError::Refused { what });
+        }
         ledger.decide(row.batch.number, &row.endpoint, decision, sign)?;
         log::info!("{batch} to {}: {} by {}", row.endpoint, decision.word(), sign.by);
-        self.shelve_if_delivered(&ledger, &row.batch.name)
+        self.shelve_if_delivered(&*ledger, &row.batch.name)
     }
 
     /// Closes records of the queue: they wait for nobody any more. Returns how many.
@@ -104,6 +122,9 @@ impl Engine {
         let file = self.spool.outbox.join(name);
         let Some(batch) = ledger.batch(name)?.filter(|_| file.exists()) else { return Ok(()) };
         let deliveries = ledger.deliveries(batch.number)?;
+        if !deliveries.is_empty() && deliveries.iter().all(|row| row.stage == Stage::Deleted) {
+            return Ok(disk::remove(&file)?);
+        }
         let delivered = deliveries.iter().all(|row| row.stage.is_done());
         if delivered && !deliveries.is_empty() {
             self.spool.shelve_sent(&file, &self.day())?;

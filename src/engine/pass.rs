@@ -1,7 +1,7 @@
 //! One pass of one interface: lock, recover, take in, deliver; again until nothing
 //! new is found. Every step may be run again after a crash at any point.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -11,6 +11,7 @@ use super::agreement::Agreement;
 use super::deliver::{self, Delivered};
 use super::error::EngineError;
 use super::intake::{self, Taken};
+use super::mend::{Mended, release_due, requests};
 use super::recover::recover;
 use super::source::Progress;
 use super::tracking;
@@ -26,6 +27,8 @@ pub struct Engine {
     pub agreement: Agreement,
     /// Its folders.
     pub spool: Spool,
+    /// Where the mappings of all interfaces are.
+    pub maps: PathBuf,
     /// The time.
     pub clock: Clock,
     /// Threads that convert; 0 one for each core.
@@ -62,6 +65,10 @@ pub struct Summary {
     pub rejected: u64,
     /// Where all messages stand now.
     pub totals: Totals,
+    /// When the next held batch goes on by itself, unix seconds.
+    pub release_at: Option<i64>,
+    /// What people had asked for, and what came of it.
+    pub mended: Vec<Mended>,
 }
 
 impl Engine {
@@ -80,8 +87,9 @@ impl Engine {
         let agreement = Agreement::new(scope)?;
         let pool = OnceLock::new();
         let (clock, again) = (Clock::System, false);
+        let maps = spool_root.join("maps.db");
         let open_delivery = Arc::new(delivery::open);
-        Ok(Engine { agreement, spool, clock, workers, pool, again, progress, open_delivery })
+        Ok(Engine { agreement, spool, maps, clock, workers, pool, again, progress, open_delivery })
     }
 
     /// Returns the workers; a verb that only looks never starts them.
@@ -118,15 +126,19 @@ impl Engine {
         tracking::mend(self, &ledger)?;
         loop {
             recover(self, &ledger)?;
+            summary.release_at = release_due(self, &mut ledger)?;
+            let mended = requests::carry_out(self, &mut ledger)?;
             let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;
             let found = taken.found_something();
+            let mended_any = !mended.is_empty();
+            summary.mended.extend(mended);
             summary.unsettled = !taken.unsettled.is_empty();
             summary.held.clone_from(&taken.held);
             if found {
                 summary.drops.push(taken);
             } else {
                 summary.left = taken;
-                if !summary.drops.is_empty() {
+                if !summary.drops.is_empty() && !mended_any && !requests::any(self)? {
                     break;
                 }
             }
@@ -136,7 +148,8 @@ impl Engine {
             };
             summary.deliveries.retain(|old| !again(old));
             summary.deliveries.extend(tried);
-            if !found {
+            // Who asks for something while we are at work relies on this look.
+            if !found && !mended_any && !requests::any(self)? {
                 break;
             }
         }
@@ -162,6 +175,15 @@ impl Engine {
         }
         let lock = self.lock()?;
         Ok(Some((lock, Sqlite::open(&path, &self.owner())?)))
+    }
+
+    /// Opens the ledger under a lock that is held, if there is one.
+    pub(super) fn ledger_there(&self) -> Result<Option<Sqlite>, EngineError> {
+        let path = self.spool.ledger();
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(Sqlite::open(&path, &self.owner())?))
     }
 
     /// Opens the ledger, and refuses to begin a new one beside the files of an old one.
@@ -197,6 +219,6 @@ pub fn workers(count: usize) -> Result<ThreadPool, EngineError> {
 
 /// Returns where an interface has its folders: test and production apart, so that
 /// neither can see the other's extracts, numbers or batches (`interface.md` 8.19).
-pub fn root_of(scope: &Scope, spool_root: &Path) -> std::path::PathBuf {
+pub fn root_of(scope: &Scope, spool_root: &Path) -> PathBuf {
     spool_root.join(scope.interface.as_str()).join(scope.environment.word())
 }

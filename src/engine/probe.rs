@@ -181,6 +181,14 @@ impl Probe<'_> {
         let name = "NAME.hl7";
         let temp = self.endpoint.protocol.temp_name.replace("{name}", name).replace("{try}", "1");
         let (path, temp) = (self.there.path(name), self.there.path(&temp));
+        let list = match &self.endpoint.ack {
+            Some(ack) => format!(
+                "Where your response files ({}) are, please let us list the folder, read them, and \
+                 then remove or rename them. We need no list of any other",
+                ack.files.as_str()
+            ),
+            None => "We need no list of the folder".to_string(),
+        };
         let refused = match self.refused.as_slice() {
             [] => "Our probe of today was refused nothing of this.".to_string(),
             refused => format!("Our probe of today was refused: {}.", refused.join(", ")),
@@ -191,8 +199,8 @@ impl Probe<'_> {
              takes the files take final names only. Final names never come twice, and nothing \
              that exists is overwritten. In that folder we need to create, write and rename; \
              please let us also look at names (stat) and remove our temporary files, so that a \
-             broken line can be settled without asking you. We need no list of the folder, no \
-             append, and no change of modes or times. One connection is open at a time. {refused}"
+             broken line can be settled without asking you. {list}, no append, and no change of \
+             modes or times. One connection is open at a time. {refused}"
         )
     }
 

@@ -11,6 +11,9 @@
 //! | in `outbox`, not in the ledger | not ours to send | the pass ends |
 //! | in the ledger, not delivered, no file | lost by others | the pass ends |
 //! | in `sent`, not in the ledger, or not delivered there | an older ledger was put back | the pass ends |
+//! | in `processing/again`, the file not in the ledger | records to convert again, not promised | removed: they wait as before |
+//! | ... in the ledger | promised, not shelved | to `archive` |
+//! | in `outbox`, deleted | given up | removed |
 //! | `.patients.plain`, `.keys.runs`, `.keys.sorted` | a copy, and lists, for one drop | removed |
 //! | in `index`, of a drop that is not in the ledger | never promised | removed |
 //! | a drop in the ledger without its index, or a damaged one | taken away by others | made anew |
@@ -50,6 +53,7 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
             }
         }
     }
+    again(engine, ledger)?;
     for name in Spool::list(&spool.outbox)? {
         if ledger.batch(&name)?.is_none() {
             return Err(EngineError::Unpromised { file: name });
@@ -70,6 +74,24 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
                 true => EngineError::OldLedger { file },
                 false => EngineError::Lost { file },
             });
+        }
+    }
+    Ok(())
+}
+
+/// Records that were to be converted again: promised, or waiting as before.
+fn again(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> {
+    let folder = engine.spool.again();
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for name in Spool::list(&folder)? {
+        let path = folder.join(name);
+        let source = Source::of(&path, "", ExtractKind::Patients, false)
+            .map_err(disk::failed("read", &path))?;
+        match ledger.took(&source.digest()?, source.inode)? {
+            true => drop(engine.spool.shelve_archive(&path, &engine.day())?),
+            false => disk::remove(&path)?,
         }
     }
     Ok(())

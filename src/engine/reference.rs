@@ -55,7 +55,10 @@ pub fn read(
                     let extract = source.name.clone();
                     let at = Position { extract, record: before + row.number, line: row.line };
                     let text = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
-                    refuse(&Fault { at, code, column, field: None }, text.trim_end())?;
+                    refuse(
+                        &Fault { at, code, column, field: None },
+                        text.trim_end_matches(['\r', '\n']),
+                    )?;
                 }
             }
         }

@@ -180,7 +180,7 @@ impl Renderer<'_> {
                 }
                 rendered.counts.error += 1;
                 let source = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
-                let source = source.trim_end().to_string();
+                let source = source.trim_end_matches(['\r', '\n']).to_string();
                 rendered.faults.push(Refused { refusal, number, line: row.line, source });
                 Became::Refused
             }

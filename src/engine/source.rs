@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 use super::ahead::Ahead;
 use super::error::EngineError;
 use crate::digest::Digest;
-use crate::domain::{ExtractKind, Layout};
+use crate::domain::{Encoding, ExtractKind, Layout};
 use crate::extract::{Blocks, ExtractError, Limits, Reading, Text};
 
 /// One extract of a drop.
@@ -29,6 +29,8 @@ pub struct Source {
     pub bytes: u64,
     /// Which file it is, and since when it stands where it stands.
     pub inode: u64,
+    /// Whether it is UTF-8, whatever was agreed: records that were kept as text.
+    kept: bool,
     /// What its records are, where no header says it and they had to be read for it.
     learned: Arc<OnceLock<Layout>>,
 }
@@ -79,7 +81,8 @@ impl Source {
         let inode = mark(&file.metadata()?);
         let (digest, bytes) = Digest::of_reader(&mut file)?;
         let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
-        Ok(Source { path, name, kind, digest: Some(digest), bytes, inode, learned })
+        let (digest, kept) = (Some(digest), false);
+        Ok(Source { path, name, kind, digest, bytes, inode, kept, learned })
     }
 
     /// Looks at a file that no ledger will know: no digest, which would be a tenth of
@@ -91,7 +94,17 @@ impl Source {
         let found = open_regular(path, true)?.metadata()?;
         let (bytes, inode) = (found.len(), mark(&found));
         let (path, name, learned) = (path.to_path_buf(), name.into(), Arc::default());
-        Ok(Source { path, name, kind, digest: None, bytes, inode, learned })
+        Ok(Source { path, name, kind, digest: None, bytes, inode, kept: false, learned })
+    }
+
+    /// Says that its records were kept by a ledger, under the header of `layout`: they are
+    /// UTF-8, and no header may say what they are.
+    pub fn is_kept(mut self, layout: &Layout) -> Source {
+        self.kept = true;
+        if layout.json.is_some() {
+            self.learned.get_or_init(|| layout.clone());
+        }
+        self
     }
 
     /// Returns its digest, for the ledger.
@@ -146,7 +159,8 @@ impl Source {
     ) -> Result<Text, ExtractError> {
         let file = open_regular(&self.path, true).map_err(ExtractError::Read)?;
         let counted = Counted { file, progress };
-        Text::of(BufReader::with_capacity(1 << 18, counted), reading.form(self.kind).encoding)
+        let encoding = if self.kept { Encoding::Utf8 } else { reading.form(self.kind).encoding };
+        Text::of(BufReader::with_capacity(1 << 18, counted), encoding)
     }
 }
 

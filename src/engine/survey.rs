@@ -46,7 +46,7 @@ impl Conversion<'_> {
         let (events, moved) = (detector.has_event_column(), layout.has(LINK));
         let moved = moved && appointments && !events;
         let report = self.agreement.scope.events.missing_rows == MissingRows::Report;
-        let snapshot = appointments && report && !events;
+        let snapshot = appointments && report && !events && !self.part;
         if !(events || moved || snapshot) {
             return Ok(Survey::default());
         }

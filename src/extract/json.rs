@@ -223,6 +223,12 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Takes names that are known.
+    pub(super) fn of<'n>(names: impl Iterator<Item = &'n str>) -> Names {
+        let names: Vec<String> = names.map(str::to_string).collect();
+        Names { places: names.iter().cloned().zip(0..).collect(), names }
+    }
+
     /// Learns the names of the records of a block; what is no record is passed over.
     pub(super) fn learn(&mut self, bytes: &[u8]) {
         for line in bytes.split(|byte| *byte == b'\n') {

@@ -12,6 +12,7 @@ mod columns;
 mod damage;
 mod header;
 mod json;
+mod kept;
 mod places;
 mod reading;
 mod rows;
@@ -20,6 +21,7 @@ mod unpack;
 
 pub use blocks::{Block, Blocks, Limits};
 pub use columns::{Vocabulary, VocabularyError};
+pub use kept::kept;
 pub use places::Places;
 pub use reading::Reading;
 pub use rows::{Row, RowFault, Rows};

@@ -45,6 +45,8 @@ pub struct Spool {
     pub error: PathBuf,
     /// The reference extracts in force.
     pub reference: PathBuf,
+    /// What people asked for while a pass was at work, a file each.
+    pub requests: PathBuf,
     /// Response files of the vendor: those that were read, by day.
     pub responses: PathBuf,
     /// Response files that could not be used, each with its why-file.
@@ -70,6 +72,7 @@ impl Spool {
             archive: root.join("archive"),
             error: root.join("error"),
             reference: root.join("reference"),
+            requests: root.join("requests"),
             responses: root.join("responses"),
             odd: root.join("responses/odd"),
             index: root.join("index"),
@@ -77,7 +80,7 @@ impl Spool {
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 12] {
+    pub fn folders(&self) -> [&Path; 13] {
         [
             &self.root,
             &self.inbox,
@@ -88,6 +91,7 @@ impl Spool {
             &self.archive,
             &self.error,
             &self.reference,
+            &self.requests,
             &self.responses,
             &self.odd,
             &self.index,
@@ -158,6 +162,16 @@ impl Spool {
     /// [`disk::DiskError`].
     pub fn lock_views(&self) -> disk::Result<Option<Lock>> {
         take(self.views_lock_file())
+    }
+
+    /// Returns the folder of records that are converted again.
+    pub fn again(&self) -> PathBuf {
+        self.processing.join("again")
+    }
+
+    /// Returns a path in a folder whose name, cleaned, is free there.
+    pub fn free_in(folder: &Path, name: &str) -> PathBuf {
+        free_name(folder, &clean_name(name))
     }
 
     /// Takes the lock of a daemon; passes of others go on beside it.

@@ -11,6 +11,8 @@ use crate::domain::Permission::{self, *};
 /// The pages one can go to from everywhere: address, name, who may.
 const WAYS: &[(&str, &str, Option<&[Permission]>)] = &[
     ("/", "Overview", None),
+    ("/groups", "Errors", Some(&[ViewMessageQueue])),
+    ("/mappings", "Mappings", Some(&[ViewMessageQueue])),
     ("/queue", "Queue", Some(&[ViewMessageQueue])),
     ("/batches", "Batch files", Some(&[ViewMessageQueue])),
     ("/folders", "Folders", Some(&[ViewMessageQueue])),

@@ -148,6 +148,11 @@ impl Office {
         if same { first } else { TimeZone::UTC }
     }
 
+    /// Returns the file of the mappings, which are of all interfaces.
+    pub fn maps(&self) -> PathBuf {
+        self.settings.spool.join("maps.db")
+    }
+
     /// Signs what is decided in the browser.
     pub fn sign(&self, ask: &Ask, why: &str) -> Sign {
         let by = ask.by();

@@ -101,6 +101,20 @@ pub fn words(state: QueueState) -> &'static str {
     }
 }
 
+/// Returns a text as a value of a query.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(byte as char);
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
 /// Returns a size: `1.2 MB`.
 pub fn bytes(bytes: u64) -> String {
     let mut value = bytes as f64;
@@ -139,5 +153,10 @@ mod tests {
             [0, 999, 1500, 2_500_000].map(bytes),
             ["0 bytes", "999 bytes", "1.5 kB", "2.5 MB"]
         );
+    }
+
+    #[test]
+    fn a_value_of_a_query_ends_where_it_should() {
+        assert_eq!(escaped("/a?b=c&d"), "/a%3Fb%3Dc%26d");
     }
 }

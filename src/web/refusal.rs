@@ -95,6 +95,7 @@ impl From<EngineError> for Refusal {
                  decided before you"
                     .to_string(),
             ),
+            EngineError::Refused { what } => Refusal::Now(what),
             err => Refusal::Trouble(err.to_string()),
         }
     }

@@ -3,7 +3,8 @@
 use super::ask::Ask;
 use super::office::Office;
 use super::pages::{
-    account, assets, audit, batches, folders, home, message, queue, record, sign_in, upload, users,
+    account, assets, audit, batches, folders, groups, home, mappings, message, queue, record,
+    sign_in, upload, users,
 };
 use super::reply::Answer;
 use crate::domain::Permission::{self, *};
@@ -68,13 +69,23 @@ pub const ROUTES: &[Route] = &[
     get("/account", Needs::SignedIn, account::form),
     post("/account/password", Needs::SignedIn, account::password),
     post("/account/sign-out-everywhere", Needs::SignedIn, account::everywhere),
+    get("/groups", VIEW, groups::list),
+    get("/groups/{interface}", VIEW, groups::show),
+    post("/groups/{interface}", MEND_SOME, groups::mend),
+    get("/mappings", VIEW, mappings::list),
+    get("/mappings/export", VIEW, mappings::export),
+    post("/mappings/add", MEND_SOME, mappings::add),
+    post("/mappings/remove", MEND_SOME, mappings::remove),
+    post("/mappings/import", MEND_SOME, mappings::import),
     get("/queue", VIEW, queue::list),
     get("/queue/{interface}/record/{id}", VIEW, record::show),
     post("/queue/{interface}/close", MEND_SOME, queue::close),
+    post("/queue/{interface}/resubmit", MEND_SOME, queue::resubmit),
     get("/batches", VIEW, batches::list),
     get("/batches/{interface}/{batch}", VIEW, batches::show),
     get("/batches/{interface}/{batch}/{at}", VIEW, message::show),
     post("/batches/{interface}/{batch}/decide", MEND, batches::decide),
+    post("/batches/{interface}/{batch}/mend", MEND, batches::mend),
     get("/folders", VIEW, folders::list),
     get("/upload", UPLOAD, upload::form),
     Route { way: Way::Upload, path: "/upload/{interface}", needs: UPLOAD, handler: upload::take },

@@ -73,6 +73,8 @@ const PATHS: &[&str] = &[
     "/queue",
     "/queue?interface=clinic&code=T001",
     "/queue/clinic/record/1",
+    "/groups",
+    "/mappings",
     "/batches",
     "/batches/clinic/99999-000001.hl7",
     "/batches/clinic/99999-000001.hl7/1",
@@ -140,7 +142,7 @@ fn an_analyst_signs_in_uploads_looks_closes_and_leaves() {
         ["count", "main script, main img, main svg[onload]"],
         ["follow", "Queue"],
         ["check", "record 1"],
-        ["fill", "Why they need no mending; name no patient", "<b>moved</b> away"],
+        ["fill", "Why; kept with your name, so name no patient", "<b>moved</b> away"],
         ["click", "Close the chosen records"],
         ["sees", "1 record waits"],
         ["follow", "Trail"],
@@ -186,7 +188,7 @@ fn who_may_not_is_told_so_and_an_ended_session_keeps_what_was_typed() {
     let story = json!({ "url": page.url, "user": "anna", "password": PASSWORD, "refused": true, "steps": [
         ["follow", "Queue"],
         ["check", "record 2"],
-        ["fill", "Why they need no mending; name no patient", "typed before it ended"],
+        ["fill", "Why; kept with your name, so name no patient", "typed before it ended"],
         ["run", env!("CARGO_BIN_EXE_hl7drop"), "--config", page.site.root().join("hl7drop.toml"),
             "user", "sign-out", "anna"],
         ["click", "Close the chosen records"],
@@ -226,4 +228,39 @@ fn the_overview_keeps_itself_fresh() {
         &driver,
         &json!({ "url": page.url, "user": "anna", "password": PASSWORD, "steps": steps }),
     );
+}
+
+#[test]
+fn an_analyst_maps_a_value_sees_what_would_change_and_watches_it_leave() {
+    let Some(driver) = driver() else { return };
+    let page = crate::web::with_groups();
+    let config = page.site.root().join("hl7drop.toml");
+    let steps = json!([
+        ["follow", "Errors"],
+        ["sees", "ENDO2"],
+        ["axe", "/groups"],
+        ["open", "Map and resubmit"],
+        ["fill", "The department that is meant by ENDO2", "12"],
+        ["click", "See what would change"],
+        ["sees", "12^RIVERBEND NORTH"],
+        ["axe", "/groups/clinic"],
+        ["fill", "Why; kept with your name, so name no patient", "moved in May"],
+        ["click", "Map and resubmit 3 records"],
+        ["axe", "done"],
+        ["follow", "Watch 99999-000002.hl7 leave"],
+        ["sees", "waiting"],
+        [
+            "run",
+            "sh",
+            "-c",
+            format!("{} --config {} run || true", env!("CARGO_BIN_EXE_hl7drop"), config.display())
+        ],
+        ["sees", "delivered"],
+        ["follow", "Mappings"],
+        ["sees", "moved in May"],
+        ["axe", "/mappings"],
+    ]);
+    let story = json!({ "url": page.url, "user": "anna", "password": PASSWORD, "steps": steps });
+    assert_eq!(told(&driver, &story), Vec::<Value>::new());
+    assert!(page.site.partner.join("99999-000002.hl7").exists());
 }

@@ -162,7 +162,8 @@ fn convert(case: &Path, workers: usize) -> Outcome {
         journal: &mut journal,
         progress: Arc::new(Silent),
         scratch: place.path(),
-        wanted: None,
+        wanted: &mut [],
+        part: false,
     }
     .run(sources(&agreement, case), &|_| Ok(Vec::new()))
     .unwrap();

@@ -77,7 +77,8 @@ fn convert_by(scope: Scope, drop: &[(ExtractKind, &[u8])]) -> Converted {
         journal: &mut told,
         progress: Arc::new(Silent),
         scratch: place.path(),
-        wanted: None,
+        wanted: &mut [],
+        part: false,
     }
     .run(sources.collect(), &|_| Ok(Vec::new()))
     .unwrap();

@@ -853,3 +853,122 @@ fn an_upload_whose_session_ended_says_so() {
     assert!(answer.status == 401 && answer.body.contains("choose the files again"), "{answer:?}");
     assert_eq!(fs::read_dir(page.site.spool().inbox).unwrap().count(), 0);
 }
+
+/// A page over a site whose queue has three records of ENDO2, of a department that nobody
+/// knows, and one of another.
+pub fn with_groups() -> Page {
+    let page = Page::new();
+    page.site.put("departments.csv", "departmentid,name\n12,RIVERBEND NORTH\n");
+    page.site.put(
+        "providers.csv",
+        "providerid,npi,lastname,firstname\n27,1369497585,MCDERMOTT,DEONTAE\n",
+    );
+    let row = |(id, department)| format!("{id},Doe{id},Ann,02/14/1987,F,{department},27\n");
+    let rows: String =
+        [(1, "ENDO2"), (2, "12"), (3, "ENDO2"), (4, "N<b>"), (5, "ENDO2")].map(row).concat();
+    let header = "patientid,lastname,firstname,dob,sex,departmentid,primaryproviderid\n";
+    page.site.put("patients.csv", format!("{header}{rows}"));
+    assert_eq!(page.site.run(["run"]).code, Some(3));
+    page.user("anna", "view,map-messages");
+    page
+}
+
+#[test]
+fn a_value_is_mapped_once_previewed_and_its_records_leave() {
+    let page = with_groups();
+    let mut anna = page.as_user("anna");
+    let groups = anna.get("/groups").body;
+    assert!(
+        groups.contains("<strong>3</strong>") && groups.contains("<code>ENDO2</code>"),
+        "{groups}"
+    );
+    assert!(groups.contains("N&lt;b&gt;") && !groups.contains("Doe"), "{groups}");
+    let group = "/groups/clinic?code=D001&column=departmentid&value=ENDO2";
+    assert!(!anna.get(group).body.contains("What would change"), "first the value");
+    let seen = anna.get(&format!("{group}&becomes=12")).body;
+    assert!(seen.contains("<dt>Would go out</dt><dd>3</dd>"), "{seen}");
+    assert!(seen.contains("PV1-3 12^RIVERBEND NORTH") && !seen.contains("Doe"), "{seen}");
+    let states = |page: &Page| page.site.run(["status", "--json"]).json()[0]["states"].take();
+    assert_eq!(states(&page)["ERROR"], 4, "a look changes nothing");
+    let form = [
+        ("code", "D001"),
+        ("column", "departmentid"),
+        ("value", "ENDO2"),
+        ("becomes", "12"),
+        ("whose", "one"),
+        ("why", "moved in May"),
+        ("then", "resubmit"),
+    ];
+    page.user("vera", "view");
+    page.user("bill", "view,map-insurance");
+    assert_eq!(page.as_user("vera").post("/groups/clinic", &form).status, 403);
+    assert_eq!(page.as_user("bill").post("/groups/clinic", &form).status, 403, "not insurances");
+    let done = anna.post("/groups/clinic", &form);
+    assert!(done.status == 200 && done.body.contains("99999-000002.hl7"), "{done:?}");
+    assert_eq!(anna.post("/groups/clinic", &form).status, 404, "they wait no more");
+    page.site.run(["run"]);
+    assert_eq!(states(&page), serde_json::json!({ "ERROR": 1, "PROCESSED": 4 }));
+    let arrived = fs::read_to_string(page.site.partner.join("99999-000002.hl7")).unwrap();
+    assert_eq!(crate::site::words(&arrived), ["A28 1", "A28 3", "A28 5"]);
+    let mappings = anna.get("/mappings").body;
+    assert!(mappings.contains("moved in May") && mappings.contains("anna (page, 127.0.0.1)"));
+    let csv = anna.get("/mappings/export").body;
+    assert!(csv.contains("clinic,department,ENDO2,12,moved in May,"), "{csv}");
+}
+
+#[test]
+fn the_second_to_map_a_value_is_told_who_was_first_in_the_browser_too() {
+    let page = with_groups();
+    page.user("bert", "view,map-messages");
+    let (mut anna, mut bert) = (page.as_user("anna"), page.as_user("bert"));
+    let row = |becomes| {
+        [
+            ("interface", ""),
+            ("kind", "department"),
+            ("value", "X1"),
+            ("becomes", becomes),
+            ("why", "by phone"),
+        ]
+    };
+    assert_eq!(anna.post("/mappings/add", &row("12")).status, 303);
+    let second = bert.post("/mappings/add", &row("15"));
+    assert!(second.status == 409 && second.body.contains("by anna"), "{second:?}");
+    let insurance = [("kind", "insurance"), ("value", "1"), ("becomes", "2"), ("why", "x")];
+    assert_eq!(bert.post("/mappings/add", &insurance).status, 403);
+    let csv = [("csv", "kind,value,becomes\ndepartment,A,12\ninsurance,9,8\n"), ("why", "list")];
+    assert_eq!(bert.post("/mappings/import", &csv).status, 403, "one needs more");
+    assert!(!bert.get("/mappings").body.contains("<code>A</code>"), "all or none");
+    let csv = [("csv", "kind,value,becomes\ndepartment,A,12\n"), ("why", "list")];
+    assert_eq!(bert.post("/mappings/import", &csv).status, 303);
+    assert_eq!(bert.post("/mappings/import", &[("csv", "a,b\n1,2\n"), ("why", "x")]).status, 409);
+    let gone = [("kind", "department"), ("value", "X1"), ("interface", ""), ("why", "closed")];
+    assert_eq!(bert.post("/mappings/remove", &gone).status, 303);
+    assert_eq!(bert.post("/mappings/remove", &gone).status, 404);
+}
+
+#[test]
+fn a_batch_is_sent_again_rebuilt_held_and_let_go_in_the_browser() {
+    let page = with_groups();
+    let mut anna = page.as_user("anna");
+    let here = "/batches/clinic/99999-000001.hl7";
+    let mend = format!("{here}/mend");
+    assert!(anna.get(here).body.contains("Resend the same bytes"));
+    assert_eq!(anna.post(&mend, &[("verb", "burn"), ("why", "x")]).status, 400);
+    assert_eq!(anna.post(&mend, &[("verb", "hold"), ("why", "x")]).status, 409, "it is delivered");
+    let again = [("verb", "resend"), ("endpoint", "test"), ("why", "they lost it")];
+    let still = anna.post(&mend, &again);
+    assert_eq!(still.status, 409, "{still:?}");
+    fs::remove_file(page.site.partner.join("99999-000001.hl7")).unwrap();
+    let sent = anna.post(&mend, &again);
+    assert_eq!(sent.status, 200, "{sent:?}");
+    assert!(anna.get(here).body.contains(">NEW<"), "it waits to go out once more");
+    assert!(anna.get("/trail").body.contains("they lost it"));
+    // A run is at work: it is left to it, and said so.
+    let lock = fs::File::open(page.site.spool().lock_file()).unwrap();
+    lock.lock().unwrap();
+    let resubmit = [("id", "1"), ("why", "try")];
+    let answer = anna.post("/queue/clinic/resubmit", &resubmit);
+    assert!(answer.status == 200 && answer.body.contains("carries this out"), "{answer:?}");
+    drop(lock);
+    assert_eq!(anna.post("/queue/clinic/resubmit", &[("why", "x")]).status, 400);
+}

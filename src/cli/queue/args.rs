@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
+use super::mend_args::{Delete, Group, Hold, Map, Rebuild, Release, Resubmit, ToEndpoint};
 use crate::cli::args::Named;
 use crate::cli::exit;
 use crate::domain::Event;
@@ -30,6 +31,24 @@ pub enum QueueVerb {
     /// Show one message whole: HL7, fields, source row, history. Shows patient data, and
     /// the ledger's folder keeps who looked
     Show(Show),
+    /// Group what waits by its cause, with counts
+    Group(Group),
+    /// Map a value of an extract to the one that is meant; list, import, export
+    Map(Map),
+    /// Convert records that wait again, under today's settings and mappings
+    Resubmit(Resubmit),
+    /// Send a delivered batch file again: same name, same bytes, same control IDs
+    Resend(ToEndpoint),
+    /// Make a new batch file of a delivered one: new control IDs, FHS-12 and BHS-12 filled
+    Rebuild(Rebuild),
+    /// Set a batch file aside, or all that an interface sends
+    Hold(Hold),
+    /// Let go what was held
+    Release(Release),
+    /// Give up a held batch file of which nothing was sent
+    Delete(Delete),
+    /// Record that the vendor has a batch file, on your word
+    MarkDelivered(ToEndpoint),
 }
 
 /// `queue search`.

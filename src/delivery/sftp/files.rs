@@ -135,9 +135,10 @@ impl Sftp {
         }
     }
 
-    /// OpenSSH says of a taken name only that it failed (status 4).
+    /// OpenSSH says of a taken name only that it failed (status 4), and ProFTPD that it
+    /// does not allow it (status 3).
     fn if_taken(&self, path: &str, err: DeliveryError) -> DeliveryError {
-        if !matches!(err, DeliveryError::Refused { .. }) {
+        if !matches!(err, DeliveryError::Refused { .. } | DeliveryError::Denied { .. }) {
             return err;
         }
         match self.stat(path) {

@@ -8,6 +8,7 @@ mod action;
 mod answer;
 mod error;
 mod history;
+pub(super) mod maps;
 mod mend;
 mod open;
 mod promise;

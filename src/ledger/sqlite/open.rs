@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::Sqlite;
+use super::action::ACTIONS;
 use super::answer::CLOSED_ANSWERS;
 use super::error::wrong_value;
 use super::register::BYTES;
@@ -17,6 +19,11 @@ use crate::ledger::{LedgerError, Numbers, Result};
 const SCHEMA: i64 = 4;
 
 const TABLES: &str = include_str!("schema.sql");
+
+/// The schema of the mappings.
+const MAPS_SCHEMA: i64 = 1;
+
+const MAPS: &str = include_str!("maps.sql");
 
 /// Counters that start at nothing.
 const FROM_NOTHING: [&str; 11] = [
@@ -62,6 +69,12 @@ pub(super) fn open(path: &Path, owner: &str, wait: Duration) -> Result<Connectio
     }
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, wait)?;
     check_identity(&conn, owner)?;
+    make_durable(&conn)?;
+    Ok(conn)
+}
+
+/// Makes every commit durable when it returns.
+fn make_durable(conn: &Connection) -> Result<()> {
     let mode: String =
         conn.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
@@ -72,7 +85,48 @@ pub(super) fn open(path: &Path, owner: &str, wait: Duration) -> Result<Connectio
     conn.pragma_update(None, "foreign_keys", true)?;
     // One drop with a million faults must not leave its log behind for ever.
     conn.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    Ok(())
+}
+
+/// Opens the mappings at `path` to write, and makes the file first if there is none. No
+/// lock is held, so two may make it at once: the first one's counts.
+pub(super) fn open_maps(path: &Path) -> Result<Connection> {
+    refuse_network(path)?;
+    if !is_there(path)? {
+        let new = with_suffix(path, &format!(".{}.new", std::process::id()));
+        make_file(&new, MAPS, "maps", &[("maps", MAPS_SCHEMA.to_string())], &[ACTIONS])?;
+        match disk::shift_new(&new, path) {
+            Err(err) if err.is_exists() => disk::remove(&new)?,
+            made => made?,
+        }
+    }
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Sqlite::WAIT)?;
+    check_maps(&conn)?;
+    make_durable(&conn)?;
     Ok(conn)
+}
+
+/// Opens the mappings at `path` to read only, if there are any.
+pub(super) fn peek_maps(path: &Path) -> Result<Option<Connection>> {
+    if !is_there(path)? {
+        return Ok(None);
+    }
+    refuse_network(path)?;
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, Sqlite::WAIT)?;
+    check_maps(&conn)?;
+    Ok(Some(conn))
+}
+
+fn check_maps(conn: &Connection) -> Result<()> {
+    let sql = "SELECT value FROM meta WHERE name = 'maps'";
+    let found: Option<String> = conn.query_row(sql, [], |row| row.get(0)).optional()?;
+    match found.and_then(|found| found.parse().ok()) {
+        Some(MAPS_SCHEMA) => Ok(()),
+        _ => Err(LedgerError::Foreign(format!(
+            "maps.db has not the schema {MAPS_SCHEMA} that this program knows; use the hl7drop \
+             that wrote it"
+        ))),
+    }
 }
 
 /// Opens the ledger at `path` to read only, if there is one.
@@ -89,6 +143,17 @@ pub(super) fn peek(path: &Path, owner: &str, wait: Duration) -> Result<Option<Co
 /// Makes a whole ledger under a temporary name, so that one which is there is
 /// never half of one, and an empty file is known to be damaged.
 fn make(path: &Path, owner: &str) -> Result<()> {
+    let identity = [("schema", SCHEMA.to_string()), ("owner", owner.to_string())];
+    make_file(path, TABLES, "ledger", &identity, &FROM_NOTHING)
+}
+
+fn make_file(
+    path: &Path,
+    tables: &str,
+    what: &str,
+    identity: &[(&str, String)],
+    counters: &[&str],
+) -> Result<()> {
     for suffix in ["-wal", "-shm"] {
         disk::remove(&with_suffix(path, suffix))?;
     }
@@ -98,23 +163,24 @@ fn make(path: &Path, owner: &str) -> Result<()> {
     conn.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "full")?;
     let making = conn.transaction()?;
-    making.execute_batch(TABLES)?;
-    let identity = [("schema", SCHEMA.to_string()), ("owner", owner.to_string())];
+    making.execute_batch(tables)?;
     for (name, value) in identity {
         making.execute("INSERT INTO meta (name, value) VALUES ($1, $2)", (name, value))?;
     }
-    let first = Numbers::default();
-    set_counter(&making, "control", first.control)?;
-    set_counter(&making, "file", first.file)?;
-    for name in FROM_NOTHING {
+    for name in counters {
         set_counter(&making, name, 0)?;
     }
-    crashpoint("ledger.make.before")?;
+    if what == "ledger" {
+        let first = Numbers::default();
+        set_counter(&making, "control", first.control)?;
+        set_counter(&making, "file", first.file)?;
+    }
+    crashpoint(&format!("{what}.make.before"))?;
     making.commit()?;
     // Now already: under its own name the switch would pass through a journal,
     // and one that a crash left there stands in the way of who may only read.
     conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    crashpoint("ledger.make.after")?;
+    crashpoint(&format!("{what}.make.after"))?;
     conn.close().map_err(|(_, err)| err.into())
 }
 

@@ -3,9 +3,10 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
+use super::groups::asked;
 use crate::domain::Permission;
-use crate::engine::Engine;
-use crate::ledger::{BatchRow, Decision, DeliveryRow, Ledger};
+use crate::engine::{Engine, Task};
+use crate::ledger::{BatchRow, Decision, DeliveryRow, Ledger, Stage};
 use crate::web::ask::Ask;
 use crate::web::frame::{frame, hidden};
 use crate::web::office::{Office, peek};
@@ -76,9 +77,13 @@ pub fn show(office: &Office, ask: &mut Ask) -> Answer {
     let (batch, deliveries) = found(&engine, ask.arg("batch"))?;
     let zone = &engine.agreement.scope.timezone;
     let from = ask.query("from").parse().unwrap_or(0);
-    let messages = message::of_batch(&engine, &batch, from)?;
-    let about = format!("{name}: {} messages from {}", batch.name, from + 1);
-    office.desk()?.note(&ask.by(), "view", &about)?;
+    // What the page asks by itself is how far it is; messages are shown to who clicks.
+    let mut messages = None;
+    if !ask.live {
+        let about = format!("{name}: {} messages from {}", batch.name, from + 1);
+        office.desk()?.note(&ask.by(), "view", &about)?;
+        messages = Some(message::of_batch(&engine, &batch, from)?);
+    }
     let body = html! {
         p { a href="/batches" { "Batch files" } }
         h1 { (batch.name) }
@@ -91,8 +96,8 @@ pub fn show(office: &Office, ask: &mut Ask) -> Answer {
                 dt { "SHA-256" } dd { code { (batch.digest) } }
             }
         }
-        @for row in &deliveries { (delivery(ask, &name, row, zone)) }
-        (message::table(&name, &batch, &messages, from))
+        div #deliveries data-live { @for row in &deliveries { (delivery(ask, &name, row, zone)) } }
+        @if let Some(messages) = &messages { (message::table(&name, &batch, messages, from)) }
     };
     Ok(frame(office, ask, &batch.name, body))
 }
@@ -124,6 +129,7 @@ fn delivery(ask: &Ask, name: &str, row: &DeliveryRow, zone: &TimeZone) -> Markup
                     @if !receipt.host_key.is_empty() { dt { "Host key" } dd { code { (receipt.host_key) } } }
                 }
             }
+            @if ask.who.as_ref().is_some_and(|who| who.may(Permission::MapMessages)) { (verbs(ask, name, row)) }
             @if row.receipt.is_none() && ask.who.as_ref().is_some_and(|who| who.may(Permission::MapMessages)) {
                 (decisions(ask, name, row))
             }
@@ -149,6 +155,55 @@ fn decisions(ask: &Ask, name: &str, row: &DeliveryRow) -> Markup {
             }
         }
     }
+}
+
+/// What can be done with a batch file as it stands; the three that people mix up say
+/// what they do.
+fn verbs(ask: &Ask, name: &str, row: &DeliveryRow) -> Markup {
+    let able: &[(&str, &str)] = match row.stage {
+        Stage::Delivered => &[
+            ("resend", "Resend the same bytes"),
+            ("rebuild", "Rebuild: new control IDs, FHS-12 and BHS-12 filled"),
+        ],
+        Stage::Waiting => &[("hold", "Hold")],
+        Stage::Held => &[("release", "Release"), ("delete", "Delete: nothing of it was sent")],
+        _ => &[],
+    };
+    let id = format!("verb-{}", row.endpoint);
+    html! {
+        @if !able.is_empty() {
+            details {
+                summary { "Hold, release, send again" }
+                form method="post" action={ "/batches/" (name) "/" (row.batch.name) "/mend" } {
+                    (hidden(ask))
+                    input type="hidden" name="endpoint" value=(row.endpoint);
+                    label for=(id) { "Why; kept with your name, so name no patient" }
+                    input.full id=(id) name="why" required maxlength="500";
+                    div.buttons { @for (verb, title) in able {
+                        button.quiet type="submit" name="verb" value=(verb) { (title) }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// Holds, releases, deletes, sends again or rebuilds.
+pub fn mend(office: &Office, ask: &mut Ask) -> Answer {
+    let (name, batch) = (ask.arg("interface").to_string(), ask.arg("batch").to_string());
+    let engine = office.engine(&name)?;
+    found(&engine, &batch)?;
+    let endpoint = Some(ask.field("endpoint").to_string()).filter(|endpoint| !endpoint.is_empty());
+    let task = match ask.field("verb") {
+        "resend" => Task::Resend { batch, endpoint },
+        "rebuild" => Task::Rebuild { batch, messages: Vec::new() },
+        "hold" => Task::Hold { batch: Some(batch), until: None },
+        "release" => Task::Release { batch: Some(batch) },
+        "delete" => Task::Delete { batch },
+        _ => return Err(Refusal::Bad("say what is to be done".to_string())),
+    };
+    let sign = office.sign(ask, reason(ask.field("why"))?);
+    asked(office, ask, &name, &engine, &task, &sign)
 }
 
 /// Records what was decided.

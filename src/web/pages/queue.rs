@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::groups::{asked, permitted};
 use crate::domain::{Code, Permission, QueueState};
-use crate::engine::Engine;
+use crate::engine::{Engine, Selection, Task};
 use crate::ledger::{Closing, FaultRow, Ledger};
 use crate::web::ask::Ask;
 use crate::web::frame::{frame, hidden};
 use crate::web::office::{Office, peek};
-use crate::web::parts::{count, number, reason, state, time};
+use crate::web::parts::{count, escaped, number, reason, state, time};
 use crate::web::refusal::Refusal;
 use crate::web::reply::{Answer, Reply};
 
@@ -59,6 +60,7 @@ pub fn list(office: &Office, ask: &mut Ask) -> Answer {
     }
     let body = html! {
         h1 { "Message queue" }
+        p { a href="/groups" { "Errors by cause" } span.hint { ": map a value once, see what would change, resubmit" } }
         form.row method="get" action="/queue" role="search" aria-label="Records that wait" {
             div.field {
                 label for="interface" { "Interface" }
@@ -150,7 +152,7 @@ fn section(
 
 fn older(name: &str, wanted: &Wanted<'_>, before: i64) -> String {
     let code = wanted.code.map_or("", Code::id);
-    let file: String = wanted.file.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let file = escaped(wanted.file);
     format!("/queue?interface={name}&code={code}&file={file}&before={before}")
 }
 
@@ -184,7 +186,10 @@ fn rows(
                     td { (state(row.fault.code.owner().queue_state())) }
                 } } }
             } }
-            @if may && !waiting.rows.is_empty() { (close_form(name, "Close the chosen records")) }
+            @if may && !waiting.rows.is_empty() {
+                (close_form(name, "Close the chosen records"))
+                div.buttons { button type="submit" formaction={ "/queue/" (name) "/resubmit" } { "Resubmit the chosen records" } }
+            }
         }
     }
 }
@@ -209,7 +214,7 @@ fn close_form(name: &str, what: &str) -> Markup {
     html! {
         div.row {
             div.field.grow {
-                label for=(id) { "Why they need no mending; name no patient" }
+                label for=(id) { "Why; kept with your name, so name no patient" }
                 input id=(id) name="why" required maxlength="500";
             }
             button.quiet type="submit" { (what) }
@@ -230,34 +235,42 @@ pub fn close(office: &Office, ask: &mut Ask) -> Answer {
     let name = ask.arg("interface").to_string();
     let engine = office.engine(&name)?;
     let why = reason(ask.field("why"))?;
-    let Some(who) = &ask.who else { return Err(Refusal::SignIn(Vec::new())) };
     let which = if ask.field("code").is_empty() {
-        let mut ids: Vec<i64> = ask.fields("id").filter_map(|id| id.parse().ok()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if ids.is_empty() {
-            return Err(Refusal::Bad("choose the records first".to_string()));
-        }
-        Closing::Ids(ids)
+        Closing::Ids(chosen(ask)?)
     } else {
         let code = Code::of_id(ask.field("code"));
         Closing::Code(code.ok_or_else(|| Refusal::Bad("there is no such reason".to_string()))?)
     };
     for code in codes(&engine, &which)? {
-        if !who.may(needed(code)) {
-            return Err(match needed(code) {
-                Permission::MapInsuranceMessages => {
-                    Refusal::May(&[Permission::MapInsuranceMessages])
-                }
-                _ => Refusal::May(&[Permission::MapMessages]),
-            });
-        }
+        permitted(ask, needed(code))?;
     }
     engine.close(&which, &office.sign(ask, why))?;
     Ok(Reply::go(format!("/queue?interface={name}")))
 }
 
-/// Returns the reasons of the records that are to be closed.
+/// Converts the records that were chosen again.
+pub fn resubmit(office: &Office, ask: &mut Ask) -> Answer {
+    let name = ask.arg("interface").to_string();
+    let engine = office.engine(&name)?;
+    let sign = office.sign(ask, reason(ask.field("why"))?);
+    let ids = chosen(ask)?;
+    for code in codes(&engine, &Closing::Ids(ids.clone()))? {
+        permitted(ask, needed(code))?;
+    }
+    asked(office, ask, &name, &engine, &Task::Resubmit(Selection::of_ids(ids)), &sign)
+}
+
+fn chosen(ask: &Ask) -> Result<Vec<i64>, Refusal> {
+    let mut ids: Vec<i64> = ask.fields("id").filter_map(|id| id.parse().ok()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    match ids.is_empty() {
+        true => Err(Refusal::Bad("choose the records first".to_string())),
+        false => Ok(ids),
+    }
+}
+
+/// Returns the reasons of these records.
 fn codes(engine: &Engine, which: &Closing) -> Result<Vec<Code>, Refusal> {
     let Closing::Ids(ids) = which else {
         return Ok(match which {

@@ -6,6 +6,7 @@ use crate::desk::{Attempt, By, Secret, good_name};
 use crate::web::ask::{Ask, Pairs};
 use crate::web::frame::{frame, hidden};
 use crate::web::office::Office;
+use crate::web::parts::escaped;
 use crate::web::refusal::Refusal;
 use crate::web::reply::{Answer, Cookie, Reply};
 use crate::web::routes::{Route, Way};
@@ -206,20 +207,6 @@ fn inside(path: &str) -> &str {
     if good && !path.starts_with("/sign-in") { path } else { "/" }
 }
 
-/// Returns a path as a value of a query.
-fn escaped(path: &str) -> String {
-    let mut out = String::new();
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(byte as char);
-            }
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +217,5 @@ mod tests {
         for bad in ["", "//evil.example", "https://evil.example", "/\\evil", "/a\nb", "/sign-in"] {
             assert_eq!(inside(bad), "/", "{bad}");
         }
-        assert_eq!(escaped("/a?b=c&d"), "/a%3Fb%3Dc%26d");
     }
 }

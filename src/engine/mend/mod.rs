@@ -1,0 +1,174 @@
+//! How people mend what waits: what they can ask for, and what comes of it.
+//!
+//! A face asks ([`Engine::ask`]). Where no pass is at work it is done at once, under the
+//! interface's lock; else it is left as a file in `requests/`, and the pass that is at
+//! work carries it out. Each task is one commit with its author (`ledger/actions.rs`).
+
+mod delete;
+mod earlier;
+mod groups;
+mod hold;
+mod mappings;
+mod preview;
+mod rebuild;
+pub(super) mod requests;
+mod resend;
+pub(super) mod resubmit;
+mod segments;
+mod select;
+
+pub use groups::Group;
+pub(super) use hold::release_due;
+pub use mappings::{maps_to_csv, read_maps_csv};
+pub use preview::{Preview, Previewed};
+pub use requests::Asked;
+pub use select::Selection;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::EngineError;
+use super::pass::Engine;
+use crate::domain::Counts;
+use crate::ledger::{Closing, Decision, Ledger, Sign};
+
+/// What somebody asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Convert records that wait again, under today's settings and mappings.
+    Resubmit(Selection),
+    /// Make a new batch file of one that was delivered, under new numbers.
+    Rebuild {
+        /// The batch file, by name.
+        batch: String,
+        /// MSH-10 of the messages that go in; none: all of them.
+        messages: Vec<String>,
+    },
+    /// Send the same bytes again to an endpoint that has them.
+    Resend {
+        /// The batch file, by name.
+        batch: String,
+        /// The endpoint; needed where more than one has the file.
+        endpoint: Option<String>,
+    },
+    /// Set aside what waits.
+    Hold {
+        /// The batch file, by name; none: all that waits, and all that comes.
+        batch: Option<String>,
+        /// Until when, unix seconds; none: until it is released.
+        until: Option<i64>,
+    },
+    /// Let go what was set aside.
+    Release {
+        /// The batch file, by name; none: all of them, and all that comes.
+        batch: Option<String>,
+    },
+    /// Give up a batch file of which nothing was sent.
+    Delete {
+        /// The batch file, by name.
+        batch: String,
+    },
+    /// Record that an endpoint has a batch file, on the word of a person.
+    MarkDelivered {
+        /// The batch file, by name.
+        batch: String,
+        /// The endpoint; needed where more than one waits for the file.
+        endpoint: Option<String>,
+    },
+    /// Close records that wait: they need no mending.
+    Close(Selection),
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Mended {
+    /// What, in a word.
+    pub verb: &'static str,
+    /// To what; never a patient.
+    pub about: String,
+    /// How many records of the queue, or messages of a batch.
+    pub records: u64,
+    /// The batch file that was made, or that the task was about.
+    pub batch: Option<String>,
+    /// What became of the records that were converted again.
+    pub counts: Option<Counts>,
+    /// Records that were wanted and are not touched: why, and how many.
+    pub skipped: Vec<(String, u64)>,
+    /// What somebody should know about it.
+    pub note: Option<String>,
+}
+
+impl Task {
+    /// Returns what is asked for, in a word.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Task::Resubmit(_) => "resubmit",
+            Task::Rebuild { .. } => "rebuild",
+            Task::Resend { .. } => "resend",
+            Task::Hold { .. } => "hold",
+            Task::Release { .. } => "release",
+            Task::Delete { .. } => "delete",
+            Task::MarkDelivered { .. } => "mark-delivered",
+            Task::Close(_) => "close",
+        }
+    }
+
+    /// Returns what it is asked for; never a patient.
+    pub fn about(&self) -> String {
+        match self {
+            Task::Resubmit(which) | Task::Close(which) => which.about(),
+            Task::Rebuild { batch, messages } if !messages.is_empty() => {
+                format!("{} messages of {batch}", messages.len())
+            }
+            Task::Rebuild { batch, .. }
+            | Task::Resend { batch, .. }
+            | Task::Delete { batch }
+            | Task::MarkDelivered { batch, .. } => batch.clone(),
+            Task::Hold { batch, .. } | Task::Release { batch } => {
+                batch.clone().unwrap_or_else(|| "the interface".to_string())
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Does a task, under the lock of the interface. `request` is who asked: a rebuild is
+    /// done once for each.
+    pub(super) fn mend(
+        &self,
+        ledger: &mut dyn Ledger,
+        task: &Task,
+        request: &str,
+        sign: &Sign,
+    ) -> Result<Mended, EngineError> {
+        let mended = match task {
+            Task::Resubmit(which) => resubmit::resubmit(self, ledger, which, sign),
+            Task::Rebuild { batch, messages } => {
+                rebuild::rebuild(self, ledger, batch, messages, request, sign)
+            }
+            Task::Resend { batch, endpoint } => {
+                resend::resend(self, ledger, batch, endpoint.as_deref(), sign)
+            }
+            Task::Hold { batch, until } => hold::hold(self, ledger, batch.as_deref(), *until, sign),
+            Task::Release { batch } => hold::release(self, ledger, batch.as_deref(), sign),
+            Task::Delete { batch } => delete::delete(self, ledger, batch, sign),
+            Task::MarkDelivered { batch, endpoint } => {
+                let endpoint = endpoint.as_deref();
+                self.decided(ledger, batch, endpoint, Decision::Delivered, sign)?;
+                Ok(Mended { batch: Some(batch.clone()), ..Mended::default() })
+            }
+            Task::Close(which) => {
+                let ids = which.ids(self, ledger)?;
+                let records = ledger.close_faults(&Closing::Ids(ids), sign)?;
+                Ok(Mended { records, ..Mended::default() })
+            }
+        }?;
+        log::info!("{} {} by {}", task.verb(), task.about(), sign.by);
+        Ok(Mended { verb: task.verb(), about: task.about(), ..mended })
+    }
+}
+
+/// Returns the refusal of a task, in a sentence.
+fn refused<T>(what: impl Into<String>) -> Result<T, EngineError> {
+    Err(EngineError::Refused { what: what.into() })
+}

@@ -1,0 +1,324 @@
+//! What a mapping would change, before it takes effect: which records that wait would go
+//! out, which would not and why, and what the fields would be that it feeds.
+//!
+//! The records are converted for real, against the register as it stands, into a folder
+//! that is thrown away. Nothing of the ledger changes and no lock is taken.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::resubmit::{Again, gather};
+use super::{Selection, refused};
+use crate::batch::Envelope;
+use crate::disk;
+use crate::domain::{Claim, Counts, Event, Fault, Kind, Known, Notes, Position};
+use crate::engine::drop::{Conversion, Explanation, Journal, Wanted};
+use crate::engine::error::EngineError;
+use crate::engine::intake;
+use crate::engine::pass::Engine;
+use crate::engine::source::{Silent, Source};
+use crate::engine::writer::Writer;
+use crate::hl7::Path as Field;
+use crate::ledger::{Kept, Ledger, MapRow, Maps, Numbers, Register, Result as Done, Sqlite};
+
+/// What would come of records that wait.
+#[derive(Debug, Default)]
+pub struct Preview {
+    /// What would become of them.
+    pub counts: Counts,
+    /// Those that would wait again: what they are at fault for then, by code and column.
+    pub faults: Vec<Fault>,
+    /// Records that cannot be converted again: why, and how many.
+    pub skipped: Vec<(String, u64)>,
+    /// The first records, one by one.
+    pub rows: Vec<Previewed>,
+}
+
+/// Events with their fields, or why there would be none.
+pub type Then = Result<Vec<(Event, Vec<(Field, String)>)>, String>;
+
+/// One record, as it waits and as it would be.
+#[derive(Debug)]
+pub struct Previewed {
+    /// Its number in the queue.
+    pub id: i64,
+    /// Where it stands in the extract that was dropped.
+    pub at: Position,
+    /// What it would be: its events with the fields that a mapping feeds (no patient
+    /// data), or why nothing would be sent.
+    pub then: Then,
+}
+
+/// The columns that mappings are of, as the field map writes them.
+const MAPPED: [&str; 7] = [
+    "{providerid",
+    "{primaryproviderid",
+    "departmentid",
+    ":person ",
+    "_insurancepackageid",
+    "_insuranceplanname",
+    "{referringproviderid",
+];
+
+impl Engine {
+    /// Shows what would come of the records that are meant, were these mappings put in;
+    /// of the first `limit` one by one.
+    ///
+    /// # Errors
+    /// [`EngineError::NothingWaits`], and what ends a pass.
+    pub fn preview(
+        &self,
+        which: &Selection,
+        mappings: &[MapRow],
+        limit: usize,
+    ) -> Result<Preview, EngineError> {
+        let nothing = || EngineError::NothingWaits { what: which.about() };
+        let mut ledger = Sqlite::peek(&self.spool.ledger(), &self.owner())?.ok_or_else(nothing)?;
+        if which.is_empty() {
+            return refused("say which records: by number, group or filter, or ALL");
+        }
+        let scratch = Scratch::new(&self.spool.processing)?;
+        let again = gather(self, &ledger, which, &scratch.0)?;
+        let mut preview = Preview { skipped: again.skipped(), ..Preview::default() };
+        if again.sources.is_empty() {
+            return if preview.skipped.is_empty() { Err(nothing()) } else { Ok(preview) };
+        }
+        let mut wanted = again.first(limit);
+        self.converted(&again, mappings, &mut ledger, &scratch.0, &mut wanted, &mut preview)?;
+        for (wanted, (path, at)) in wanted.into_iter().zip(again.firsts(limit)) {
+            let Some(origin) = again.origins.get(&path).and_then(|all| all.get(at)) else {
+                continue;
+            };
+            let name = again.sources.iter().find(|source| source.path == path);
+            let extract = name.map_or_else(|| Arc::from(""), |source| source.name.clone());
+            let at = Position { extract, record: origin.record, line: origin.line };
+            preview.rows.push(Previewed { id: origin.fault, at, then: then(wanted.found) });
+        }
+        Ok(preview)
+    }
+
+    fn converted(
+        &self,
+        again: &Again,
+        mappings: &[MapRow],
+        ledger: &mut Sqlite,
+        scratch: &Path,
+        wanted: &mut [Wanted],
+        preview: &mut Preview,
+    ) -> Result<(), EngineError> {
+        let interface = self.agreement.scope.interface.as_str();
+        let mut translations =
+            Maps::peek(&self.maps)?.map(|maps| maps.of(interface)).transpose()?.unwrap_or_default();
+        for row in mappings {
+            translations.add(row.kind, &row.value, &row.becomes);
+        }
+        let agreement = self.agreement.translated(translations);
+        let clock = self.clock.civil(&agreement.scope.timezone);
+        let Numbers { control, file } = ledger.numbers()?;
+        let envelope = Envelope::new(&agreement.scope, file, clock);
+        let mut writer = Writer::create(&scratch.join("batch"), envelope, control)?;
+        writer.is_unpromised();
+        writer.is_scratch();
+        let mut journal =
+            Look { known: Shown(ledger), now: Vec::new(), faults: &mut preview.faults };
+        let accounts = Conversion {
+            agreement: &agreement,
+            pool: self.pool()?,
+            clock,
+            writer: &mut writer,
+            journal: &mut journal,
+            progress: Arc::new(Silent),
+            scratch,
+            wanted,
+            part: true,
+        }
+        .run(again.sources.clone(), &|kind| intake::saved(self, kind))?;
+        for (source, account) in accounts {
+            match account {
+                Ok(account) => preview.counts.add(&account.counts),
+                Err(err) => {
+                    let count = again.origins.get(&source.path).map_or(0, Vec::len) as u64;
+                    preview.skipped.push((format!("{}: {err}", source.name), count));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns what a record would be, without the values of its patient.
+fn then(found: Option<Explanation>) -> Then {
+    let of_mapping = |rule: &str| MAPPED.iter().any(|column| rule.contains(column));
+    match found {
+        Some(Explanation::Messages(messages)) => Ok(messages
+            .into_iter()
+            .map(|(event, fields)| {
+                let fields = fields.into_iter().filter(|field| of_mapping(&field.rule));
+                (event, fields.map(|field| (field.field, field.value)).collect())
+            })
+            .collect()),
+        Some(Explanation::Fault(fault)) => {
+            Err(format!("{} {}: {}", fault.code.id(), fault.column, fault.code.text()))
+        }
+        Some(Explanation::Nothing(note)) => Err(format!("nothing: {}", note.text())),
+        None => Err("it could not be read".to_string()),
+    }
+}
+
+/// Takes down the faults only.
+struct Look<'a> {
+    known: Shown<'a>,
+    /// Of the extract begun last.
+    now: Vec<Fault>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Journal for Look<'_> {
+    fn register(&mut self) -> Option<&mut dyn Register> {
+        Some(&mut self.known)
+    }
+
+    fn begin(&mut self, _: &Source, _: &str) -> Result<(), EngineError> {
+        self.now.clear();
+        Ok(())
+    }
+
+    fn fault(&mut self, fault: &Fault, _: &str) -> Result<(), EngineError> {
+        self.now.push(fault.clone());
+        Ok(())
+    }
+
+    fn end(&mut self, _: &Counts, _: &Notes) -> Result<(), EngineError> {
+        self.faults.append(&mut self.now);
+        Ok(())
+    }
+
+    fn undo(&mut self) -> Result<(), EngineError> {
+        self.now.clear();
+        Ok(())
+    }
+}
+
+/// A register that is only looked at.
+struct Shown<'a>(&'a mut Sqlite);
+
+impl Register for Shown<'_> {
+    fn known(&self, kind: Kind, id: &[u8]) -> Done<Option<Known>> {
+        self.0.known(kind, id)
+    }
+
+    fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Done<()> {
+        self.0.each(kind, see)
+    }
+
+    fn kept(&self, kind: Kind, id: &[u8]) -> Done<Option<Kept>> {
+        self.0.kept(kind, id)
+    }
+
+    fn claims(&self, kind: Kind, id: &[u8]) -> Done<Vec<Claim>> {
+        self.0.claims(kind, id)
+    }
+
+    fn owner(&self, kind: Kind, claim: &Claim) -> Done<Option<Vec<u8>>> {
+        self.0.owner(kind, claim)
+    }
+
+    fn columns(&self) -> Done<Vec<(u32, Vec<String>)>> {
+        self.0.columns()
+    }
+
+    fn keep_columns(&mut self, names: &[String]) -> Done<u32> {
+        let known = self.0.columns()?;
+        let found = known.iter().find(|(_, listed)| listed == names).map(|(number, _)| *number);
+        let next = known.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
+        Ok(found.unwrap_or(next))
+    }
+
+    fn remember(&mut self, _: &[u8]) -> Done<()> {
+        Ok(())
+    }
+}
+
+/// Names the folder of a preview; its process follows.
+const SCRATCH: &str = ".preview-";
+
+/// A folder that goes with the preview: it holds patient data.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(within: &Path) -> Result<Scratch, EngineError> {
+        sweep(within);
+        let mut bytes = [0; 4];
+        getrandom::fill(&mut bytes)
+            .map_err(|err| EngineError::Refused { what: format!("no random number: {err}") })?;
+        let (process, random) = (std::process::id(), u32::from_le_bytes(bytes));
+        let folder = within.join(format!("{SCRATCH}{process}-{random:08x}"));
+        disk::folder(&folder)?;
+        Ok(Scratch(folder))
+    }
+}
+
+/// Removes what previews left that were killed.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(SCRATCH));
+        let process = rest.and_then(|rest| rest.split('-').next()).unwrap_or_default();
+        let gone = process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists();
+        if gone && let Err(err) = fs::remove_dir_all(entry.path()) {
+            log::warn!("{} could not be removed: {err}", entry.path().display());
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(err) = fs::remove_dir_all(&self.0) {
+            log::warn!("{} could not be removed: {err}", self.0.display());
+        }
+    }
+}
+
+impl Again {
+    /// Returns the places of the first records: their file, and which of it, from 0.
+    fn firsts(&self, limit: usize) -> Vec<(PathBuf, usize)> {
+        let places = self.sources.iter().flat_map(|source| {
+            let count = self.origins.get(&source.path).map_or(0, Vec::len);
+            (0..count).map(|at| (source.path.clone(), at))
+        });
+        places.take(limit).collect()
+    }
+
+    fn first(&self, limit: usize) -> Vec<Wanted> {
+        let places = self.firsts(limit).into_iter();
+        places.map(|(path, at)| Wanted { path, record: at as u64 + 1, found: None }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Mapped;
+
+    /// True where a mapping of this kind is looked for in the rule of a field.
+    fn is_covered(kind: Mapped, rule: &str) -> bool {
+        let of_kind = match kind {
+            Mapped::Provider => ["provider", "person", "resource"].as_slice(),
+            Mapped::Department => &["departmentid"],
+            Mapped::Insurance => &["insurancepackageid"],
+        };
+        !of_kind.iter().any(|word| rule.contains(word))
+            || MAPPED.iter().any(|one| rule.contains(one))
+    }
+
+    #[test]
+    fn every_field_that_a_mapping_feeds_is_shown() {
+        let map = include_str!("../../../config/mapping.toml");
+        for line in map.lines().filter(|line| line.starts_with(char::is_numeric)) {
+            for kind in Mapped::ALL {
+                assert!(is_covered(kind, line), "{line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What people ask for while a pass is at work: a file each in `requests/`, carried out
+//! by that pass, or the next. A face never has to stop a daemon, nor to wait for it.
+//!
+//! | found | means | done |
+//! |---|---|---|
+//! | in `requests/` | asked for, not known to be done | done, then removed |
+//! | ... and done before a crash | the ledger says so, or nothing is left to do | removed |
+//! | ... and refused | an action says so | removed |
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Mended, Task};
+use crate::crashpoint::crashpoint;
+use crate::disk::{self, failed};
+use crate::engine::error::EngineError;
+use crate::engine::pass::Engine;
+use crate::engine::recover::recover;
+use crate::ledger::{Act, Ledger, Sign};
+use crate::spool::{Lock, Spool};
+
+/// How often the lock is tried.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// It is done.
+    Done(Mended),
+    /// A pass is at work, which carries it out: this request.
+    Left(String),
+}
+
+/// A request, as it lies there.
+#[derive(Debug, Serialize, Deserialize)]
+struct Request {
+    task: Task,
+    by: String,
+    why: String,
+    at: i64,
+}
+
+impl Engine {
+    /// Does a task now, if no pass has the interface within `wait`; else leaves it to the
+    /// one that is at work.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] and its like, and what ends a pass.
+    pub fn ask(&self, task: &Task, sign: &Sign, wait: Duration) -> Result<Asked, EngineError> {
+        let id = name(sign.at)?;
+        if let Some(lock) = self.lock_within(wait)? {
+            return self.do_now(task, &id, sign, &lock);
+        }
+        self.spool.make()?;
+        self.leave(task, &id, sign)?;
+        // The pass may have ended just after it looked for requests the last time.
+        let Some(lock) = self.lock_within(PAUSE * 4)? else { return Ok(Asked::Left(id)) };
+        disk::remove(&self.spool.requests.join(&id))?;
+        self.do_now(task, &id, sign, &lock)
+    }
+
+    fn do_now(&self, task: &Task, id: &str, sign: &Sign, _: &Lock) -> Result<Asked, EngineError> {
+        let Some(mut ledger) = self.ledger_there()? else {
+            return Err(EngineError::NothingWaits { what: task.about() });
+        };
+        self.spool.make()?;
+        recover(self, &ledger)?;
+        carry_out(self, &mut ledger)?;
+        Ok(Asked::Done(self.mend(&mut ledger, task, id, sign)?))
+    }
+
+    fn leave(&self, task: &Task, id: &str, sign: &Sign) -> Result<(), EngineError> {
+        let Sign { by, why, at } = sign.clone();
+        let request = Request { task: task.clone(), by, why, at };
+        let text = serde_json::to_vec(&request)
+            .map_err(|err| EngineError::Refused { what: format!("it cannot be written: {err}") })?;
+        let part = self.spool.requests.join(format!(".{id}"));
+        disk::write(&part, &text)?;
+        Ok(disk::shift_new(&part, &self.spool.requests.join(id))?)
+    }
+
+    /// Takes the lock as soon as it is free, if that is soon enough.
+    fn lock_within(&self, wait: Duration) -> Result<Option<Lock>, EngineError> {
+        if !self.spool.root.is_dir() {
+            self.spool.make()?;
+        }
+        let began = Instant::now();
+        loop {
+            if let Some(lock) = self.spool.lock()? {
+                return Ok(Some(lock));
+            }
+            if began.elapsed() >= wait {
+                return Ok(None);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// True if somebody asks for something.
+///
+/// # Errors
+/// Those of the disk.
+pub fn any(engine: &Engine) -> Result<bool, EngineError> {
+    Ok(!Spool::list(&engine.spool.requests)?.is_empty())
+}
+
+/// Carries out what people ask for, in the order in which they asked.
+///
+/// # Errors
+/// What ends a pass; a request that cannot be carried out does not.
+pub fn carry_out(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Vec<Mended>, EngineError> {
+    let mut done = Vec::new();
+    for name in Spool::list(&engine.spool.requests)? {
+        let path = engine.spool.requests.join(&name);
+        let Some(request) = read(&path)? else {
+            let why = "what = \"no request that this program can read\"\n\
+                       what_to_do = \"ask again\"\n";
+            engine.spool.shelve_error(&path, why)?;
+            log::error!("requests/{name} is no request; it is in error/ now");
+            continue;
+        };
+        let Request { task, by, why, at } = request;
+        let sign = Sign { by, why, at };
+        match engine.mend(ledger, &task, &name, &sign) {
+            Ok(mended) => done.push(mended),
+            Err(err) if err.is_refusal() => {
+                log::error!("{} {} for {}: {err}", task.verb(), task.about(), sign.by);
+                let (was, now) = (String::new(), String::new());
+                let about = format!("{} {}: {err}", task.verb(), task.about());
+                ledger.act(&Act { verb: "refused", about, was, now }, &sign)?;
+            }
+            Err(err) => return Err(err),
+        }
+        crashpoint("mend.carried_out").map_err(failed("carry out", &path))?;
+        disk::remove(&path)?;
+    }
+    Ok(done)
+}
+
+fn read(path: &Path) -> Result<Option<Request>, EngineError> {
+    let text = std::fs::read(path).map_err(failed("read", path))?;
+    Ok(serde_json::from_slice(&text).ok())
+}
+
+/// Returns a name that sorts by time and that nobody else has.
+fn name(at: i64) -> Result<String, EngineError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|err| EngineError::Refused { what: format!("no random number: {err}") })?;
+    Ok(format!("{at:012}-{:016x}.json", u64::from_le_bytes(bytes)))
+}

@@ -1,0 +1,406 @@
+//! People mend what waits: stories with the real program, a real ledger, a real folder at
+//! the other end.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use hl7drop::engine::check;
+use hl7drop::hl7::read::BatchFile;
+use serde_json::Value;
+
+use crate::site::{NAME, Output, Site, words};
+
+const DEPARTMENTS: &str = "departmentid,name\n12,RIVERBEND NORTH\n15,RIVERBEND SOUTH\n";
+const PROVIDERS: &str = "providerid,npi,lastname,firstname\n27,1369497585,MCDERMOTT,DEONTAE\n";
+const HEADER: &str = "patientid,lastname,firstname,dob,sex,departmentid,primaryproviderid\n";
+
+/// A patient of a department.
+fn patient(id: u32, department: &str) -> String {
+    format!("{id},Doe{id},Ann,02/14/1987,F,{department},27\n")
+}
+
+/// A site whose queue has three records of ENDO2 and one of NEW, and that sent one.
+fn waiting() -> Site {
+    let site = Site::new();
+    site.put("departments.csv", DEPARTMENTS);
+    site.put("providers.csv", PROVIDERS);
+    let rows = [(1, "ENDO2"), (2, "12"), (3, "ENDO2"), (4, "NEW"), (5, "ENDO2")];
+    let rows: String = rows.iter().map(|(id, department)| patient(*id, department)).collect();
+    site.put("patients.csv", format!("{HEADER}{rows}"));
+    assert_eq!(site.run(["run"]).code, Some(3));
+    site
+}
+
+fn ok(output: Output, code: i32) -> Output {
+    assert_eq!(output.code, Some(code), "{output:?}");
+    output
+}
+
+fn states(site: &Site) -> Value {
+    site.run(["status", "--json"]).json()[0]["states"].take()
+}
+
+/// What came to the partner, file by file.
+fn arrived(site: &Site) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = fs::read_dir(&site.partner)
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let text = fs::read_to_string(entry.path()).unwrap();
+            (entry.file_name().into_string().unwrap(), text)
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// Nothing of the ledger and the folders contradicts itself.
+fn fits(site: &Site) {
+    let engine = site.engine();
+    for checked in check::state(&engine).unwrap().into_iter().chain(check::folders(&engine)) {
+        assert_eq!(checked.wrong, None, "{}", checked.what);
+    }
+}
+
+fn field(text: &str, segment: &str, number: usize) -> String {
+    let line = text.split('\r').find(|line| line.starts_with(segment)).unwrap();
+    line.split('|').nth(number - 1).unwrap_or_default().to_string()
+}
+
+#[test]
+fn an_unknown_department_is_mapped_once_and_its_records_leave() {
+    let site = waiting();
+    let groups = ok(site.run(["queue", "group", "--json"]), 3).json();
+    let told: Vec<(u64, &str)> = groups
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| (group["records"].as_u64().unwrap(), group["value"].as_str().unwrap()))
+        .collect();
+    assert_eq!(told, [(3, "ENDO2"), (1, "NEW")]);
+    assert_eq!((&groups[0]["code"], &groups[0]["mapping"]), (&"D001".into(), &"department".into()));
+    let text = ok(site.run(["queue", "group"]), 3).out;
+    assert!(text.contains("3 records: departmentid ENDO2"), "{text}");
+    assert!(!text.contains("Doe"), "a patient's name is shown: {text}");
+
+    let map = ["queue", "map", "department", "ENDO2", "12"];
+    let seen = ok(site.run(map.iter().chain(&["--preview", "--interface", NAME])), 0).out;
+    assert!(seen.contains("3 would go out"), "{seen}");
+    assert!(seen.contains("PV1-3   12^RIVERBEND NORTH^^RIVERBEND NORTH"), "{seen}");
+    assert!(!seen.contains("Doe") && seen.contains("nothing was changed"), "{seen}");
+    assert_eq!(states(&site)["ERROR"], 4, "a look changes nothing");
+    fits(&site);
+
+    ok(site.run(map.iter().chain(&["--note", "moved in May"])), 0);
+    let which = ["queue", "resubmit", NAME, "--code", "D001", "--column", "departmentid"];
+    let more = ["--value", "ENDO2", "--why", "mapped", "--json"];
+    let done = ok(site.run(which.iter().chain(&more)), 0).json();
+    assert_eq!(done["done"]["counts"]["sent"], 3, "{done}");
+    fits(&site);
+    ok(site.run(["run"]), 3);
+    let files = arrived(&site);
+    assert_eq!(words(&files[1].1), ["A28 1", "A28 3", "A28 5"]);
+    assert_eq!(field(&files[1].1, "PV1", 4), "12^RIVERBEND NORTH^^RIVERBEND NORTH");
+    // FHS-12: what the file was that these rows were dropped for.
+    assert_eq!(field(&files[1].1, "FHS", 12), field(&files[0].1, "FHS", 11));
+    assert_eq!(field(&files[1].1, "BHS", 12), field(&files[0].1, "BHS", 11));
+    assert_eq!(states(&site), serde_json::json!({ "ERROR": 1, "PROCESSED": 4 }));
+    let actions = site.run(["status", "--json"]).json()[0]["actions"].take();
+    let newest = &actions[0];
+    assert_eq!((&newest["verb"], &newest["from"]), (&"resubmit".into(), &"ERROR".into()));
+    fits(&site);
+    // The same file again is no news, and the map holds for it.
+    let rows: String = [1, 3, 5].iter().map(|id| patient(*id, "ENDO2")).collect();
+    site.put("patients-again.csv", format!("{HEADER}{rows}"));
+    ok(site.run(["run"]), 3);
+    assert_eq!(arrived(&site).len(), 2);
+}
+
+#[test]
+fn what_is_still_at_fault_waits_again_where_it_was_dropped() {
+    let site = waiting();
+    let before = ok(site.run(["queue", "--json"]), 3).json();
+    let done = ok(site.run(["queue", "resubmit", NAME, "ALL", "--why", "try", "--json"]), 3).json();
+    assert_eq!(
+        (&done["done"]["counts"]["error"], &done["done"]["batch"]),
+        (&4.into(), &Value::Null)
+    );
+    let after = ok(site.run(["queue", "--json"]), 3).json();
+    let places = |queue: &Value| -> Vec<(Value, Value, Value)> {
+        let rows = queue.as_array().unwrap().iter();
+        rows.map(|row| (row["file"].clone(), row["record"].clone(), row["line"].clone())).collect()
+    };
+    assert_eq!(places(&after), places(&before));
+    assert_eq!(states(&site)["ERROR"], 4);
+    fits(&site);
+    for nothing in [["9999", "--why"], ["--file", "nobody.csv"], ["all", "--why"]] {
+        let args = ["queue", "resubmit", NAME].iter().chain(&nothing).chain(&["x"]);
+        let said = site.run(args.copied().chain((nothing[0] == "--file").then_some("--why")));
+        assert_eq!(said.code, Some(2), "{said:?}");
+    }
+    assert_eq!(ok(site.run(["queue", "resubmit", NAME, "--why", "x"]), 2).out, "");
+}
+
+#[test]
+fn the_second_to_map_a_value_is_told_who_was_first() {
+    let site = waiting();
+    let map = |becomes: &str, more: &[&str]| {
+        let mut command = site.command(["queue", "map", "department", "NEW", becomes]);
+        command.args(["--note", "by phone"]).args(more).env("USER", "bob").env_remove("SUDO_USER");
+        crate::site::ended(&mut command)
+    };
+    ok(map("15", &[]), 0);
+    let said = ok(map("12", &[]), 2).err;
+    assert!(said.contains("is mapped to 15 for all interfaces already, by bob"), "{said}");
+    ok(map("12", &["--replace"]), 0);
+    let csv = ok(site.run(["queue", "map", "--export"]), 0).out;
+    assert!(csv.contains(",department,NEW,12,by phone,bob"), "{csv}");
+    let mut import = site.command(["queue", "map", "--import", "-", "--note", "again", "--json"]);
+    import.stdin(Stdio::from(fs::File::open(written(&site, &csv)).unwrap()));
+    assert_eq!(ok(crate::site::ended(&mut import), 0).json()["changed"], 0);
+    ok(site.run(["queue", "map", "department", "NEW", "--remove", "--note", "wrong"]), 0);
+    let log = ok(site.run(["queue", "map", "--log"]), 0).out;
+    assert_eq!(log.lines().count(), 3, "{log}");
+    assert!(ok(site.run(["queue", "map"]), 0).out.contains("nothing is mapped"));
+}
+
+fn written(site: &Site, text: &str) -> std::path::PathBuf {
+    let path = site.root().join("maps.csv");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn an_insurance_is_mapped_by_its_package_or_by_the_name_of_its_plan() {
+    let site = Site::new();
+    let header = "patientid,lastname,firstname,dob,sex,insurancepackageid,insuranceplanname,\
+                  insuranceidnumber\n";
+    let row =
+        |id, package: &str, plan: &str| format!("{id},Doe,Ann,02/14/1987,F,{package},{plan},77\n");
+    let rows = [row(1, "", "AETNA PPO"), row(2, "OLD9", "AETNA HMO")].concat();
+    site.put("patients.csv", format!("{header}{rows}"));
+    ok(site.run(["run"]), 3);
+    let groups = ok(site.run(["queue", "group", "--json"]), 3).json();
+    assert_eq!(
+        (&groups[0]["state"], &groups[0]["value"]),
+        (&"CBOERROR".into(), &"AETNA PPO".into())
+    );
+    for (value, becomes) in [("AETNA PPO", "982"), ("OLD9", "0")] {
+        ok(site.run(["queue", "map", "insurance", value, becomes, "--note", "as billing says"]), 0);
+    }
+    ok(site.run(["queue", "resubmit", NAME, "ALL", "--why", "mapped"]), 0);
+    ok(site.run(["run"]), 0);
+    let files = arrived(&site);
+    assert_eq!(field(&files[1].1, "IN1", 3), "982^AETNA PPO");
+    // A package that is none takes the insurance away.
+    site.put("patients-2.csv", format!("{header}3,Doe,Ann,02/14/1987,F,OLD9,,\n"));
+    ok(site.run(["run"]), 0);
+    let last = arrived(&site).pop().unwrap().1;
+    assert!(last.contains("PID|") && !last.contains("IN1|"), "{last}");
+}
+
+#[test]
+fn a_batch_is_made_anew_whole_or_in_part() {
+    let site = waiting();
+    let first = "99999-000001.hl7";
+    let rebuild = |more: &[&str]| {
+        let args = ["queue", "rebuild", first, "--why", "they lost it", "--json"];
+        site.run(args.iter().chain(more))
+    };
+    let done = ok(rebuild(&[]), 0).json();
+    assert_eq!(done["done"]["batch"], "99999-000002.hl7", "{done}");
+    let missing = ok(rebuild(&["--message", "1M99999,77M99999"]), 2);
+    assert!(missing.err.contains("1 of the control IDs"), "{missing:?}");
+    ok(rebuild(&["--message", "1M99999"]), 0);
+    fits(&site);
+    ok(site.run(["run"]), 3);
+    let files = arrived(&site);
+    assert_eq!(files.len(), 3);
+    let [old, new, part] = [0, 1, 2].map(|at| files[at].1.as_str());
+    for again in [new, part] {
+        let id = field(old, "FHS", 11);
+        assert_eq!(field(again, "FHS", 12), id);
+        assert_ne!(field(again, "FHS", 11), id);
+        assert_eq!(field(again, "BHS", 12), field(old, "BHS", 11));
+        assert_eq!(field(again, "PID", 4), field(old, "PID", 4));
+        let msh = |text| (field(text, "MSH", 7), field(text, "MSH", 9));
+        assert_eq!(msh(again), msh(old), "when and what it was");
+    }
+    let ids = [old, new, part].map(|text| field(text, "MSH", 10));
+    assert_eq!(ids, ["1M99999", "2M99999", "3M99999"]);
+    // What was made of one that was made anew says what it was first.
+    ok(site.run(["queue", "rebuild", "99999-000002.hl7", "--why", "again"]), 0);
+    ok(site.run(["run"]), 3);
+    let last = arrived(&site).pop().unwrap().1;
+    assert_eq!(field(&last, "FHS", 12), field(old, "FHS", 11));
+    BatchFile::read(last.as_bytes()).unwrap();
+    assert_eq!(states(&site)["PROCESSED"], 4);
+    fits(&site);
+    // A batch that is kept no more cannot be made anew.
+    let day = fs::read_dir(site.spool().sent).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(day.join(first)).unwrap();
+    let gone = ok(rebuild(&[]), 2);
+    assert!(gone.err.contains("is kept no more"), "{gone:?}");
+}
+
+#[test]
+fn the_same_bytes_go_out_again_only_where_their_name_is_free() {
+    let site = waiting();
+    let name = "99999-000001.hl7";
+    let resend = || site.run(["queue", "resend", name, "--why", "they lost it"]);
+    let stands = ok(resend(), 2);
+    assert!(stands.err.contains("still stands at"), "{stands:?}");
+    let bytes = fs::read(site.partner.join(name)).unwrap();
+    fs::remove_file(site.partner.join(name)).unwrap();
+    ok(resend(), 0);
+    assert_eq!(states(&site)["NEW"], 1);
+    fits(&site);
+    assert_eq!(ok(resend(), 2).out, "", "it is on its way already");
+    ok(site.run(["run"]), 3);
+    assert_eq!(fs::read(site.partner.join(name)).unwrap(), bytes);
+    assert_eq!(states(&site)["PROCESSED"], 1);
+    fits(&site);
+}
+
+#[test]
+fn what_is_held_waits_and_what_is_behind_it_too() {
+    let site = waiting();
+    ok(site.run(["queue", "hold", "--interface", NAME]), 0);
+    site.put("patients-2.csv", format!("{HEADER}{}", patient(8, "12")));
+    ok(site.run(["run"]), 3);
+    assert_eq!(states(&site)["SCHEDULED"], 1);
+    assert_eq!(arrived(&site).len(), 1);
+    let batch = "99999-000002.hl7";
+    ok(site.run(["queue", "mark-delivered", batch, "--why", "no"]), 2);
+    ok(site.run(["queue", "release", batch]), 0);
+    assert_eq!(ok(site.run(["queue", "release", batch]), 2).out, "", "released once");
+    ok(site.run(["queue", "hold", batch, "--until", "2099-01-01T00:00"]), 0);
+    ok(site.run(["queue", "hold", batch, "--until", "2001-01-01T00:00"]), 2);
+    ok(site.run(["run"]), 3);
+    assert_eq!(states(&site)["SCHEDULED"], 1, "its time has not come");
+    ok(site.run(["queue", "release", "--interface", NAME]), 0);
+    ok(site.run(["run"]), 3);
+    assert_eq!(arrived(&site).len(), 2);
+    site.put("patients-3.csv", format!("{HEADER}{}", patient(9, "12")));
+    ok(site.run(["run"]), 3);
+    assert_eq!(arrived(&site).len(), 3, "new ones go out as they are made");
+    fits(&site);
+}
+
+#[test]
+fn what_is_deleted_before_it_was_sent_is_news_again() {
+    let site = waiting();
+    ok(site.run(["queue", "hold", "--interface", NAME]), 0);
+    let row = format!("{HEADER}{}", patient(8, "12"));
+    site.put("patients-2.csv", &row);
+    ok(site.run(["run"]), 3);
+    let (sent, held) = ("99999-000001.hl7", "99999-000002.hl7");
+    let refused = ok(site.run(["queue", "delete", sent, "--why", "no"]), 2);
+    assert!(refused.err.contains("it may have been seen there"), "{refused:?}");
+    ok(site.run(["queue", "delete", held, "--why", "wrong extract"]), 0);
+    assert_eq!(states(&site)["DELETED"], 1);
+    assert!(!site.spool().outbox.join(held).exists());
+    fits(&site);
+    ok(site.run(["queue", "release", "--interface", NAME]), 0);
+    site.put("patients-3.csv", format!("{row}\n"));
+    ok(site.run(["run"]), 3);
+    assert_eq!(words(&arrived(&site)[1].1), ["A28 8"]);
+    fits(&site);
+}
+
+#[test]
+fn what_is_asked_while_a_pass_is_at_work_is_done_by_it() {
+    let site = waiting();
+    let lock = site.spool().lock().unwrap().unwrap();
+    ok(site.run(["queue", "map", "department", "ENDO2", "12", "--note", "moved"]), 0);
+    let args = ["queue", "resubmit", NAME, "ALL", "--why", "mapped", "--wait", "0"];
+    let left = ok(site.run(args), 0).out;
+    assert!(left.contains("a pass is at work"), "{left}");
+    ok(site.run(["queue", "rebuild", "99999-000009.hl7", "--why", "x", "--wait", "0"]), 2);
+    let none = ["queue", "delete", "99999-000001.hl7", "--why", "no", "--wait", "0"];
+    ok(site.run(none), 0);
+    assert_eq!(fs::read_dir(site.spool().requests).unwrap().count(), 2);
+    fs::write(site.spool().requests.join("0-broken.json"), "{").unwrap();
+    assert_eq!(states(&site)["ERROR"], 4);
+    drop(lock);
+    ok(site.run(["run"]), 3);
+    assert_eq!(states(&site), serde_json::json!({ "ERROR": 1, "PROCESSED": 4 }));
+    assert_eq!(fs::read_dir(site.spool().requests).unwrap().count(), 0);
+    assert!(site.spool().error.join("0-broken.json.why.toml").exists());
+    let actions = site.run(["status", "--json"]).json()[0]["actions"].take();
+    let verbs: Vec<&str> = [0, 1].map(|at| actions[at]["verb"].as_str().unwrap()).into();
+    assert_eq!(verbs, ["refused", "resubmit"], "who asked in vain can read why");
+    fits(&site);
+}
+
+#[test]
+fn the_kept_text_is_enough_where_the_archived_extract_is_gone() {
+    let site = waiting();
+    for day in fs::read_dir(site.spool().archive).unwrap() {
+        fs::remove_dir_all(day.unwrap().path()).unwrap();
+    }
+    ok(site.run(["queue", "map", "department", "ENDO2", "12", "--note", "moved"]), 0);
+    ok(site.run(["queue", "resubmit", NAME, "ALL", "--why", "mapped"]), 3);
+    ok(site.run(["run"]), 3);
+    assert_eq!(states(&site), serde_json::json!({ "ERROR": 1, "PROCESSED": 4 }));
+    fits(&site);
+}
+
+#[test]
+fn what_was_kept_is_read_as_it_was_dropped_in_every_form() {
+    let cases: [(&str, Vec<u8>); 3] = [
+        (
+            "patients.tsv",
+            [HEADER.replace(',', "\t"), patient(1, "ENDO2").replace(',', "\t")].concat().into(),
+        ),
+        (
+            "patients.ndjson",
+            b"{\"patientid\":\"1\",\"lastname\":\"Doe1\",\"firstname\":\"Ann\",\"sex\":\"F\",\
+              \"departmentid\":\"ENDO2\",\"primaryproviderid\":\"27\",\"dob\":\"02/14/1987\"}\n"
+                .to_vec(),
+        ),
+        ("patients.csv", format!("{HEADER}{}", patient(1, "ENDO2")).into()),
+    ];
+    for (name, bytes) in cases {
+        let site = Site::new();
+        site.put("departments.csv", DEPARTMENTS);
+        site.put("providers.csv", PROVIDERS);
+        site.put(name, bytes);
+        ok(site.run(["run"]), 3);
+        ok(site.run(["queue", "map", "department", "ENDO2", "12", "--note", "moved"]), 0);
+        ok(site.run(["queue", "resubmit", NAME, "ALL", "--why", "mapped"]), 0);
+        ok(site.run(["run"]), 0);
+        assert_eq!(words(&arrived(&site)[0].1), ["A28 1"], "{name}");
+        fits(&site);
+    }
+}
+
+#[test]
+fn rows_of_reference_extracts_are_not_converted_alone() {
+    let site = Site::new();
+    site.put("departments.csv", "departmentid,name\n12,NORTH\n,NOWHERE\n");
+    ok(site.run(["run"]), 3);
+    let said = ok(site.run(["queue", "resubmit", NAME, "ALL", "--why", "x"]), 2);
+    assert!(said.err.contains("dropping their extract again"), "{said:?}");
+    fits(&site);
+}
+
+#[test]
+fn every_verb_says_how_it_is_used() {
+    for verb in [
+        "group",
+        "map",
+        "resubmit",
+        "resend",
+        "rebuild",
+        "hold",
+        "release",
+        "delete",
+        "mark-delivered",
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hl7drop"));
+        let said = crate::site::ended(command.args(["queue", verb, "--help"]));
+        let said = ok(said, 0).out;
+        assert!(said.contains("EXIT STATUS") && said.contains("--json"), "{verb}: {said}");
+    }
+}
