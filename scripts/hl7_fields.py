@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes config/hl7/{fields,types,tables,names}.tsv, what `hl7drop validate` knows of HL7 2.3.1 to 2.5.1.
+"""Makes config/hl7/{fields,types,tables}.tsv, what `hl7drop validate` knows of HL7 2.3.1 to 2.5.1.
 
     python3 -m venv venv && venv/bin/pip install hl7apy==1.3.5
     venv/bin/python scripts/hl7_fields.py ../shared/spec/hl7_fields.json config/hl7
@@ -42,15 +42,6 @@ def main(source, folder):
     write(folder / "fields.tsv", "segment field since type length use repeats table", fields)
     write(folder / "types.tsv", "type component since type length use repeats table", types)
     write_tables(folder / "tables.tsv")
-    write_names(folder / "names.tsv", spec["2.5.1"]["segments"])
-
-
-def write_names(path, segments):
-    """Names of the fields of what is sent; 2.5.1's, which hardly differ from the older ones."""
-    sent = "FHS BHS MSH EVN SCH NTE PID PD1 NK1 PV1 GT1 IN1 RGS AIG AIL AIP BTS FTS".split()
-    lines = ["# segment\tfield\tname (HL7 2.5.1; made by scripts/hl7_fields.py)"]
-    lines += [f"{name}\t{row['seq']}\t{row['name']}" for name in sent for row in segments[name]]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def component(spec, name, row):

@@ -66,6 +66,7 @@ impl From<EngineError> for Failure {
             | EngineError::Filter(_)
             | EngineError::Extract(_)
             | EngineError::NothingWaits { .. }
+            | EngineError::NoMessage { .. }
             | EngineError::Refused { .. }
             | EngineError::WhichEndpoint { .. } => Exit::USAGE,
             EngineError::Worker | EngineError::NoDigest | EngineError::NotConformant { .. } => {

@@ -103,6 +103,22 @@ impl Mapped {
     }
 }
 
+/// Returns what a value may be as an external ID of an interface: as it is sent, and what
+/// stands for it (`Claim::value`), once for each kind of ID.
+pub fn external_ids(scope: &Scope, value: &str) -> Vec<(String, [u8; 16])> {
+    let ids = scope.patient_ids.iter().chain(&scope.appointment_ids);
+    let one = |id: &ExternalId| {
+        let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+        let width = id.width.filter(|_| id.zero_pad && digits).unwrap_or(0);
+        let sent = format!("{value:0>width$}");
+        let category = Digest::of(id.category.as_bytes()).bytes();
+        let text = [&category[..8], sent.as_bytes()].concat();
+        let digest = Digest::of(&text).bytes();
+        (sent, std::array::from_fn(|at| digest[at]))
+    };
+    ids.map(one).collect()
+}
+
 fn mapped(map: &Map, layout: &Layout, id: &ExternalId) -> Mapped {
     let name = format!("customfield_{}", id.custom_field_id);
     let cells = layout.cells(&name).to_vec();

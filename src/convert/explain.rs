@@ -16,6 +16,12 @@ pub struct Explained {
 }
 
 impl Program {
+    /// Returns every field with the template that makes it, as the map writes it.
+    pub fn rules(&self) -> impl Iterator<Item = (Path, String)> {
+        let fields = self.segments.iter().flat_map(|segment| &segment.fields);
+        fields.map(|field| (field.path, field.text.join("  or  ")))
+    }
+
     /// Runs the program field by field; fields without a value are left out.
     ///
     /// # Errors

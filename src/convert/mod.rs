@@ -26,7 +26,7 @@ mod tables;
 mod template;
 mod values;
 
-pub use claims::Claimer;
+pub use claims::{Claimer, external_ids};
 pub use compile::{Bound, Compiler};
 pub use detect::{Detector, Finding};
 pub use explain::Explained;

@@ -136,6 +136,28 @@ pub enum EngineError {
         /// Why.
         what: String,
     },
+    /// No message or row has this name, or its time in the queue is over.
+    #[error("{locator}: there is no such message; `hl7drop queue search` finds those that are")]
+    NoMessage {
+        /// Its name.
+        locator: String,
+    },
+    /// The index of a drop cannot be used.
+    #[error("{file} {why}; remove it, and the next run makes it anew")]
+    NoIndex {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The record of who looked at what was changed.
+    #[error("{file}, line {line}, was changed or taken out from outside; keep it, and ask who did")]
+    ViewsChanged {
+        /// The file.
+        file: String,
+        /// The line.
+        line: usize,
+    },
     /// The workers could not be started.
     #[error("cannot start the worker threads: {0}")]
     Threads(String),

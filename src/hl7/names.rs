@@ -1,21 +1,33 @@
-//! What HL7 calls its fields: `config/hl7/names.tsv`, names of 2.5.1.
+//! HL7's names of fields: `config/hl7/names.tsv`. A line holds from its version on, until
+//! the next line for the same field.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::Path;
+/// The names of one field, each with the version it holds from, oldest first.
+type Names = Vec<(&'static str, &'static str)>;
 
-/// Returns HL7's name of a field of a segment that is sent.
-pub fn field_name(field: Path) -> Option<&'static str> {
-    static NAMES: LazyLock<HashMap<(&str, usize), &str>> = LazyLock::new(|| {
-        let line = |line: &'static str| {
-            let mut cells = line.split('\t');
-            let (segment, field) = (cells.next()?, cells.next()?.parse().ok()?);
-            Some(((segment, field), cells.next()?))
-        };
-        include_str!("../../config/hl7/names.tsv").lines().filter_map(line).collect()
-    });
-    NAMES.get(&(field.segment(), field.field())).copied()
+static NAMES: LazyLock<HashMap<(&'static str, usize), Names>> = LazyLock::new(|| {
+    let mut names: HashMap<(&'static str, usize), Names> = HashMap::new();
+    let lines = include_str!("../../config/hl7/names.tsv").lines();
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let mut cells = line.split('\t');
+        if let (Some(segment), Some(field), Some(since), Some(name)) =
+            (cells.next(), cells.next(), cells.next(), cells.next())
+            && let Ok(field) = field.parse()
+        {
+            names.entry((segment, field)).or_default().push((since, name));
+        }
+    }
+    names
+});
+
+/// Returns HL7's name of a field in a version; empty where HL7 has no such field.
+pub fn field_name(version: &str, segment: &str, field: usize) -> &'static str {
+    let all = NAMES.get(&(segment, field));
+    // Versions compare as text does: 2.3.1, 2.4, 2.5, 2.5.1.
+    let mut known = all.into_iter().flatten().rev();
+    known.find(|(since, _)| *since <= version).map_or("", |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -23,9 +35,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_have_hl7s_names() {
-        assert_eq!(field_name("PID-5".parse().unwrap()), Some("Patient Name"));
-        assert_eq!(field_name("SCH-25".parse().unwrap()), Some("Filler Status Code"));
-        assert_eq!(field_name("ZZZ-1".parse().unwrap()), None);
+    fn a_field_has_the_name_of_its_version() {
+        assert_eq!(field_name("2.3.1", "PID", 3), "Patient Identifier List");
+        assert_eq!(field_name("2.5.1", "MSH", 10), "Message Control ID");
+        assert_eq!(field_name("2.5.1", "PID", 99), "");
+        assert_eq!(field_name("2.5.1", "ZZZ", 1), "");
+        for (_, names) in NAMES.iter() {
+            assert!(names.is_sorted() && names.iter().all(|(_, name)| !name.is_empty()));
+        }
     }
 }

@@ -51,7 +51,7 @@ pub fn lines(scope: &Scope, map: &Map, examples: &Examples, kind: Kind) -> Vec<F
                 segment: name.clone(),
                 field,
                 only: only.cloned(),
-                name: field_name(field).unwrap_or_default(),
+                name: field_name(&scope.wire.hl7_version, segment.name(), number.into()),
                 source: source(of),
                 table: table(of, scope),
                 example: example(examples, kind, only, (field, &rule)),

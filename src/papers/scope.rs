@@ -14,7 +14,7 @@ use crate::domain::{
     Endpoint, Event, ExternalId, Filter, Kind, Method, NpiMissing, ProviderIds, QueueState, Scope,
     Sftp, UnmappedRule,
 };
-use crate::hl7::{Path, field_name};
+use crate::hl7::field_name;
 use crate::package::Paper;
 
 /// What a scope document is made of.
@@ -262,9 +262,9 @@ fn envelope(scope: &Scope) -> Vec<Vec<String>> {
         let header = name != "BTS" && name != "FTS";
         let first = if header { 2 } else { 1 };
         for (at, value) in rest.split('|').skip(1).enumerate().filter(|(_, one)| !one.is_empty()) {
-            let Ok(field) = format!("{name}-{}", first + at).parse::<Path>() else { continue };
-            let called = field_name(field).unwrap_or_default();
-            rows.push(cells([&field.to_string(), called, value]));
+            let field = first + at;
+            let called = field_name(&scope.wire.hl7_version, name, field);
+            rows.push(cells([&format!("{name}-{field}"), called, value]));
         }
     }
     rows

@@ -151,6 +151,19 @@ impl Spool {
         take(self.lock_file())
     }
 
+    /// Returns the file of the lock of those who write down a look at patient data.
+    pub fn views_lock_file(&self) -> PathBuf {
+        self.root.join("views.lock")
+    }
+
+    /// Takes that lock, or returns `None` if another process has it.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn lock_views(&self) -> disk::Result<Option<Lock>> {
+        take(self.views_lock_file())
+    }
+
     /// Returns the folder of records that are converted again.
     pub fn again(&self) -> PathBuf {
         self.processing.join("again")

@@ -11,6 +11,7 @@ use crate::domain::Permission::{self, *};
 /// The pages one can go to from everywhere: address, name, who may.
 const WAYS: &[(&str, &str, Option<&[Permission]>)] = &[
     ("/", "Overview", None),
+    ("/search", "Search", Some(&[ViewMessageQueue])),
     ("/groups", "Errors", Some(&[ViewMessageQueue])),
     ("/mappings", "Mappings", Some(&[ViewMessageQueue])),
     ("/queue", "Queue", Some(&[ViewMessageQueue])),

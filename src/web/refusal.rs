@@ -96,6 +96,7 @@ impl From<EngineError> for Refusal {
                     .to_string(),
             ),
             EngineError::Refused { what } => Refusal::Now(what),
+            EngineError::NoMessage { .. } => Refusal::Nothing(err.to_string()),
             err => Refusal::Trouble(err.to_string()),
         }
     }

@@ -4,7 +4,7 @@ use super::ask::Ask;
 use super::office::Office;
 use super::pages::{
     account, assets, audit, batches, folders, groups, home, mappings, message, queue, record,
-    sign_in, upload, users,
+    search, sign_in, upload, users, whole,
 };
 use super::reply::Answer;
 use crate::domain::Permission::{self, *};
@@ -69,6 +69,8 @@ pub const ROUTES: &[Route] = &[
     get("/account", Needs::SignedIn, account::form),
     post("/account/password", Needs::SignedIn, account::password),
     post("/account/sign-out-everywhere", Needs::SignedIn, account::everywhere),
+    get("/search", VIEW, search::search),
+    get("/messages/{interface}/{message}", VIEW, whole::show),
     get("/groups", VIEW, groups::list),
     get("/groups/{interface}", VIEW, groups::show),
     post("/groups/{interface}", MEND_SOME, groups::mend),

@@ -73,6 +73,8 @@ const PATHS: &[&str] = &[
     "/queue",
     "/queue?interface=clinic&code=T001",
     "/queue/clinic/record/1",
+    "/search?patient=2",
+    "/messages/clinic/1-m1",
     "/groups",
     "/mappings",
     "/batches",
@@ -263,4 +265,28 @@ fn an_analyst_maps_a_value_sees_what_would_change_and_watches_it_leave() {
     let story = json!({ "url": page.url, "user": "anna", "password": PASSWORD, "steps": steps });
     assert_eq!(told(&driver, &story), Vec::<Value>::new());
     assert!(page.site.partner.join("99999-000002.hl7").exists());
+}
+
+#[test]
+fn an_analyst_types_a_patient_and_sees_every_message_with_its_way() {
+    let Some(driver) = driver() else { return };
+    let page = page();
+    let steps = json!([
+        ["follow", "Search"],
+        ["fill", "Patient ID", "2"],
+        ["key", "Enter"],
+        ["sees", "1 message or row"],
+        ["sees", "patients.csv"],
+        ["sees", "record 2, line 3"],
+        ["sees", "partner/99999-000001.hl7"],
+        ["follow", "2M99999"],
+        ["sees", "Patient Identifier List"],
+        ["sees", "<script>alert(1)</script>"],
+        ["follow", "Trail"],
+        ["sees", "1-m1"],
+    ]);
+    told(
+        &driver,
+        &json!({ "url": page.url, "user": "anna", "password": PASSWORD, "steps": steps }),
+    );
 }

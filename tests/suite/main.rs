@@ -24,6 +24,7 @@ mod doubt;
 mod events;
 mod external_ids;
 mod filters;
+mod find;
 mod foreign;
 mod guard;
 mod input;

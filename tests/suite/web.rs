@@ -972,3 +972,26 @@ fn a_batch_is_sent_again_rebuilt_held_and_let_go_in_the_browser() {
     drop(lock);
     assert_eq!(anna.post("/queue/clinic/resubmit", &[("why", "x")]).status, 400);
 }
+
+#[test]
+fn messages_are_found_by_patient_and_shown_whole_to_who_may() {
+    let page = ran();
+    let mut anna = page.as_user("anna");
+    let found = anna.get("/search?patient=1").body;
+    assert!(found.contains("1M99999") && found.contains("record 1, line 2"), "{found}");
+    assert!(found.contains("partner/99999-000001.hl7") && !found.contains("2M99999"), "{found}");
+    assert!(anna.get("/search?patient=nobody").body.contains("Nothing."));
+    assert!(anna.get("/search?state=ERROR").body.contains("2 messages and rows"));
+    assert_eq!(anna.get("/search?state=BURNT").status, 400);
+    let whole = anna.get("/messages/clinic/1-m0").body;
+    for part in ["Patient Identifier List", "add,1,Doe,Ann", "MSH|^~\\&amp;|"] {
+        assert!(whole.contains(part), "{part}: {whole}");
+    }
+    assert_eq!(anna.get("/messages/clinic/9-m0").status, 404);
+    assert_eq!(anna.get("/messages/clinic/rubbish").status, 404);
+    let looks = page.site.engine().views(9).unwrap();
+    assert_eq!((looks.len(), looks[0].what.as_str()), (1, "1-m0"), "{looks:?}");
+    assert!(looks[0].sign.by.starts_with("anna (page"), "{looks:?}");
+    let trail = page.trail();
+    assert!(trail.contains(&"anna: search clinic: 1 found by patient ID".to_string()), "{trail:?}");
+}

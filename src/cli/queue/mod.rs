@@ -6,6 +6,8 @@ mod ls;
 mod map;
 mod mend;
 mod mend_args;
+mod search;
+mod show;
 
 pub use ls::to_json;
 
@@ -20,6 +22,8 @@ pub fn queue(cli: &Cli, args: &Queue) -> Outcome {
     match &args.verb {
         None => ls::ls(cli, &args.list),
         Some(QueueVerb::Ls(args)) => ls::ls(cli, args),
+        Some(QueueVerb::Search(args)) => search::search(cli, args),
+        Some(QueueVerb::Show(args)) => show::show(cli, args),
         Some(QueueVerb::Group(args)) => group::group(cli, args),
         Some(QueueVerb::Map(args)) => map::map(cli, args),
         Some(QueueVerb::Resubmit(args)) => mend::resubmit(cli, args),

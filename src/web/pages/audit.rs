@@ -15,6 +15,9 @@ const ROWS: u64 = 100;
 /// Decisions of each interface that are shown.
 const DECISIONS: u64 = 50;
 
+/// Looks at messages of each interface that are shown.
+const VIEWS: usize = 50;
+
 /// The page.
 pub fn trail(office: &Office, ask: &mut Ask) -> Answer {
     let before = ask.query("before").parse().ok();
@@ -27,6 +30,13 @@ pub fn trail(office: &Office, ask: &mut Ask) -> Answer {
         let rows = ledger.actions(DECISIONS)?.into_iter();
         decisions.extend(rows.map(|row| (site.name.clone(), row)));
     }
+    let mut views = Vec::new();
+    for site in office.sites()? {
+        let Ok(engine) = &site.engine else { continue };
+        let rows = engine.views(VIEWS)?.into_iter();
+        views.extend(rows.map(|view| (site.name.clone(), view)));
+    }
+    views.sort_by_key(|(_, view)| std::cmp::Reverse(view.sign.at));
     decisions.sort_by_key(|(_, row)| std::cmp::Reverse(row.sign.at));
     let body = html! {
         h1 { "Trail" }
@@ -45,6 +55,19 @@ pub fn trail(office: &Office, ask: &mut Ask) -> Answer {
                     tbody { @for (name, row) in &decisions { tr {
                         td { (time(row.sign.at, &zone)) } td { (name) } td { (row.sign.by) }
                         td { (row.verb) " " (row.about) } td { (row.sign.why) }
+                    } } }
+                } }
+            }
+        }
+        section.card {
+            h2 { "Who looked at messages, here and in the shell" }
+            @if views.is_empty() { p { "Nobody yet." } } @else {
+                div.wide tabindex="0" role="region" aria-label="Looks" { table {
+                    thead { tr { th scope="col" { "When" } th scope="col" { "Interface" } th scope="col" { "Who" }
+                        th scope="col" { "Message" } th scope="col" { "How" } } }
+                    tbody { @for (name, view) in &views { tr {
+                        td { (time(view.sign.at, &zone)) } td { (name) } td { (view.sign.by) }
+                        td { (view.what) } td { (view.sign.why) }
                     } } }
                 } }
             }

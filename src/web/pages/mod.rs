@@ -11,9 +11,11 @@ pub mod mappings;
 pub mod message;
 pub mod queue;
 pub mod record;
+pub mod search;
 pub mod sign_in;
 pub mod upload;
 pub mod users;
+pub mod whole;
 
 use super::ask::Ask;
 use super::office::Office;
