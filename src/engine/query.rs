@@ -23,7 +23,7 @@ pub struct Query {
     pub batch: Option<String>,
     /// Where it stands.
     pub state: Option<Standing>,
-    /// Why a row made no message: a code of a fault, or the word of a [`Reason`].
+    /// Why a row made no message: a code of a fault, or the word of a `Reason`.
     pub reason: Option<String>,
     /// What a message tells.
     pub event: Option<Event>,

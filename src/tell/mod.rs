@@ -2,10 +2,10 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`alert`] | what is told, as text and as JSON |
-//! | [`mail`] | SMTP |
-//! | [`webhook`] | HTTP POST |
-//! | [`command`] | a program of the site's own |
+//! | `alert` | what is told, as text and as JSON |
+//! | `mail` | SMTP |
+//! | `webhook` | HTTP POST |
+//! | `command` | a program of the site's own |
 //!
 //! Nothing here decides what is told, to whom or when, and nothing is tried twice: that is
 //! `engine/incidents`. Every step has a time limit, and no error holds a secret.

@@ -2,7 +2,7 @@
 //!
 //! One request goes through `http.rs`, the only file that knows the HTTP crate, to
 //! `gate.rs` (who is it, is the form ours, may they?), to a page of `pages/`, each a
-//! function from [`Ask`](reply::Ask) to [`Reply`](reply::Reply). `routes.rs` is the table
+//! function from an `Ask` to a `reply::Reply`. `routes.rs` is the table
 //! of them all. The page works without its script, holds nothing from elsewhere, and
 //! decides nothing: what it does is the engine's, as in the shell.
 

@@ -2,10 +2,10 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`look`] | what is wrong now, read off the ledger, the folders and the last pass |
-//! | [`watches`] | what should have come and did not, or came in unusual numbers |
-//! | [`book`] | what becomes of it: one incident, one alert, one recovery |
-//! | [`keeper`] | the book on the disk, and the telling |
+//! | `look` | what is wrong now, read off the ledger, the folders and the last pass |
+//! | `watches` | what should have come and did not, or came in unusual numbers |
+//! | `book` | what becomes of it: one incident, one alert, one recovery |
+//! | `keeper` | the book on the disk, and the telling |
 //!
 //! What is wrong is read off the state, never remembered from an event: a crash loses no
 //! incident, since the next look sees it again. A look and what is told never fail a pass.

@@ -50,7 +50,7 @@ impl Maps {
     /// Opens the file, and makes it if there is none; its folder must be there.
     ///
     /// # Errors
-    /// [`LedgerError`](crate::ledger::LedgerError), each variant.
+    /// [`LedgerError`], each variant.
     pub fn open(path: &Path) -> Result<Maps> {
         Ok(Maps { conn: open_maps(path)? })
     }
