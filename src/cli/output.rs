@@ -7,6 +7,9 @@ pub use crate::clock::shown as time;
 use crate::engine::{Progress, Silent};
 use indicatif::{ProgressBar, ProgressStyle};
 
+// Numbers look alike in the shell and in the browser.
+pub use crate::web::{count, number};
+
 /// A bar for the work at hand.
 struct Bar(Mutex<Option<ProgressBar>>);
 
@@ -48,24 +51,6 @@ impl Progress for Bar {
 /// would panic, and the interfaces behind this one would not be run.
 pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "hl7drop: {text}");
-}
-
-/// Returns a number with commas: `1,234`.
-pub fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Returns `1 record`, `2 records`.
-pub fn count(value: u64, one: &str, many: &str) -> String {
-    format!("{} {}", number(value), if value == 1 { one } else { many })
 }
 
 #[cfg(test)]

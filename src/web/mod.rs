@@ -21,6 +21,7 @@ mod routes;
 use std::net::SocketAddr;
 
 pub use office::{Office, Settings};
+pub use parts::{count, number};
 pub use refusal::ServeError;
 pub use routes::{Needs, ROUTES, Route, Way};
 
