@@ -49,7 +49,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`] and its like, and what ends a pass.
     pub fn ask(&self, task: &Task, sign: &Sign, wait: Duration) -> Result<Asked, EngineError> {
-        let id = name(sign.at)?;
+        let id = name(&self.spool.requests)?;
         if let Some(lock) = self.lock_within(wait)? {
             return self.do_now(task, &id, sign, &lock);
         }
@@ -145,10 +145,14 @@ fn read(path: &Path) -> Result<Option<Request>, EngineError> {
     Ok(serde_json::from_slice(&text).ok())
 }
 
-/// Returns a name that sorts by time and that nobody else has.
-fn name(at: i64) -> Result<String, EngineError> {
+/// Returns a name that nobody else has and that sorts behind those which are there: two
+/// people may ask within one second, and a clock may be set back.
+fn name(requests: &Path) -> Result<String, EngineError> {
+    let there = if requests.is_dir() { Spool::list(requests)? } else { Vec::new() };
+    let number = |name: &String| name.split('-').next().and_then(|text| text.parse::<u64>().ok());
+    let last = there.iter().filter_map(number).max().unwrap_or(0);
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)
         .map_err(|err| EngineError::Refused { what: format!("no random number: {err}") })?;
-    Ok(format!("{at:012}-{:016x}.json", u64::from_le_bytes(bytes)))
+    Ok(format!("{:012}-{:016x}.json", last.saturating_add(1), u64::from_le_bytes(bytes)))
 }
