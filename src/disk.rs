@@ -235,6 +235,21 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Removes a folder if nothing is in it, and makes that durable.
+///
+/// # Errors
+/// [`DiskError`].
+pub fn remove_empty(folder: &Path) -> Result<()> {
+    crashpoint("disk.remove_empty").map_err(failed("remove", folder))?;
+    match fs::remove_dir(folder) {
+        Ok(()) => sync_folder_of(folder),
+        Err(err) => match err.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound => Ok(()),
+            _ => Err(failed("remove", folder)(err)),
+        },
+    }
+}
+
 /// Makes a folder of ours (mode 0700) and those above it, if they are not there.
 ///
 /// # Errors

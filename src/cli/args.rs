@@ -60,6 +60,8 @@ pub enum Verb {
     Scope(ScopeArgs),
     /// Say what a code of the queue or a rule of validate means, and what to do
     Explain(Explain),
+    /// Let go now what is done and kept long enough; or say what goes when
+    Prune(Prune),
     /// Write a commented interface file and make its folders
     Init(Init),
     /// Make the daemon a service of systemd for the user who calls this
@@ -332,6 +334,18 @@ pub struct Explain {
     /// Write JSON for machines
     #[arg(long)]
     pub json: bool,
+}
+
+/// `prune`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Prune {
+    /// Interfaces and output
+    #[command(flatten)]
+    pub named: Named,
+    /// Change nothing: say what would go now, and what goes on which day
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `init`.

@@ -8,7 +8,7 @@ use super::Outcome;
 use super::args::{Check, Cli};
 use super::exit::Exit;
 use super::setup::{name, setup};
-use crate::engine::check::{Checked, folders, partner, settings, state};
+use crate::engine::check::{Checked, folders, partner, room, settings, state};
 use crate::engine::incidents::Keeper;
 use crate::engine::{Engine, probe};
 
@@ -77,7 +77,7 @@ fn look(engine: &Engine, args: &Check, mut looked: Looked) -> Looked {
         let what = format!("ledger {}", engine.spool.ledger().display());
         vec![Checked { what, wrong: Some(err.to_string()), warns: false }]
     });
-    looked.checked.extend(state.into_iter().map(local));
+    looked.checked.extend(state.into_iter().chain(room(engine)).map(local));
     for endpoint in engine.agreement.scope.endpoints.iter().filter(|_| !args.offline) {
         let found = if args.partner {
             let probed = probe(engine, endpoint);

@@ -15,6 +15,7 @@ mod install;
 mod keepers;
 mod next;
 mod output;
+mod prune;
 mod queue;
 mod run;
 mod scope;
@@ -134,6 +135,7 @@ pub fn main() -> ExitCode {
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(&cli, args),
         Verb::Explain(args) => explain::explain(args),
+        Verb::Prune(args) => prune::prune(&cli, args),
         Verb::Init(args) => init::init(args),
         Verb::Install(args) => install::install(&cli, args),
         Verb::Serve(args) => serve::serve(&cli, args),

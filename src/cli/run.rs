@@ -10,10 +10,12 @@ use super::exit::Exit;
 use super::keepers::Keepers;
 use super::next::{Typed, next_steps};
 use super::output::{complain, count, number};
+use super::prune::write_pruned;
+use super::queue::write_mended;
 use super::setup::{name, setup};
 use super::sign::sign;
 use crate::domain::QueueState;
-use crate::engine::{Acks, Delivered, Engine, Fate, Overdue, Response, Summary, Taken};
+use crate::engine::{Acks, Delivered, Engine, Fate, Overdue, Pruned, Response, Summary, Taken};
 use crate::ledger::Failure;
 
 /// Runs every interface that was asked for; one that fails does not stop the others.
@@ -100,9 +102,17 @@ fn write_summary(
         write_delivered(&typed, delivered, out)?;
     }
     write_acks(&typed, &summary.acks, out)?;
+    if summary.pruned != Pruned::default() {
+        write_pruned(&summary.pruned, out)?;
+    }
+    for mended in &summary.mended {
+        write!(out, "  asked for: ")?;
+        write_mended(&typed, mended, out)?;
+    }
     if summary.drops.is_empty()
         && summary.deliveries.is_empty()
         && summary.held.is_none()
+        && summary.mended.is_empty()
         && summary.acks.responses.is_empty()
         && summary.acks.failures.is_empty()
     {
@@ -284,6 +294,8 @@ fn to_json(engine: &Engine, summary: &Summary) -> Value {
         "drops": summary.drops.iter().map(taken).collect::<Vec<_>>(),
         "deliveries": summary.deliveries.iter().map(delivered).collect::<Vec<_>>(),
         "acknowledgements": acks_json(&summary.acks),
+        "requests": summary.mended,
+        "left": { "messages": summary.pruned.messages, "files": summary.pruned.files },
         "states": super::status::states(&summary.totals),
     })
 }

@@ -154,6 +154,13 @@ fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -
     for (state, messages) in &standing.totals.states {
         writeln!(out, "  {:<12} {:>12}  {}", state.to_string(), number(*messages), words(*state))?;
     }
+    if standing.totals.left > 0 {
+        let left = number(standing.totals.left);
+        writeln!(out, "  {:<12} {left:>12}  messages that left with their time", "left")?;
+    }
+    if let Some(forecast) = engine.forecast() {
+        writeln!(out, "  {:<12} {}", "room", forecast.text())?;
+    }
     for (folder, files) in standing.folders.iter().filter(|(_, files)| *files > 0) {
         writeln!(out, "  {:<12} {}", format!("{folder}/"), count(*files as u64, "file", "files"))?;
     }
@@ -288,6 +295,8 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
             super::held::to_json(engine.agreement.scope.interface.as_str(), hold)
         }),
         "states": states(&standing.totals),
+        "left": standing.totals.left,
+        "room": engine.forecast().as_ref().map(super::prune::room_json),
         "folders": folders,
         "incidents": standing.incidents.iter().map(incident_json).collect::<Vec<_>>(),
         "undelivered": standing.undelivered.iter().map(delivery_json).collect::<Vec<_>>(),

@@ -20,6 +20,7 @@ mod check_filter;
 mod check_ids;
 mod check_output;
 mod check_project;
+mod check_retention;
 mod check_tables;
 pub mod fill;
 pub mod interface;

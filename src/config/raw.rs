@@ -44,6 +44,7 @@ pub(super) struct File {
     pub provider_id: Option<Spanned<ProviderId>>,
     pub batch: Option<Spanned<Batch>>,
     pub guard: Option<Spanned<Guard>>,
+    pub retention: Option<Spanned<Retention>>,
     pub pickup: Option<Spanned<Pickup>>,
     pub contact: Option<Vec<Spanned<Contact>>>,
     pub alerts: Option<Spanned<Alerts>>,
@@ -235,6 +236,19 @@ pub(super) struct Guard {
     pub faults_percent_max: Number,
     pub changes_percent_max: Number,
     pub rows_min: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retention {
+    pub queue_days: Number,
+    pub sent_days: Number,
+    pub archive_days: Number,
+    pub responses_days: Number,
+    pub error_days: Number,
+    pub audit_days: Number,
+    pub quota_mib: Number,
+    pub full_days: Number,
 }
 
 #[derive(Default, Deserialize)]

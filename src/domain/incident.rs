@@ -59,11 +59,13 @@ pub enum Cause {
     Silent,
     /// Far more or far fewer rows came than usual.
     Volume,
+    /// The quota, or the disk, will be full soon.
+    Filling,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 16] = [
+    pub const ALL: [Cause; 17] = [
         Cause::DeliveryStopped,
         Cause::DeliveryFailing,
         Cause::Uncertain,
@@ -80,6 +82,7 @@ impl Cause {
         Cause::Late,
         Cause::Silent,
         Cause::Volume,
+        Cause::Filling,
     ];
 
     /// Returns the word of the settings, the JSON and the metrics.
@@ -101,6 +104,7 @@ impl Cause {
             Cause::Late => "late",
             Cause::Silent => "silent",
             Cause::Volume => "volume",
+            Cause::Filling => "filling",
         }
     }
 
@@ -123,6 +127,7 @@ impl Cause {
             Cause::Late => "an extract is late",
             Cause::Silent => "no data",
             Cause::Volume => "unusual volume",
+            Cause::Filling => "room runs out",
         }
     }
 
@@ -144,7 +149,8 @@ impl Cause {
             | Cause::RowsWaiting
             | Cause::Late
             | Cause::Silent
-            | Cause::Volume => Severity::Warning,
+            | Cause::Volume
+            | Cause::Filling => Severity::Warning,
         }
     }
 }

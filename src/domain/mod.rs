@@ -31,6 +31,7 @@ mod layout;
 mod permission;
 mod queue;
 mod record;
+mod retention;
 mod scope;
 mod telling;
 mod translation;
@@ -52,6 +53,7 @@ pub use layout::{Cell, Id, Layout, Name, OF_PATIENT};
 pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
+pub use retention::Retention;
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Environment, ExternalId, ExtractKind, FilePer,
     InterfaceName, MappingRow, NpiMissing, OnChange, Pickup, Provider, ProviderIds, Scope, Target,

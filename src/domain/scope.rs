@@ -12,6 +12,7 @@ use super::endpoint::Endpoint;
 use super::event::Event;
 use super::filter::Filters;
 use super::form::Form;
+use super::retention::Retention;
 use super::telling::{EventRules, Guard};
 use super::wire::Wire;
 use crate::codes::OwnWord;
@@ -166,6 +167,8 @@ pub struct Scope {
     pub pickup: Pickup,
     /// `[guard]`.
     pub guard: Guard,
+    /// `[retention]`.
+    pub retention: Retention,
     /// `[[contact]]`: who is told of this interface's incidents.
     pub contacts: Vec<Contact>,
     /// `[alerts]` and `[[expect]]`.

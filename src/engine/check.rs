@@ -63,6 +63,18 @@ pub fn settings(engine: &Engine) -> Vec<Checked> {
     elsewhere.chain(approval).collect()
 }
 
+/// Looks at the room: how much is left, and for how long.
+pub fn room(engine: &Engine) -> Option<Checked> {
+    let (forecast, keep) = (engine.forecast()?, engine.agreement.scope.retention);
+    let soon = forecast.full_in.zip(keep.full_days).filter(|(full, told)| *full < u64::from(*told));
+    let what = format!("room: {}", forecast.text());
+    Some(match (forecast.full_in, soon) {
+        (Some(0), _) => Checked::wrong(what, "nothing is taken in; see `hl7drop prune --dry-run`"),
+        (_, Some(_)) => Checked { warns: true, ..Checked::good(what) },
+        _ => Checked::good(what),
+    })
+}
+
 /// Looks at the folders: that they are there, and nobody else's to read.
 pub fn folders(engine: &Engine) -> Vec<Checked> {
     let spool = &engine.spool;
@@ -131,6 +143,10 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
         let deliveries = ledger.deliveries(batch.number)?;
         if !deliveries.is_empty() && deliveries.iter().all(|row| row.stage == Stage::Deleted) {
             // Given up; a crash may have left its file in the outbox, and a run removes it.
+            continue;
+        }
+        if files.is_empty() && ledger.is_aged(batch.number)? {
+            // It left with its time, before its messages do.
             continue;
         }
         let [file] = files.as_slice() else {

@@ -395,10 +395,12 @@ impl Search<'_> {
         states: &mut States,
     ) -> Result<Option<Hit>, EngineError> {
         match target {
+            Target::Message(_) if row.has_left() => Ok(None),
             Target::Message(nth) if nth < index.messages => {
                 self.message(row, index, nth, states).map(Some)
             }
-            Target::Row(nth) if nth < index.rows => self.row(row, index, nth).map(Some),
+            Target::Row(nth) if nth < index.rows => Ok(Some(self.row(row, index, nth)?)
+                .filter(|hit| !row.has_left() || hit.fault.is_some())),
             _ => Ok(None),
         }
     }

@@ -13,6 +13,7 @@ use super::error::EngineError;
 use super::guard::{self, Faults, Hold, Verdict};
 use super::mend::resubmit::{Again, Origin};
 use super::pass::Engine;
+use super::retention::usage;
 use super::selfcheck;
 use super::source::Source;
 use super::tracking;
@@ -210,18 +211,18 @@ fn claim(engine: &Engine, first: bool, taken: &mut Taken) -> Result<(), EngineEr
     Ok(())
 }
 
-/// Returns why nothing is taken now: a disk that is nearly full. What is on its way goes
-/// on, and makes room.
+/// Returns why nothing is taken now: no room. What is on its way goes on.
 pub fn held(engine: &Engine) -> Result<Option<String>, EngineError> {
     let (root, floor) = (&engine.spool.root, engine.agreement.scope.pickup.disk_floor_mib);
     let free = disk::free(root)? >> 20;
-    Ok((free < floor).then(|| {
-        format!(
-            "only {free} MiB are free at {}, and disk_floor_mib is {floor}: nothing is taken in \
-             until there is more",
-            root.display()
-        )
-    }))
+    if free >= floor {
+        return usage::used_up(engine);
+    }
+    let root = root.display();
+    Ok(Some(format!(
+        "only {free} MiB are free at {root}, and disk_floor_mib is {floor}: nothing is taken in \
+         until there is more"
+    )))
 }
 
 fn kind_of(engine: &Engine, name: &str) -> Option<ExtractKind> {
@@ -266,9 +267,8 @@ fn sources(
     Ok(sources)
 }
 
-/// True of an extract whose events were taken in before. One that says only how things
-/// are may say it again: they were otherwise since, or what was in the way of its bad
-/// rows was mended elsewhere; the register decides.
+/// True of an extract whose events were taken in before. One that says only how things are
+/// may say it again: they were otherwise since, or its bad rows were mended elsewhere.
 fn is_duplicate(
     engine: &Engine,
     ledger: &dyn Ledger,
@@ -276,7 +276,7 @@ fn is_duplicate(
 ) -> Result<bool, EngineError> {
     // A table that came before comes into force again.
     let asked = engine.again || !source.kind.makes_messages();
-    if asked || ledger.extract(&source.digest()?)?.is_none() {
+    if asked || !ledger.saw(&source.digest()?)? {
         return Ok(false);
     }
     let opened = source.open(&engine.agreement.reading, None);

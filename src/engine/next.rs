@@ -85,6 +85,11 @@ impl Typed {
         format!("{program} queue resubmit {interface} {which} --why \"TEXT\"")
     }
 
+    /// Returns the command that lets go what is done, or says what leaves when.
+    pub fn prune(&self, more: &str) -> String {
+        format!("{} prune {}{more}", self.program, self.interface)
+    }
+
     /// Returns the command that runs the interface.
     pub fn run(&self, more: &str) -> String {
         format!("{} run {}{more}", self.program, self.interface)

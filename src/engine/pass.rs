@@ -13,6 +13,7 @@ use super::error::EngineError;
 use super::intake::{self, Taken};
 use super::mend::{Mended, release_due, requests};
 use super::recover::recover;
+use super::retention::Pruned;
 use super::source::Progress;
 use super::tracking;
 use crate::clock::Clock;
@@ -75,6 +76,10 @@ pub struct Summary {
     pub release_at: Option<i64>,
     /// What people had asked for, and what came of it.
     pub mended: Vec<Mended>,
+    /// What left with its time.
+    pub pruned: Pruned,
+    /// When something may leave next, unix seconds; now, where not all that is due has left.
+    pub prune_at: Option<i64>,
 }
 
 impl Engine {
@@ -178,6 +183,10 @@ impl Engine {
         }
         summary.acks = acks::collect(self, &mut ledger)?;
         summary.rejected = ledger.rejected(1)?.len() as u64;
+        let due = summary.deliveries.iter().filter_map(|one| one.outcome.as_ref().err()?.again_at);
+        let until = due.chain(summary.release_at).chain(summary.acks.again_at).min();
+        let (pruned, next) = self.prune_between(&mut ledger, until)?;
+        (summary.pruned, summary.prune_at) = (pruned, Some(next));
         summary.totals = ledger.totals()?;
         Ok(summary)
     }

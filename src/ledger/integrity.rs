@@ -30,14 +30,20 @@ impl Contents {
 
     fn check_extracts(&self, problems: &mut Vec<String>) {
         let batches: BTreeSet<u64> = self.batches.iter().map(|batch| batch.number).collect();
-        for ExtractRow { id: ExtractId(id), counts, batch, .. } in &self.extracts {
+        for ExtractRow { id: ExtractId(id), counts, batch, left_at, .. } in &self.extracts {
             if !counts.balanced() {
                 problems.push(format!("the rows of extract {id} are not all accounted for"));
             }
             let queued = self.faults.get(&ExtractId(*id)).copied().unwrap_or(0);
-            if counts.error != queued {
-                let error = counts.error;
+            let error = counts.error;
+            if error < queued || error > queued && left_at.is_none() {
                 problems.push(format!("extract {id} counts {error} errors and queued {queued}"));
+            }
+            if left_at.is_some() {
+                if let Some(batch) = batch {
+                    problems.push(format!("extract {id} left, and its batch {batch} did not"));
+                }
+                continue;
             }
             if batch.is_some() != (counts.messages > 0) {
                 problems.push(format!("the messages of extract {id} are in no batch"));
@@ -54,7 +60,7 @@ impl Contents {
 
     fn check_batches(&self, problems: &mut Vec<String>) {
         let mut made: BTreeMap<u64, u64> = BTreeMap::new();
-        for extract in &self.extracts {
+        for extract in self.extracts.iter().filter(|row| row.left_at.is_none()) {
             *made.entry(extract.batch.unwrap_or(0)).or_default() += extract.counts.messages;
         }
         // What an extract has too much for the batch that it begins in goes on in the next.
@@ -151,6 +157,7 @@ mod tests {
             notes: Notes::default(),
             batch: Some(batch),
             drop: ExtractId(id),
+            left_at: None,
         }
     }
 

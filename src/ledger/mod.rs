@@ -22,6 +22,7 @@ mod integrity;
 mod memory;
 mod open_drop;
 mod register;
+mod retention;
 mod rows;
 mod sqlite;
 mod steps;
@@ -32,6 +33,7 @@ pub use error::LedgerError;
 pub use history::History;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
+pub use retention::{Leaving, Retention, Room};
 pub use rows::{
     BatchRow, DeliveryRow, DropRow, ExtractId, ExtractRow, Failure, FaultFound, FaultRow,
     FaultsLike, Holding, NewExtract, Numbers, Receipt, Resubmitted, Stage, Temp, Totals, Wait,
@@ -47,7 +49,7 @@ use crate::domain::{Counts, Fault, Notes};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Answers + History + Send {
+pub trait Ledger: Register + Answers + History + Retention + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 

@@ -123,7 +123,15 @@ impl OpenDrop {
                 *closed.faults.entry(state).or_default() += count;
             }
             let batch = batch_at(batches, begins).filter(|_| counts.messages > 0);
-            closed.extracts.push(ExtractRow { id, extract, counts, notes, batch, drop });
+            closed.extracts.push(ExtractRow {
+                id,
+                extract,
+                counts,
+                notes,
+                batch,
+                drop,
+                left_at: None,
+            });
         }
         let held: u64 = batches.iter().map(|batch| batch.messages).sum();
         if made != held {

@@ -61,6 +61,9 @@ pub struct ExtractRow {
     pub batch: Option<u64>,
     /// The first extract of its drop, which stands for the drop.
     pub drop: ExtractId,
+    /// When its messages left with their time, unix seconds: it has no batch any more, and
+    /// is here for the faults that wait still.
+    pub left_at: Option<i64>,
 }
 
 /// A drop that was taken in.
@@ -75,6 +78,11 @@ pub struct DropRow {
 }
 
 impl DropRow {
+    /// True once its messages left with their time.
+    pub fn has_left(&self) -> bool {
+        self.extracts.iter().any(|row| row.left_at.is_some())
+    }
+
     /// Returns the batch of its message of this ordinal, counted from 0, and which
     /// message of the batch that is.
     pub fn batch_of(&self, message: u64) -> Option<(&BatchRow, u64)> {
@@ -375,6 +383,8 @@ pub struct Totals {
     pub oldest_waiting: Option<i64>,
     /// When the extract committed last was taken, unix seconds.
     pub last_drop: Option<i64>,
+    /// Messages that left with their time; no state counts them.
+    pub left: u64,
 }
 
 impl Totals {

@@ -31,6 +31,7 @@ pub const NOT_AGREED: &[(&str, &str)] = &[
     ("alerts", "what the practice watches for"),
     ("expect", "what the practice watches for"),
     ("guard", "when a person of the practice is asked first"),
+    ("retention", "how long the practice keeps what is done"),
     ("*.key_file", "a secret of this machine"),
     ("*.passphrase_file", "a secret of this machine"),
     ("*.passphrase_env", "a secret of this machine"),

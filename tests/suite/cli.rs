@@ -217,9 +217,12 @@ fn run_tells_machines_what_it_did() {
         "held",
         "held_for_a_person",
         "interface",
+        "left",
+        "requests",
         "states",
     ];
     assert_eq!(keys(one), wanted);
+    assert_eq!(keys(&one["left"]), ["files", "messages"]);
     assert_eq!(keys(&one["acknowledgements"]), ["failures", "overdue", "responses"]);
     assert_eq!((&one["interface"], &one["environment"]), (&NAME.into(), &"test".into()));
     let drop = &one["drops"][0];
@@ -264,11 +267,16 @@ fn status_tells_machines_where_everything_stands() {
         "incidents",
         "interface",
         "last_drop",
+        "left",
         "oldest_waiting",
+        "room",
         "states",
         "undelivered",
     ];
     assert_eq!(keys(one), wanted);
+    let wanted =
+        ["bytes_per_day", "full_in_days", "left_bytes", "limit", "measured_at", "used_bytes"];
+    assert_eq!(keys(&one["room"]), wanted);
     assert_eq!(one["incidents"][0]["cause"], "files_refused");
     let wanted = [
         "about",

@@ -336,6 +336,7 @@ fn without_fault() -> Settled {
         "reference/providers",
         "sent/DAY/99999-000001.hl7",
         "sent/DAY/99999-000002.hl7",
+        "usage.json",
     ];
     assert_eq!(settled.files, expected.map(String::from).into());
     settled

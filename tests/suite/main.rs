@@ -36,6 +36,7 @@ mod properties;
 mod proxy;
 mod real_data;
 mod register;
+mod retention;
 mod scope;
 mod servers;
 mod sftpd;

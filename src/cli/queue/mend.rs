@@ -155,7 +155,8 @@ fn ask(cli: &Cli, engine: &Engine, task: &Task, asking: &Asking) -> Outcome {
             if asking.json {
                 writeln!(out, "{}", json!({ "left": null, "done": mended }))?;
             } else {
-                write(cli, engine, &mended, &mut out)?;
+                write!(out, "{}: ", engine.owner())?;
+                write_mended(&Typed::new(cli, engine), &mended, &mut out)?;
             }
             let left = mended.counts.is_some_and(|counts| counts.error > 0);
             let waits = left || !mended.skipped.is_empty();
@@ -164,9 +165,9 @@ fn ask(cli: &Cli, engine: &Engine, task: &Task, asking: &Asking) -> Outcome {
     }
 }
 
-fn write(cli: &Cli, engine: &Engine, mended: &Mended, out: &mut dyn Write) -> io::Result<()> {
+/// Says what was done for somebody; the line was begun.
+pub fn write_mended(typed: &Typed, mended: &Mended, out: &mut dyn Write) -> io::Result<()> {
     let Mended { verb, about, records, batch, counts, skipped, note } = mended;
-    let typed = Typed::new(cli, engine);
     let messages = count(*records, "message", "messages");
     let name = batch.as_deref().unwrap_or("nothing");
     let said = match *verb {
@@ -179,7 +180,7 @@ fn write(cli: &Cli, engine: &Engine, mended: &Mended, out: &mut dyn Write) -> io
         "mark-delivered" => format!("{name} counts as delivered"),
         _ => format!("{verb} {about}"),
     };
-    writeln!(out, "{}: {said}", engine.owner())?;
+    writeln!(out, "{said}")?;
     if let Some(counts) = counts {
         writeln!(
             out,

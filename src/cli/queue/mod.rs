@@ -10,6 +10,7 @@ mod search;
 mod show;
 
 pub use ls::to_json;
+pub use mend::write_mended;
 
 use super::Outcome;
 use super::args::Cli;

@@ -29,6 +29,7 @@ use crate::cli::exit::Exit;
 use crate::clock::Clock;
 use crate::domain::Severity;
 use crate::engine::incidents::{Incident, open_in};
+use crate::engine::retention::usage;
 use crate::ledger::{Ledger, Sqlite};
 use crate::spool::{self, Spool};
 
@@ -172,6 +173,9 @@ struct Measured {
     files: Gauges,
     incidents: Gauges,
     untold: Gauges,
+    used: Gauges,
+    room: Gauges,
+    full: Gauges,
 }
 
 impl Measured {
@@ -194,6 +198,9 @@ impl Measured {
             ("files", "Files in inbox, outbox and error", &all.files),
             ("incidents", "Open incidents by cause", &all.incidents),
             ("alerts_failing", "Contacts that could not be told", &all.untold),
+            ("used_bytes", "Bytes of the folders, measured once a day", &all.used),
+            ("room_bytes", "Bytes left, of the quota or the disk", &all.room),
+            ("full_in_days", "Until there is no room; absent if never", &all.full),
         ] {
             registry.register(name, help, family.clone());
         }
@@ -220,6 +227,13 @@ impl Measured {
             untold += one.told.values().filter(|told| told.failure.is_some()).count() as u64;
         }
         self.untold.get_or_create(&of).set(whole(untold));
+        if let Some(forecast) = usage::forecast(&spool.root, Clock::System.unix()) {
+            self.used.get_or_create(&of).set(whole(forecast.used));
+            self.room.get_or_create(&of).set(whole(forecast.room));
+            if let Some(days) = forecast.full_in {
+                self.full.get_or_create(&of).set(whole(days));
+            }
+        }
         let read = self.measure_ledger(owner, &of, spool);
         self.readable.get_or_create(&of).set(i64::from(read.is_ok()));
     }

@@ -20,6 +20,8 @@ const STOPPED: Duration = Duration::from_secs(15 * 60);
 pub struct Next {
     /// When a delivery that failed may be tried again.
     pub again_in: Option<Duration>,
+    /// When a held batch goes on, or something leaves with its time.
+    pub later_in: Option<Duration>,
     /// Whether files in the inbox were still being written.
     pub unsettled: bool,
     /// Whether a delivery waits for a person.
@@ -71,6 +73,9 @@ impl Due {
             self.by(now + wait);
         }
         if let Some(wait) = next.again_in {
+            self.by(now + wait);
+        }
+        if let Some(wait) = next.later_in {
             self.by(now + wait);
         }
         if next.held {

@@ -48,6 +48,8 @@ pub struct Order {
 pub struct Report {
     /// When a delivery that failed may be tried again, unix seconds.
     pub again_at: Option<i64>,
+    /// When a held batch goes on, or something leaves with its time, unix seconds.
+    pub later_at: Option<i64>,
     /// Whether files in the inbox were still being written.
     pub unsettled: bool,
     /// Whether a delivery waits for a person.
@@ -234,6 +236,7 @@ fn left(summary: &Summary) -> Report {
             .filter_map(|failure| failure.again_at)
             .chain(summary.acks.again_at)
             .min(),
+        later_at: summary.release_at.into_iter().chain(summary.prune_at).min(),
         unsettled: summary.unsettled,
         held: summary.held.is_some(),
         stopped: failures.into_iter().any(|failure| failure.stopped),

@@ -38,6 +38,9 @@ use crate::clock::Clock;
 /// as any crash; systemd and people wait for less than this twice over.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// Seconds after which the clock is looked at again: an hour.
+const LATER: i64 = 3600;
+
 /// Watches every interface that was asked for.
 pub fn watch(cli: &Cli, args: &Args) -> Outcome {
     let mut wake = Wake::new()?;
@@ -122,7 +125,7 @@ impl Watch<'_> {
     fn take_events(&mut self) {
         let (folders, all) = self.wake.events();
         for watched in self.settings.watched.values_mut() {
-            if all || folders.contains(&watched.spool.inbox) {
+            if all || watched.heard().iter().any(|folder| folders.contains(*folder)) {
                 watched.due.event(Instant::now());
             }
         }
@@ -247,11 +250,14 @@ fn ended(name: &str, watched: &mut Watched, end: End) {
                 let left = at.saturating_sub(Clock::System.unix()).clamp(0, 20 * 60);
                 Duration::from_secs(left.unsigned_abs())
             });
+            // A clock that jumps must not let it sleep for years.
+            let later_in = report.later_at.map(|at| {
+                let left = at.saturating_sub(Clock::System.unix()).clamp(0, LATER);
+                Duration::from_secs(left.unsigned_abs())
+            });
             let unsettled = report.unsettled;
-            watched.due.done(
-                now,
-                Next { again_in, unsettled, stopped: report.stopped, held: report.held },
-            );
+            let (stopped, held) = (report.stopped, report.held);
+            watched.due.done(now, Next { again_in, later_in, unsettled, stopped, held });
             watched.look_after(now, report.stopped);
         }
         End::Failed(why, _) | End::Killed(why) => {

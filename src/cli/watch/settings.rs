@@ -50,12 +50,12 @@ pub struct Watched {
     pub order: Order,
     /// Held, so that no second daemon watches it.
     _lock: Lock,
-    /// The inbox as it was before the last pass began.
-    before: Glance,
+    /// The inbox and the requests as they were before the last pass began.
+    before: [Glance; 2],
     /// The ledger as a pass left it that left something for a person to decide.
     left: Option<Glance>,
     /// Which folder gives us events.
-    armed: Option<(u64, u64)>,
+    armed: [Option<(u64, u64)>; 2],
 }
 
 /// An interface whose settings are good.
@@ -108,7 +108,7 @@ impl Settings {
             let now = match (known, lock) {
                 (Some(mut known), None) => {
                     known.order = order;
-                    known.armed = None;
+                    known.armed = [None; 2];
                     known.due.event(Instant::now());
                     known
                 }
@@ -156,28 +156,44 @@ fn lock(good: &Good) -> Result<Lock, Failure> {
 impl Watched {
     fn new(owner: String, spool: Spool, order: Order, lock: Lock) -> Watched {
         let due = Due::new(Instant::now());
-        let before = Glance::default();
-        Watched { owner, spool, due, order, _lock: lock, before, left: None, armed: None }
+        let before = [Glance::default(); 2];
+        Watched { owner, spool, due, order, _lock: lock, before, left: None, armed: [None; 2] }
     }
 
-    /// Asks for events of the inbox; again, where another folder took its place.
+    /// The folders in which others leave something for a pass.
+    pub fn heard(&self) -> [&Path; 2] {
+        [&self.spool.inbox, &self.spool.requests]
+    }
+
+    /// Asks for events of these folders; again, where another folder took its place.
     pub fn arm(&mut self, watcher: &mut Watcher) {
-        let identity = spool::identity(&self.spool.inbox);
-        if identity == self.armed && identity.is_some() {
-            return;
-        }
-        let _ = watcher.unwatch(&self.spool.inbox);
-        match watcher.watch(&self.spool.inbox, RecursiveMode::NonRecursive) {
-            Ok(()) => self.armed = identity,
-            Err(err) => log::warn!("no events, so only the sweep finds files: {err}"),
-        }
+        let armed = std::mem::take(&mut self.armed);
+        let listen = |(folder, before): (&Path, Option<(u64, u64)>)| {
+            let identity = spool::identity(folder);
+            if identity == before && identity.is_some() {
+                return before;
+            }
+            let _ = watcher.unwatch(folder);
+            match watcher.watch(folder, RecursiveMode::NonRecursive) {
+                Ok(()) => identity,
+                Err(err) => {
+                    log::warn!("no events, so only the sweep finds files: {err}");
+                    None
+                }
+            }
+        };
+        let [inbox, requests] = self.heard();
+        self.armed = [(inbox, armed[0]), (requests, armed[1])].map(listen);
     }
 
     /// Looks whether there is something that no pass has seen.
     pub fn look(&mut self, now: Instant) {
-        let glance = Glance::of(&self.spool.inbox);
+        let glances = self.heard().map(Glance::of);
         // A folder that cannot be read is for a pass to complain about.
-        let changed = glance != self.before && glance != Glance::default();
+        let changed = glances
+            .iter()
+            .zip(self.before)
+            .any(|(now, before)| *now != before && *now != Glance::default());
         let acted = self.left.is_some_and(|left| left != Glance::of_file(&self.spool.ledger()));
         if changed || acted {
             self.due.event(now);
@@ -187,7 +203,7 @@ impl Watched {
     /// A pass begins. It sees at least what lies there now.
     pub fn begin(&mut self) {
         self.due.begun();
-        self.before = Glance::of(&self.spool.inbox);
+        self.before = self.heard().map(Glance::of);
         self.left = None;
     }
 

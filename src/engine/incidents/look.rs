@@ -9,6 +9,7 @@ use crate::engine::acks::overdue;
 use crate::engine::error::EngineError;
 use crate::engine::next::{Typed, next_steps};
 use crate::engine::pass::Engine;
+use crate::engine::retention::usage::Limit;
 use crate::ledger::{DeliveryRow, ExtractRow, Ledger, LedgerError, Sqlite, Stage, Totals};
 use crate::spool::Spool;
 
@@ -42,6 +43,7 @@ impl Engine {
             troubles.push(trouble);
         }
         self.look_at_disk(typed, &mut troubles);
+        self.look_at_room(typed, &mut troubles);
         self.look_at_refused(&mut troubles);
         self.look_at_held(&mut troubles);
         let mut lasting = false;
@@ -70,7 +72,9 @@ impl Engine {
         let looked = |trouble: &Trouble| match trouble.cause {
             Cause::PassFailed | Cause::PassKilled | Cause::Settings => passed,
             Cause::Disk | Cause::Ledger if trouble.about == PASS => passed,
-            Cause::Disk | Cause::FilesRefused | Cause::Held | Cause::Ledger => true,
+            Cause::Disk | Cause::Filling | Cause::FilesRefused | Cause::Held | Cause::Ledger => {
+                true
+            }
             _ => !blind,
         };
         keeper.note(&looked, troubles);
@@ -100,6 +104,46 @@ impl Engine {
                 count: 1,
             });
         }
+    }
+
+    /// Says that there will be no room before there is none.
+    fn look_at_room(&self, typed: &Typed, troubles: &mut Vec<Trouble>) {
+        let keep = self.agreement.scope.retention;
+        if self.quota_left() == Some(0) && !troubles.iter().any(|one| one.cause == Cause::Disk) {
+            troubles.push(Trouble {
+                cause: Cause::Disk,
+                about: String::new(),
+                what: "quota_mib is used up: nothing is taken in, deliveries go on".to_string(),
+                next: vec![
+                    format!("what leaves when: {}", typed.prune(" --dry-run")),
+                    "keep less for shorter in [retention], or allow more".to_string(),
+                ],
+                count: 1,
+            });
+        }
+        let Some(forecast) = self.forecast() else { return };
+        let soon = forecast.full_in.zip(keep.full_days);
+        if soon.is_none_or(|(full, told)| full >= u64::from(told)) {
+            return;
+        }
+        let limit = match forecast.limit {
+            Limit::Quota => "the quota of this interface".to_string(),
+            Limit::Disk => format!("the disk of {}", self.spool.root.display()),
+        };
+        troubles.push(Trouble {
+            cause: Cause::Filling,
+            about: String::new(),
+            // Without the number of days: it changes every day, and it is no news.
+            what: format!(
+                "{limit} will be full within {} days, as it goes now; then nothing is taken in",
+                keep.full_days.unwrap_or_default()
+            ),
+            next: vec![
+                format!("how it stands: {}", typed.status()),
+                format!("what leaves when: {}", typed.prune(" --dry-run")),
+            ],
+            count: 1,
+        });
     }
 
     fn look_at_refused(&self, troubles: &mut Vec<Trouble>) {

@@ -24,6 +24,10 @@ use crate::spool::{Lock, Spool};
 /// How often the lock is tried.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// A file that no pass takes for a request: that it was written says that something was done
+/// here, and a daemon looks what there is to send.
+const BELL: &str = ".bell";
+
 /// What came of asking.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asked {
@@ -68,7 +72,10 @@ impl Engine {
         self.spool.make()?;
         recover(self, &ledger)?;
         carry_out(self, &mut ledger)?;
-        Ok(Asked::Done(self.mend(&mut ledger, task, id, sign)?))
+        let mended = self.mend(&mut ledger, task, id, sign)?;
+        // What it made waits to be sent, and a daemon that hears of it need not be told.
+        disk::write(&self.spool.requests.join(BELL), b"")?;
+        Ok(Asked::Done(mended))
     }
 
     fn leave(&self, task: &Task, id: &str, sign: &Sign) -> Result<(), EngineError> {

@@ -10,6 +10,7 @@ mod delivery;
 mod history;
 mod mend;
 mod register;
+mod retention;
 
 use crate::digest::Digest;
 use crate::domain::{Code, Counts, ExtractKind, Fault, Note, Notes, Position};
@@ -63,6 +64,13 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.a_message_of_two_endpoints_is_processed_when_both_took_it();
     story.a_look_that_failed_is_remembered_until_one_goes_through();
     story.lists_are_newest_first_and_no_longer_than_asked();
+    story.what_is_at_rest_leaves_and_its_numbers_stay_given();
+    story.the_newest_stays_and_so_does_what_was_sent_again();
+    story.a_fault_that_waits_stays_when_its_drop_leaves();
+    story.a_batch_stays_as_long_as_one_that_was_made_of_it();
+    story.a_batch_that_was_given_up_rests_since_then();
+    story.the_day_of_the_last_sweep_is_remembered();
+    story.the_chain_of_actions_goes_on_without_its_beginning();
     assert_eq!(story.ledger().integrity().unwrap(), [""; 0], "the end fits together");
 }
 

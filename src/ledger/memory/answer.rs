@@ -67,6 +67,7 @@ impl Answers for Memory {
         for row in self.answers.values_mut() {
             row.closed |= !row.answer.code.accepts() && controls.contains(&row.answer.control);
         }
+        self.closed_answers.extend(controls.iter().map(|control| (*control, sign.at)));
         let words: Vec<String> = controls.iter().map(u64::to_string).collect();
         let (was, now) = (QueueState::Error.to_string(), QueueState::Deleted.to_string());
         let about = format!("messages {}", words.join(", "));

@@ -11,7 +11,7 @@ use crate::ledger::{
 impl Memory {
     fn found(&self, row: &FaultRow) -> FaultFound {
         let open = row.fault.code.owner().queue_state();
-        let closed = self.closed.contains(&row.id);
+        let closed = self.closed.contains_key(&row.id);
         let again = self.resubmitted.get(&row.id).map(|to| (to.extract, to.record));
         let state = if closed { QueueState::Deleted } else { open };
         let state = again.is_none().then_some(state);
@@ -30,7 +30,9 @@ impl History for Memory {
     }
 
     fn drops_with_rows(&self) -> Result<Vec<u64>> {
-        let has = |row: &&ExtractRow| row.extract.kind.makes_messages() && row.counts.rows > 0;
+        let has = |row: &&ExtractRow| {
+            row.left_at.is_none() && row.extract.kind.makes_messages() && row.counts.rows > 0
+        };
         let drops = self.extracts.iter().filter(has).map(|row| row.drop.0.cast_unsigned());
         Ok(drops.collect::<BTreeSet<u64>>().into_iter().collect())
     }

@@ -3,6 +3,7 @@
 mod answer;
 mod history;
 mod register;
+mod retention;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::ledger::{
     ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals,
 };
 use register::{Records, remembered};
+use retention::Forgotten;
 
 /// A ledger in memory. Unlike the durable one it grows with every fault.
 #[derive(Default)]
@@ -29,8 +31,10 @@ pub struct Memory {
     faults: Vec<FaultRow>,
     records: Records,
     columns: Vec<Vec<String>>,
-    /// The faults that wait for nobody any more.
-    closed: BTreeSet<i64>,
+    /// The faults that wait for nobody any more, and since when.
+    closed: BTreeMap<i64, i64>,
+    /// The messages that were refused and closed, and since when.
+    closed_answers: BTreeMap<u64, i64>,
     /// Those of them that were converted again, with what they are now.
     resubmitted: BTreeMap<i64, Resubmitted>,
     rebuilt: Vec<(u64, u64, String)>,
@@ -40,6 +44,7 @@ pub struct Memory {
     answers: BTreeMap<(u64, String), AnswerRow>,
     responses: Vec<ResponseRow>,
     looks: BTreeMap<String, LookRow>,
+    forgotten: Forgotten,
     open: Option<Open>,
 }
 
@@ -69,7 +74,7 @@ impl Memory {
     }
 
     fn sign(&mut self, act: &Act, sign: &Sign) {
-        let id = self.actions.last().map_or(1, |row| row.id + 1);
+        let id = self.actions.last().map_or(self.forgotten.last_action, |row| row.id) + 1;
         let Act { verb, about, was, now } = act.clone();
         let (verb, sign) = (verb.to_string(), sign.clone());
         self.actions.push(ActionRow { id, verb, about, was, now, sign });
@@ -106,7 +111,7 @@ impl Memory {
     }
 
     fn waiting(&self) -> impl DoubleEndedIterator<Item = &FaultRow> {
-        self.faults.iter().filter(|row| !self.closed.contains(&row.id))
+        self.faults.iter().filter(|row| !self.closed.contains_key(&row.id))
     }
 
     fn step(
@@ -169,10 +174,10 @@ impl Ledger for Memory {
     }
 
     fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()> {
-        let next = self.faults.len();
+        let last = self.faults.last().map_or(0, |row| row.id).max(self.forgotten.last_fault);
         self.in_drop(|open| {
             open.rules.fault(extract, fault)?;
-            let id = i64::try_from(next + open.faults.len() + 1).unwrap_or(i64::MAX);
+            let id = open.faults.last().map_or(last, |row| row.id) + 1;
             let mut fault = fault.clone();
             fault.at.extract = open.name.clone();
             let (source, at) = (source.to_string(), open.taken_at);
@@ -213,7 +218,8 @@ impl Ledger for Memory {
             self.promise(batch, endpoints)?;
         }
         for row in open.again {
-            self.closed.insert(row.fault);
+            let at = open.acts.last().map_or(0, |(_, sign)| sign.at);
+            self.closed.insert(row.fault, at);
             self.resubmitted.insert(row.fault, row);
         }
         for (act, sign) in &open.acts {
@@ -350,7 +356,9 @@ impl Ledger for Memory {
     }
 
     fn resend(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
-        self.signed("resend", batch, endpoint, sign, DeliveryRow::resend)
+        self.signed("resend", batch, endpoint, sign, DeliveryRow::resend)?;
+        self.forgotten.aged.remove(&batch);
+        Ok(())
     }
 
     fn delete_batch(&mut self, batch: u64, entries: &[u8], sign: &Sign) -> Result<()> {
@@ -410,7 +418,7 @@ impl Ledger for Memory {
         if found.is_empty() || missed {
             return Ok(0);
         }
-        self.closed.extend(&found);
+        self.closed.extend(found.iter().map(|id| (*id, sign.at)));
         let now = QueueState::Deleted.to_string();
         self.sign(&Act { verb: "close", about: which.about(), was, now }, sign);
         Ok(found.len() as u64)
@@ -419,14 +427,15 @@ impl Ledger for Memory {
     fn totals(&self) -> Result<Totals> {
         let deliveries: Vec<DeliveryRow> = self.deliveries.values().cloned().collect();
         let last_drop = self.extracts.last().map(|row| row.extract.taken_at);
-        let mut totals = Totals { last_drop, ..Totals::default() };
+        let left = self.forgotten.messages;
+        let mut totals = Totals { last_drop, left, ..Totals::default() };
         totals.add_batches(&deliveries, &self.own_states());
         for row in &self.faults {
             let open = row.fault.code.owner().queue_state();
             if self.resubmitted.contains_key(&row.id) {
                 continue;
             }
-            let closed = self.closed.contains(&row.id);
+            let closed = self.closed.contains_key(&row.id);
             totals.add(if closed { QueueState::Deleted } else { open }, 1);
         }
         Ok(totals)

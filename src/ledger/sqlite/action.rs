@@ -6,9 +6,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
 
 use super::FAULT_STATES;
-use super::query::all;
+use super::query::{all, at_most, one};
 use super::row::{big, check_seal, counter, sealed, set_counter, value};
 use crate::domain::QueueState;
+use crate::ledger::retention::left_chain;
 use crate::ledger::{Act, ActionRow, Closing, Result, Sign};
 
 /// The counter of all actions.
@@ -17,13 +18,21 @@ pub(super) const ACTIONS: &str = "actions";
 const ACTION: &str = "id, verb, about, was, now, actor, why, at, before, seal";
 const ACTION_END: usize = 9;
 
+/// The verb of what leaves with its time.
+const LEAVE: &str = "leave";
+
 /// The column `seal` of an action.
 const NEWEST: &str = "SELECT seal FROM action ORDER BY id DESC LIMIT 1";
 
 /// Writes an action behind the others; returns its number.
 pub(super) fn insert(conn: &Connection, act: &Act, sign: &Sign) -> Result<i64> {
+    let before: Option<String> = value(conn, NEWEST)?;
+    insert_after(conn, before.unwrap_or_default(), act, sign)
+}
+
+/// Writes an action behind the one with this seal.
+fn insert_after(conn: &Connection, before: String, act: &Act, sign: &Sign) -> Result<i64> {
     let id = big(counter(conn, ACTIONS)? + 1)?;
-    let before: String = value(conn, NEWEST)?.unwrap_or_default();
     let values = sealed(vec![
         id.into(),
         act.verb.to_string().into(),
@@ -50,11 +59,17 @@ pub(super) fn newest(conn: &Connection, limit: i64) -> Result<Vec<ActionRow>> {
     all(conn, &sql, [limit], |row| Ok(read(row)?.0))
 }
 
-/// Says where the chain is broken.
-pub(super) fn broken_links(conn: &Connection) -> Result<Vec<String>> {
+/// Says where the chain is broken. `anchor` is where it begins, if its oldest part left:
+/// an action of it must say so too.
+pub(super) fn broken_links(conn: &Connection, anchor: Option<Anchor>) -> Result<Vec<String>> {
     let sql = format!("SELECT {ACTION} FROM action ORDER BY id");
     let (mut problems, mut last, mut next) = (Vec::new(), String::new(), 1);
+    let mut said = anchor.as_ref().map(|anchor| left_chain(anchor.last, &anchor.link));
+    if let Some(anchor) = anchor {
+        (last, next) = (anchor.link, anchor.last + 1);
+    }
     for (row, before, seal) in all(conn, &sql, [], read)? {
+        said = said.filter(|said| row.verb != LEAVE || row.about != *said);
         if row.id != next || before != last {
             problems.push(format!("action {next} was taken out or put in from outside"));
         }
@@ -64,7 +79,48 @@ pub(super) fn broken_links(conn: &Connection) -> Result<Vec<String>> {
     if big(kept)? != real {
         problems.push(format!("the counter {ACTIONS} says {kept} and there are {real}"));
     }
+    if said.is_some() {
+        problems.push("no action says that the oldest ones left".to_string());
+    }
     Ok(problems)
+}
+
+/// Where the chain begins, once its oldest part left.
+pub(super) struct Anchor {
+    /// The number of the last action that left.
+    last: i64,
+    /// Its seal.
+    link: String,
+}
+
+/// Reads where the chain of a ledger begins.
+pub(super) fn anchor(conn: &Connection) -> Result<Option<Anchor>> {
+    one(conn, "SELECT id, link, seal FROM anchor ORDER BY id DESC LIMIT 1", [], |row| {
+        check_seal(row, 0, 2)?;
+        Ok(Anchor { last: row.get(0)?, link: row.get(1)? })
+    })
+}
+
+/// Lets the oldest actions go, as far as they were done before a time; returns how many.
+pub(super) fn clear(conn: &Connection, before: i64, limit: u64, sign: &Sign) -> Result<u64> {
+    let sql = format!("SELECT {ACTION} FROM action ORDER BY id LIMIT $1");
+    // One that is younger keeps all that follow: a clock may have been set back.
+    let old = all(conn, &sql, [at_most(limit)], read)?;
+    let mut old = old.into_iter().take_while(|(row, ..)| row.sign.at < before).peekable();
+    let first = old.peek().map_or(0, |(row, ..)| row.id);
+    let Some((row, _, link)) = old.last() else { return Ok(0) };
+    let about = left_chain(row.id, &link);
+    conn.execute("DELETE FROM action WHERE id <= $1", [row.id])?;
+    conn.execute("DELETE FROM anchor", [])?;
+    let values = sealed(vec![row.id.into(), link.clone().into()]);
+    conn.execute(
+        "INSERT INTO anchor (id, link, seal) VALUES ($1, $2, $3)",
+        params_from_iter(values),
+    )?;
+    let (was, now) = (String::new(), String::new());
+    let before: Option<String> = value(conn, NEWEST)?;
+    insert_after(conn, before.unwrap_or(link), &Act { verb: LEAVE, about, was, now }, sign)?;
+    Ok((row.id - first + 1).unsigned_abs())
 }
 
 /// Reads an action, the seal of the one before, and its own.

@@ -14,7 +14,7 @@ const STANDS: &str = "f.state, f.next_extract, f.next_record";
 const FROM_FAULT: &str = "FROM fault f JOIN extract e ON e.id = f.extract";
 
 impl Sqlite {
-    fn whole_drop(&self, number: i64) -> Result<Option<DropRow>> {
+    pub(super) fn whole_drop(&self, number: i64) -> Result<Option<DropRow>> {
         let sql = format!("SELECT {EXTRACT} FROM extract e WHERE e.drop_id = $1 ORDER BY e.id");
         let extracts = all(&self.conn, &sql, [number], row::extract)?;
         if extracts.is_empty() {
@@ -51,7 +51,7 @@ impl History for Sqlite {
         let kinds = ExtractKind::ALL.into_iter().filter(|kind| kind.makes_messages());
         let kinds: Vec<String> = kinds.map(|kind| format!("'{}'", kind.word())).collect();
         let sql = format!(
-            "SELECT DISTINCT drop_id FROM extract WHERE kind IN ({}) AND records > 0 \
+            "SELECT DISTINCT drop_id FROM extract WHERE kind IN ({}) AND records > 0 AND left_at IS NULL \
              ORDER BY drop_id",
             kinds.join(", ")
         );

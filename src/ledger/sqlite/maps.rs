@@ -152,7 +152,7 @@ impl Maps {
     /// Those of the store.
     pub fn integrity(&self) -> Result<Vec<String>> {
         self.rows()?;
-        action::broken_links(&self.conn)
+        action::broken_links(&self.conn, None)
     }
 }
 

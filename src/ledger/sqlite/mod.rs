@@ -6,6 +6,7 @@
 
 mod action;
 mod answer;
+mod compact;
 mod error;
 mod history;
 pub(super) mod maps;
@@ -14,6 +15,7 @@ mod open;
 mod promise;
 mod query;
 mod register;
+mod retention;
 mod row;
 
 use std::collections::BTreeMap;
@@ -37,6 +39,7 @@ use crate::domain::{Counts, Fault, Notes, QueueState};
 use promise::{commit, numbers};
 use query::{all, at_most, count_faults, deliveries, delivery, extract, one, took};
 use register::Log;
+use retention::{LAST_FAULT, LEFT};
 use row::{BATCH, EXTRACT, FAULT};
 
 /// A ledger in a file.
@@ -87,7 +90,7 @@ impl Sqlite {
     /// [`LedgerError`](super::LedgerError), each variant.
     pub fn open_within(path: &Path, owner: &str, wait: Duration) -> Result<Sqlite> {
         let conn = open::open(path, owner, wait)?;
-        let register = Log::open(path, &conn)?;
+        let register = Log::open(path, &conn, true)?;
         Ok(Sqlite { conn, register, open: None })
     }
 
@@ -99,7 +102,7 @@ impl Sqlite {
     /// [`LedgerError`](super::LedgerError), each variant but `Full`.
     pub fn peek(path: &Path, owner: &str) -> Result<Option<Sqlite>> {
         let Some(conn) = open::peek(path, owner, Sqlite::WAIT)? else { return Ok(None) };
-        let register = Log::open(path, &conn)?;
+        let register = Log::open(path, &conn, false)?;
         Ok(Some(Sqlite { conn, register, open: None }))
     }
 
@@ -197,6 +200,8 @@ impl Ledger for Sqlite {
         let begin = || -> Result<Open> {
             let extract = row::value(&self.conn, "SELECT max(id) FROM extract")?.unwrap_or(0);
             let fault = row::value(&self.conn, "SELECT max(id) FROM fault")?.unwrap_or(0);
+            // The newest faults may have left, and a number is given once.
+            let fault = fault.max(row::big(row::counter(&self.conn, LAST_FAULT)?)?);
             Ok(Open { rules: OpenDrop::new(extract + 1), next_fault: fault + 1 })
         };
         match begin() {
@@ -354,7 +359,14 @@ impl Ledger for Sqlite {
     }
 
     fn resend(&mut self, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
-        self.signed("resend", batch, endpoint, sign, DeliveryRow::resend)
+        self.write("resend", |conn| {
+            let was = delivery(conn, batch, endpoint)?;
+            let was = was.ok_or_else(|| no_delivery(batch, endpoint))?;
+            let now = was.clone().resend()?;
+            row::put_delivery(conn, &now)?;
+            retention::young_again(conn, batch)?;
+            action::insert(conn, &Act::on("resend", &was, &now), sign).map(|_| ())
+        })
     }
 
     fn delete_batch(&mut self, batch: u64, entries: &[u8], sign: &Sign) -> Result<()> {
@@ -403,7 +415,9 @@ impl Ledger for Sqlite {
 
     fn totals(&self) -> Result<Totals> {
         let last = "SELECT taken_at FROM extract ORDER BY id DESC LIMIT 1";
-        let mut totals = Totals { last_drop: row::value(&self.conn, last)?, ..Totals::default() };
+        let left = row::counter(&self.conn, LEFT)?;
+        let last_drop = row::value(&self.conn, last)?;
+        let mut totals = Totals { last_drop, left, ..Totals::default() };
         answer::add_to(&mut totals, &self.conn)?;
         for state in FAULT_STATES {
             totals.add(state, row::counter(&self.conn, &state.to_string())?);
@@ -469,7 +483,7 @@ impl Ledger for Sqlite {
         );
         problems.extend(self.wrong_counters(counts)?);
         problems.extend(self.register.check(&self.conn)?);
-        problems.extend(action::broken_links(&self.conn)?);
+        problems.extend(action::broken_links(&self.conn, action::anchor(&self.conn)?)?);
         problems.extend(answer::problems(&self.conn)?);
         Ok(problems)
     }

@@ -9,7 +9,8 @@ use super::Sqlite;
 use super::action::ACTIONS;
 use super::answer::CLOSED_ANSWERS;
 use super::error::wrong_value;
-use super::register::BYTES;
+use super::register::{BYTES, ENTRIES, MOVED};
+use super::retention::{LAST_FAULT, LEFT, SWEPT};
 use super::row::set_counter;
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, DiskError};
@@ -26,7 +27,7 @@ const MAPS_SCHEMA: i64 = 1;
 const MAPS: &str = include_str!("maps.sql");
 
 /// Counters that start at nothing.
-const FROM_NOTHING: [&str; 11] = [
+const FROM_NOTHING: [&str; 16] = [
     "messages",
     "ERROR",
     "CBOERROR",
@@ -37,7 +38,12 @@ const FROM_NOTHING: [&str; 11] = [
     CLOSED_ANSWERS,
     "hold",
     "actions",
+    LEFT,
+    LAST_FAULT,
+    SWEPT,
     BYTES,
+    ENTRIES,
+    MOVED,
 ];
 
 /// File systems that share files between machines, by the magic number of
@@ -159,6 +165,8 @@ fn make_file(
     }
     disk::create(path)?.finish()?;
     let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO)?;
+    // So that room can be given back a little at a time; before there is any table.
+    conn.pragma_update(None, "auto_vacuum", "incremental")?;
     // A crash throws the file away: it needs no journal beside it.
     conn.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "full")?;

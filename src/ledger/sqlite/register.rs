@@ -6,11 +6,12 @@
 //! get their places when the extract ends: one that is read twice, or not at all,
 //! costs a cut and no look at the index.
 
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -25,6 +26,13 @@ use crate::ledger::{LedgerError, Result};
 /// The counter of the log's bytes that count.
 pub(super) const BYTES: &str = "register";
 
+/// The counter of the entries that were written to the log.
+pub(super) const ENTRIES: &str = "register_entries";
+
+/// The counter of the logs that were written anew, twice each: it is odd while one counts
+/// and has not got its name.
+pub(super) const MOVED: &str = "register_moved";
+
 /// Bytes that an entry's head, ID and external IDs are read with at first; nearly all fit.
 const READ: usize = 128;
 /// Bytes that wait to be written.
@@ -32,18 +40,21 @@ const BUFFER: usize = 1 << 20;
 
 /// The log of one ledger.
 pub(super) struct Log {
-    path: PathBuf,
-    reader: OnceLock<File>,
+    pub(super) path: PathBuf,
+    /// None until something is read.
+    pub(super) reader: RefCell<Option<Arc<File>>>,
+    /// Of who only reads: which log the reader is of. Another process may write it anew.
+    generation: Option<Cell<u64>>,
     writer: Option<NewFile>,
     buffer: Vec<u8>,
     /// Whether the index had no entry when that was asked first; not asked once there is one.
     is_empty: OnceLock<bool>,
     /// Bytes that count for good.
-    committed: u64,
+    pub(super) committed: u64,
     /// Where the extract begun last begins.
-    begun: u64,
+    pub(super) begun: u64,
     /// Where the next entry goes.
-    end: u64,
+    pub(super) end: u64,
 }
 
 /// An entry that was read, without what is kept.
@@ -64,24 +75,23 @@ impl Found {
 }
 
 impl Log {
-    /// Opens the log of the ledger at `ledger`.
-    pub fn open(ledger: &Path, conn: &Connection) -> Result<Log> {
+    /// Opens the log of the ledger at `ledger`; who writes ends what a crash left half done.
+    pub fn open(ledger: &Path, conn: &Connection, writes: bool) -> Result<Log> {
         let path = ledger.with_extension("register");
-        let committed = row::counter(conn, BYTES)?;
-        let there = match std::fs::metadata(&path) {
-            Ok(found) => found.len(),
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => 0,
-            Err(err) => return Err(failed("look at", &path, &err)),
-        };
+        if writes {
+            named(&path, conn)?;
+        }
+        let (committed, there) = lengths(&path, conn)?;
         if there < committed {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let text = format!("{name} has {there} bytes and {committed} were written");
             return Err(LedgerError::Damaged(text));
         }
-        let (reader, is_empty) = (OnceLock::new(), OnceLock::new());
+        let (reader, is_empty) = (RefCell::new(None), OnceLock::new());
         let (writer, buffer) = (None, Vec::new());
         let (begun, end) = (committed, committed);
-        Ok(Log { path, reader, writer, buffer, is_empty, committed, begun, end })
+        let generation = (!writes).then(|| Cell::new(u64::MAX));
+        Ok(Log { path, generation, reader, writer, buffer, is_empty, committed, begun, end })
     }
 
     /// Begins an extract: what is added belongs to it.
@@ -118,9 +128,10 @@ impl Log {
         }
         let sql = "INSERT INTO register (kind, id, place) VALUES ($1, $2, $3) \
                    ON CONFLICT (kind, id) DO UPDATE SET place = excluded.place";
-        let mut put = conn.prepare_cached(sql)?;
+        let (mut put, mut entries) = (conn.prepare_cached(sql)?, 0);
         self.walk(self.begun, &mut |place, found| {
             let place = row::big(place)?;
+            entries += 1;
             let id = std::str::from_utf8(&found.id).map_err(|_| damaged())?;
             put.execute((word(found.head.kind), id, place))?;
             for claim in &found.claims {
@@ -129,6 +140,7 @@ impl Log {
             Ok(())
         })?;
         row::set_counter(conn, BYTES, self.end)?;
+        row::set_counter(conn, ENTRIES, row::counter(conn, ENTRIES)? + entries)?;
         self.begun = self.end;
         Ok(())
     }
@@ -147,36 +159,70 @@ impl Log {
 
     /// Returns what is known of a record.
     pub fn known(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Option<Known>> {
-        Ok(self.find(conn, kind, id)?.map(|found| found.head.known))
+        self.twice(|| Ok(self.find(conn, kind, id)?.map(|found| found.head.known)))
     }
 
     /// Returns the external IDs of a record.
     pub fn claims(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Vec<Claim>> {
-        Ok(self.find(conn, kind, id)?.map_or(Vec::new(), |found| found.claims))
+        self.twice(|| Ok(self.find(conn, kind, id)?.map_or(Vec::new(), |found| found.claims)))
     }
 
     /// Returns whose an external ID is.
     pub fn owner(&self, conn: &Connection, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>> {
-        let Some(place) = place(conn, claim_word(kind), &hex(claim))? else { return Ok(None) };
-        let had = self.at(place)?;
-        if had.head.kind != kind || !had.claims.contains(claim) {
-            return Err(damaged());
-        }
-        let has = self.claims(conn, kind, &had.id)?.contains(claim);
-        Ok(has.then_some(had.id))
+        self.twice(|| {
+            let Some(place) = self.place(conn, claim_word(kind), &hex(claim))? else {
+                return Ok(None);
+            };
+            let had = self.at(place)?;
+            if had.head.kind != kind || !had.claims.contains(claim) {
+                return Err(damaged());
+            }
+            let has = self.find(conn, kind, &had.id)?;
+            let has = has.is_some_and(|found| found.claims.contains(claim));
+            Ok(has.then_some(had.id))
+        })
     }
 
     /// Returns what is kept of a record.
     pub fn kept(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {
-        let Some(Found { head, place, .. }) = self.find(conn, kind, id)? else { return Ok(None) };
-        if head.kept == 0 {
-            return Ok(None);
+        self.twice(|| {
+            let Some(found) = self.find(conn, kind, id)? else { return Ok(None) };
+            let Found { head, place, .. } = found;
+            if head.kept == 0 {
+                return Ok(None);
+            }
+            let mut values = vec![0; head.sealed_kept()];
+            let at = place + head.sealed() as u64;
+            self.reader()?.read_exact_at(&mut values, at).map_err(|_| damaged())?;
+            values.truncate(unsealed(&values)?.len());
+            Ok(Some(Kept { columns: head.known.columns, values }))
+        })
+    }
+
+    /// Asks again where an answer was damaged: another process may have written the log
+    /// anew between our look at the index and the one at the file.
+    fn twice<T>(&self, ask: impl Fn() -> Result<T>) -> Result<T> {
+        match ask() {
+            Err(LedgerError::Damaged(_)) if self.generation.is_some() => ask(),
+            answer => answer,
         }
-        let mut values = vec![0; head.sealed_kept()];
-        let at = place + head.sealed() as u64;
-        self.reader()?.read_exact_at(&mut values, at).map_err(|_| damaged())?;
-        values.truncate(unsealed(&values)?.len());
-        Ok(Some(Kept { columns: head.known.columns, values }))
+    }
+
+    /// Returns where the index says that an entry begins, and sees that it is the log of
+    /// that index which is read.
+    fn place(&self, conn: &Connection, kind: &str, id: &str) -> Result<Option<u64>> {
+        let found = place(conn, kind, id)?;
+        if let Some(generation) = &self.generation {
+            let now = row::counter(conn, MOVED)?;
+            if generation.replace(now) != now {
+                let new = anew(&self.path);
+                let path = if now % 2 == 1 && new.exists() { new } else { self.path.clone() };
+                // There is none before the first entry.
+                let file = File::open(&path).ok().map(Arc::new);
+                self.reader.replace(file);
+            }
+        }
+        Ok(found)
     }
 
     /// Returns how many entries there are, each read and found whole.
@@ -204,7 +250,7 @@ impl Log {
 
     /// An external ID stands where an entry has it.
     fn check_claim(&self, conn: &Connection, kind: &str, id: &str) -> Result<()> {
-        let found = self.at(place(conn, kind, id)?.ok_or_else(damaged)?)?;
+        let found = self.at(self.place(conn, kind, id)?.ok_or_else(damaged)?)?;
         let has = found.claims.iter().any(|claim| hex(claim) == id);
         if has && claim_word(found.head.kind) == kind { Ok(()) } else { Err(damaged()) }
     }
@@ -216,7 +262,7 @@ impl Log {
         }
         // What is no text has no entry: a record with such an ID is refused.
         let Ok(text) = std::str::from_utf8(id) else { return Ok(None) };
-        let Some(place) = place(conn, word(kind), text)? else { return Ok(None) };
+        let Some(place) = self.place(conn, word(kind), text)? else { return Ok(None) };
         let found = self.at(place)?;
         if found.head.kind != kind || found.id != id {
             return Err(damaged());
@@ -282,12 +328,14 @@ impl Log {
         Ok(())
     }
 
-    fn reader(&self) -> Result<&File> {
-        if let Some(file) = self.reader.get() {
-            return Ok(file);
+    fn reader(&self) -> Result<Arc<File>> {
+        if let Some(file) = &*self.reader.borrow() {
+            return Ok(file.clone());
         }
         let file = File::open(&self.path).map_err(|err| failed("open", &self.path, &err))?;
-        Ok(self.reader.get_or_init(|| file))
+        let file = Arc::new(file);
+        self.reader.replace(Some(file.clone()));
+        Ok(file)
     }
 
     fn read_at(&self, bytes: &mut [u8], place: u64) -> Result<usize> {
@@ -354,6 +402,44 @@ impl Register for Sqlite {
     }
 }
 
+/// Returns where a log that is written anew lies until it has its name.
+pub(super) fn anew(path: &Path) -> PathBuf {
+    path.with_extension("register-new")
+}
+
+/// Ends what a crash left half done: a log that was written anew and counts gets its name,
+/// one that does not count goes.
+pub(super) fn named(path: &Path, conn: &Connection) -> Result<()> {
+    let (new, moved) = (anew(path), row::counter(conn, MOVED)?);
+    match (moved % 2 == 1, new.exists()) {
+        (true, true) => disk::shift(&new, path)?,
+        (false, true) => disk::remove(&new)?,
+        (_, false) => {}
+    }
+    if moved % 2 == 1 {
+        crashpoint("ledger.register_named")?;
+        row::set_counter(conn, MOVED, moved + 1)?;
+    }
+    Ok(())
+}
+
+/// Returns how many bytes of a log count, and how many there are. Another process may give
+/// it other ones between the two looks.
+fn lengths(path: &Path, conn: &Connection) -> Result<(u64, u64)> {
+    let look = || -> Result<(u64, u64)> {
+        let committed = row::counter(conn, BYTES)?;
+        match std::fs::metadata(path) {
+            Ok(found) => Ok((committed, found.len())),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok((committed, 0)),
+            Err(err) => Err(failed("look at", path, &err)),
+        }
+    };
+    match look()? {
+        (committed, there) if there < committed => look(),
+        lengths => Ok(lengths),
+    }
+}
+
 /// Returns the number of a list of columns, which is made if it is new.
 fn keep_columns(conn: &Connection, names: &[String]) -> Result<u32> {
     let names = names.join(" ");
@@ -376,7 +462,7 @@ fn place(conn: &Connection, kind: &str, id: &str) -> Result<Option<u64>> {
 }
 
 /// Returns what an external ID stands under in the index.
-fn hex(claim: &Claim) -> String {
+pub(super) fn hex(claim: &Claim) -> String {
     claim.value.iter().fold(String::with_capacity(32), |mut hex, byte| {
         for digit in [byte >> 4, byte & 0xf] {
             hex.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
@@ -385,20 +471,20 @@ fn hex(claim: &Claim) -> String {
     })
 }
 
-fn claim_word(kind: Kind) -> &'static str {
+pub(super) fn claim_word(kind: Kind) -> &'static str {
     match letter(kind) {
         b'P' => "p",
         _ => "a",
     }
 }
 
-fn word(kind: Kind) -> &'static str {
+pub(super) fn word(kind: Kind) -> &'static str {
     match letter(kind) {
         b'P' => "P",
         _ => "A",
     }
 }
 
-fn failed(what: &str, path: &Path, err: &std::io::Error) -> LedgerError {
+pub(super) fn failed(what: &str, path: &Path, err: &std::io::Error) -> LedgerError {
     LedgerError::Failed(format!("{what} {}: {err}", path.display()))
 }

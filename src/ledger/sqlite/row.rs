@@ -27,7 +27,7 @@ pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.place
 /// The columns of an extract, with its seal.
 pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.inode, e.header, e.records, \
      e.sent, e.filtered, e.error, e.duplicate, e.messages, e.notes, e.batch, e.taken_at, e.drop_id, \
-     e.seal";
+     e.left_at, e.seal";
 
 /// The columns of a fault and of its extract.
 pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.place, f.field, \
@@ -35,7 +35,7 @@ pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.pla
 
 const BATCH_END: usize = 7;
 const DELIVERY_END: usize = 30;
-const EXTRACT_END: usize = 17;
+const EXTRACT_END: usize = 18;
 
 /// Returns a number as SQL has it.
 pub(super) fn big(number: u64) -> Result<i64> {
@@ -271,15 +271,37 @@ pub(super) fn extract(row: &Row<'_>) -> Result<ExtractRow> {
         notes: crate::domain::Notes(notes),
         batch: row.get::<_, Option<i64>>(14)?.map(|_| number(row, 14)).transpose()?,
         drop: ExtractId(row.get(16)?),
+        left_at: row.get(17)?,
     })
 }
 
 /// Writes a new extract.
 pub(super) fn insert_extract(conn: &Connection, row: &ExtractRow) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO extract (id, digest, name, kind, bytes, inode, header, records, sent, filtered, \
+         error, duplicate, messages, notes, batch, taken_at, drop_id, left_at, seal) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+         $19)",
+    )?
+    .execute(rusqlite::params_from_iter(extract_values(row)?))?;
+    Ok(())
+}
+
+/// Keeps an extract without its messages, which left at this time.
+pub(super) fn leave_extract(conn: &Connection, row: ExtractRow, at: i64) -> Result<()> {
+    let id = row.id.0;
+    let row = ExtractRow { batch: None, left_at: Some(at), ..row };
+    let seal = extract_values(&row)?.pop();
+    let sql = "UPDATE extract SET batch = NULL, left_at = $1, seal = $2 WHERE id = $3";
+    conn.prepare_cached(sql)?.execute((at, seal, id))?;
+    Ok(())
+}
+
+fn extract_values(row: &ExtractRow) -> Result<Vec<Value>> {
     let (extract, counts) = (&row.extract, &row.counts);
     let notes = serde_json::to_string(&row.notes.0)
         .map_err(|err| LedgerError::Failed(format!("the notes cannot be written: {err}")))?;
-    let values = sealed(vec![
+    Ok(sealed(vec![
         row.id.0.into(),
         extract.digest.to_string().into(),
         extract.name.clone().into(),
@@ -297,14 +319,8 @@ pub(super) fn insert_extract(conn: &Connection, row: &ExtractRow) -> Result<()> 
         row.batch.map(big).transpose()?.into(),
         extract.taken_at.into(),
         row.drop.0.into(),
-    ]);
-    conn.prepare_cached(
-        "INSERT INTO extract (id, digest, name, kind, bytes, inode, header, records, sent, filtered, \
-         error, duplicate, messages, notes, batch, taken_at, drop_id, seal) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-    )?
-    .execute(rusqlite::params_from_iter(values))?;
-    Ok(())
+        row.left_at.into(),
+    ]))
 }
 
 /// Reads a fault from the columns [`FAULT`].

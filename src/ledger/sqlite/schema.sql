@@ -19,7 +19,12 @@ CREATE TABLE meta (
 -- nobody has to count a million rows. `RESUBMITTED`: faults that were converted again.
 -- `given_up`: messages of deleted batches. `closed_answers`: messages that a receiver
 -- refused and somebody closed. `hold`: 0 new batches go out as they are made, 1 they are
--- held, more: until that time. `actions`: how many there are.
+-- held, more: until that time. `actions`: the number of the newest. `left`: messages that
+-- left with their time; `last_fault`: the highest number that a fault which left had;
+-- `swept`: the day, since 1970, on which all that was due left last (ledger/retention.rs).
+-- `register`: bytes of the register's log that count; `register_entries`: how many entries
+-- were written to it; `register_moved`: twice how often it was written anew, odd while the
+-- new one waits for its name (sqlite/compact.rs).
 CREATE TABLE counter (
     name  TEXT PRIMARY KEY,
     value BIGINT NOT NULL,
@@ -76,6 +81,15 @@ CREATE TABLE rebuilt (
     of      BIGINT NOT NULL REFERENCES batch (number),
     request TEXT NOT NULL UNIQUE,       -- what asked for it: carried out once
     seal    TEXT NOT NULL
+);
+
+CREATE INDEX rebuilt_of ON rebuilt (of);
+
+-- A batch whose file left sent/ with its time, or is about to. Nobody looks for it.
+CREATE TABLE aged (
+    batch INTEGER PRIMARY KEY REFERENCES batch (number),
+    at    BIGINT NOT NULL,
+    seal  TEXT NOT NULL
 );
 
 -- Finds the few that await their acknowledgement.
@@ -141,6 +155,7 @@ CREATE TABLE extract (
     batch     BIGINT REFERENCES batch (number),
     taken_at  BIGINT NOT NULL,
     drop_id   BIGINT NOT NULL,          -- the first extract of its drop
+    left_at   BIGINT,                   -- when its messages left: only faults wait still
     seal      TEXT NOT NULL,
     UNIQUE (digest, inode)
 );
@@ -148,6 +163,14 @@ CREATE TABLE extract (
 -- Finds the extracts of a drop, and the drop of a batch.
 CREATE INDEX extract_drop ON extract (drop_id, id);
 CREATE INDEX extract_batch ON extract (batch) WHERE batch IS NOT NULL;
+CREATE INDEX extract_left ON extract (drop_id, id) WHERE left_at IS NOT NULL;
+
+-- Bytes that were taken in once, after their extract left: they tell nothing new.
+CREATE TABLE seen (
+    digest TEXT PRIMARY KEY,
+    at     BIGINT NOT NULL,             -- when they were taken in last
+    seal   TEXT NOT NULL
+) WITHOUT ROWID;
 
 -- Finds the batch of a control ID.
 CREATE INDEX batch_control ON batch (first_control);
@@ -186,6 +209,15 @@ CREATE TABLE action (
     at     BIGINT NOT NULL,
     before TEXT NOT NULL,
     seal   TEXT NOT NULL
+);
+
+-- Where the chain of actions begins, once its oldest part left: the number of the last one
+-- that did, and its seal, which the first one that stays has as `before`. One row at most;
+-- the action that let them go says the same.
+CREATE TABLE anchor (
+    id   INTEGER PRIMARY KEY,
+    link TEXT NOT NULL,
+    seal TEXT NOT NULL
 );
 
 -- The register: where in `ledger.register` the entry of a record begins. The entry

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 
 use crate::domain::QueueState;
 use crate::engine::Engine;
+use crate::engine::retention::usage::Forecast;
 use crate::ledger::{DeliveryRow, ExtractRow, Ledger, Totals};
 use crate::spool::{Spool, looked};
 use crate::web::ask::Ask;
@@ -33,6 +34,7 @@ struct Standing {
     undelivered: Vec<DeliveryRow>,
     inbox: usize,
     refused: usize,
+    room: Option<Forecast>,
 }
 
 /// The page.
@@ -79,6 +81,7 @@ fn look(engine: &Engine) -> Result<Standing, Refusal> {
         undelivered: Vec::new(),
         inbox: 0,
         refused: 0,
+        room: engine.forecast(),
     };
     let spool = &engine.spool;
     if spool.root.is_dir() {
@@ -124,6 +127,9 @@ fn shown(ask: &Ask, name: &str, standing: &Standing) -> Markup {
                 div { dt { "Wait for a person" } dd { (number(waits)) } }
                 div { dt { "In the inbox" } dd { (count(standing.inbox as u64, "file", "files")) } }
                 div { dt { "Refused files" } dd { (number(standing.refused as u64)) } }
+                @if let Some(room) = &standing.room {
+                    div { dt { "Room" } dd { (room.text()) } }
+                }
             }
             @if !totals.states.is_empty() {
                 ul.states {

@@ -1,0 +1,260 @@
+//! The register's log written anew: what counts is copied, entry by entry and each under its
+//! own seals, into a file beside it; one commit gives the index its new places and says that
+//! the new file counts; then it gets the name.
+//!
+//! | after a crash | means | done by who opens it to write |
+//! |---|---|---|
+//! | `ledger.register-new`, the counter `register_moved` is even | it does not count | removed |
+//! | `ledger.register-new`, the counter is odd | it counts | gets its name |
+//! | the counter is odd, no such file | it has its name | the counter becomes even |
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+
+use rusqlite::Connection;
+
+use super::register::{BYTES, ENTRIES, Log, MOVED, anew, claim_word, failed, hex, named, word};
+use super::row::{self, big};
+use crate::crashpoint::crashpoint;
+use crate::disk::{self, NewFile};
+use crate::ledger::Result;
+use crate::ledger::register::{HEAD, Head, claims, damaged, unsealed};
+
+/// Bytes gathered before a write, and read at once.
+const BUFFER: usize = 1 << 20;
+
+impl Log {
+    /// Writes the log anew if at least half of its entries count no more and it has so many
+    /// bytes; returns how many bytes it has less.
+    pub fn compact(&mut self, conn: &Connection, least: u64) -> Result<u64> {
+        let entries = row::counter(conn, ENTRIES)?;
+        if self.committed < least.max(1) || entries == 0 {
+            return Ok(0);
+        }
+        let sql = "SELECT count(*) FROM register WHERE kind IN ('P', 'A')";
+        let live: u64 = row::value::<i64>(conn, sql)?.unwrap_or(0).unsigned_abs();
+        if live * 2 > entries {
+            return Ok(0);
+        }
+        let new = anew(&self.path);
+        disk::remove(&new)?;
+        let file = disk::create(&new)?;
+        conn.execute_batch("BEGIN IMMEDIATE")?;
+        let done = self.copied(conn, file, live).and_then(|bytes| {
+            crashpoint("ledger.compact.before")?;
+            conn.execute_batch("COMMIT")?;
+            Ok(bytes)
+        });
+        let bytes = match done {
+            Ok(bytes) => bytes,
+            Err(err) => {
+                // The step's own error is the one to tell.
+                let _ = conn.execute_batch("ROLLBACK");
+                return Err(err);
+            }
+        };
+        crashpoint("ledger.compact.after")?;
+        let less = self.committed - bytes;
+        self.reader.replace(None);
+        (self.committed, self.begun, self.end) = (bytes, bytes, bytes);
+        named(&self.path, conn)?;
+        Ok(less)
+    }
+
+    /// Copies what counts, and says in the index where it stands; returns how many bytes
+    /// that are.
+    fn copied(&self, conn: &Connection, file: NewFile, live: u64) -> Result<u64> {
+        let mut places = Vec::new();
+        {
+            let mut query = conn.prepare("SELECT place FROM register WHERE kind IN ('P', 'A')")?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                places.push(row::number(row, 0)?);
+            }
+        }
+        places.sort_unstable();
+        // An external ID that no entry says it has any more is nobody's.
+        conn.execute("UPDATE register SET place = -1 - place WHERE kind IN ('p', 'a')", [])?;
+        let sql = "UPDATE register SET place = $1 WHERE kind = $2 AND id = $3 AND place = $4";
+        let mut move_to = conn.prepare(sql)?;
+        let mut from = Entries::of(self)?;
+        let (mut file, mut buffer, mut end) = (file, Vec::with_capacity(BUFFER), 0);
+        for &place in &places {
+            let (head, entry) = from.at(place)?;
+            let (old, new) = (big(place)?, big(end)?);
+            let id = std::str::from_utf8(&entry[HEAD..HEAD + head.id]).map_err(|_| damaged())?;
+            if move_to.execute((new, word(head.kind), id, old))? != 1 {
+                return Err(damaged());
+            }
+            for claim in claims(&head, entry) {
+                move_to.execute((new, claim_word(head.kind), hex(&claim), -1 - old))?;
+            }
+            end += entry.len() as u64;
+            buffer.extend_from_slice(entry);
+            if buffer.len() >= BUFFER {
+                file.write(&buffer)?;
+                buffer.clear();
+            }
+        }
+        file.write(&buffer)?;
+        file.finish()?;
+        conn.execute("DELETE FROM register WHERE kind IN ('p', 'a') AND place < 0", [])?;
+        row::set_counter(conn, BYTES, end)?;
+        row::set_counter(conn, ENTRIES, live)?;
+        row::set_counter(conn, MOVED, row::counter(conn, MOVED)? + 1)?;
+        Ok(end)
+    }
+}
+
+/// The entries of a log, read forwards.
+struct Entries<'a> {
+    log: &'a Log,
+    reader: BufReader<File>,
+    at: u64,
+    entry: Vec<u8>,
+}
+
+impl Entries<'_> {
+    fn of(log: &Log) -> Result<Entries<'_>> {
+        let file = File::open(&log.path).map_err(|err| failed("open", &log.path, &err))?;
+        let reader = BufReader::with_capacity(BUFFER, file);
+        Ok(Entries { log, reader, at: 0, entry: Vec::new() })
+    }
+
+    /// Reads the entry that begins at a place, all of it, and holds it to its seals.
+    fn at(&mut self, place: u64) -> Result<(Head, &[u8])> {
+        if place < self.at || place >= self.log.committed {
+            return Err(damaged());
+        }
+        let skipped = i64::try_from(place - self.at).map_err(|_| damaged())?;
+        self.reader.seek_relative(skipped).map_err(|_| damaged())?;
+        self.entry.resize(HEAD, 0);
+        self.reader.read_exact(&mut self.entry).map_err(|_| damaged())?;
+        let whole = Head::shape(&self.entry)?.whole();
+        if whole as u64 > self.log.committed - place {
+            return Err(damaged());
+        }
+        self.entry.resize(whole, 0);
+        self.reader.read_exact(&mut self.entry[HEAD..]).map_err(|_| damaged())?;
+        self.at = place + whole as u64;
+        let head = Head::read(&self.entry)?;
+        unsealed(&self.entry[head.sealed()..])?;
+        Ok((head, &self.entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sqlite;
+    use crate::digest::Digest;
+    use crate::domain::{Claim, Counts, ExtractKind, Fingerprint, Kind, Known, Notes};
+    use crate::ledger::{Entry, Kept, Ledger, NewExtract, Numbers, Register, Retention};
+
+    fn known(version: u8) -> Known {
+        Known {
+            fingerprint: Fingerprint([version; 16]),
+            status: None,
+            announced: true,
+            columns: 1,
+            modified: u64::from(version),
+        }
+    }
+
+    fn claim(value: u8) -> Claim {
+        Claim { category: [7; 8], value: [value; 16] }
+    }
+
+    /// Tells of patients 0 to 99 in one version each; the odd ones have an external ID, which
+    /// patient 1 gives up in time.
+    fn tell(ledger: &mut Sqlite, version: u8) {
+        let mut entries = Vec::new();
+        for patient in 0..100_u8 {
+            let own = (patient % 2 == 1 && (patient != 1 || version < 3)).then(|| claim(patient));
+            let claims: Vec<Claim> = own.into_iter().collect();
+            let (id, kept) = (patient.to_string(), vec![version; 20]);
+            let (kind, known) = (Kind::Patient, known(version));
+            Entry { kind, id: id.as_bytes(), known, claims: &claims, kept: &kept }
+                .write(&mut entries);
+        }
+        let extract = NewExtract {
+            digest: Digest::of(&[version]),
+            name: "a.csv".into(),
+            kind: ExtractKind::Patients,
+            bytes: 1,
+            inode: version.into(),
+            header: String::new(),
+            taken_at: 1,
+        };
+        ledger.begin_drop().unwrap();
+        let id = ledger.begin_extract(&extract).unwrap();
+        ledger.remember(&entries).unwrap();
+        ledger.end_extract(id, &Counts::default(), &Notes::default()).unwrap();
+        let next = ledger.numbers().unwrap();
+        ledger.commit_drop(&[], &["test"], next).unwrap();
+    }
+
+    fn is_whole(ledger: &Sqlite, version: u8) {
+        assert_eq!(ledger.integrity().unwrap(), [""; 0]);
+        for patient in 0..100_u8 {
+            let id = patient.to_string();
+            let found = ledger.known(Kind::Patient, id.as_bytes()).unwrap();
+            assert_eq!(found, Some(known(version)), "{id}");
+            let kept = ledger.kept(Kind::Patient, id.as_bytes()).unwrap();
+            assert_eq!(kept, Some(Kept { columns: 1, values: vec![version; 20] }));
+            let owner = ledger.owner(Kind::Patient, &claim(patient)).unwrap();
+            let owns = patient % 2 == 1 && patient != 1;
+            assert_eq!(owner, owns.then(|| id.into_bytes()), "{patient}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_mostly_dead_is_written_anew_and_says_the_same() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("ledger.db");
+        let mut ledger = Sqlite::open(&path, "ridge/test").unwrap();
+        let reader = Sqlite::peek(&path, "ridge/test").unwrap().unwrap();
+        tell(&mut ledger, 1);
+        assert_eq!(ledger.compact_register(0).unwrap(), 0, "all of it counts");
+        (2..=4).for_each(|version| tell(&mut ledger, version));
+        is_whole(&reader, 4);
+        let before = std::fs::metadata(path.with_extension("register")).unwrap().len();
+        assert_eq!(ledger.compact_register(before + 1).unwrap(), 0, "it is small");
+        let less = ledger.compact_register(0).unwrap();
+        let after = std::fs::metadata(path.with_extension("register")).unwrap().len();
+        assert!(after < before / 3 && before - after == less, "{before} {after} {less}");
+        is_whole(&ledger, 4);
+        is_whole(&reader, 4);
+        drop(ledger);
+        let mut ledger = Sqlite::open(&path, "ridge/test").unwrap();
+        is_whole(&ledger, 4);
+        tell(&mut ledger, 5);
+        is_whole(&ledger, 5);
+        let first = Numbers { control: 1, file: 1 };
+        assert_eq!(
+            (ledger.compact_register(0).unwrap() > 0, ledger.numbers().unwrap()),
+            (true, first)
+        );
+        is_whole(&ledger, 5);
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_written_anew() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("ledger.db");
+        let mut ledger = Sqlite::open(&path, "ridge/test").unwrap();
+        (1..=4).for_each(|version| tell(&mut ledger, version));
+        drop(ledger);
+        let log = path.with_extension("register");
+        let mut bytes = std::fs::read(&log).unwrap();
+        let last = bytes.len() - 9;
+        bytes[last] ^= 1;
+        crate::disk::write(&log, &bytes).unwrap();
+        let mut ledger = Sqlite::open(&path, "ridge/test").unwrap();
+        let said = ledger.compact_register(0).unwrap_err().to_string();
+        assert!(said.contains("an entry of its register is not as it was written"), "{said}");
+        drop(ledger);
+        assert_eq!(std::fs::read(&log).unwrap(), bytes);
+        assert!(Sqlite::open(&path, "ridge/test").is_ok());
+        assert!(!path.with_extension("register-new").exists());
+    }
+}
