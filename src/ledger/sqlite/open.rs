@@ -165,10 +165,10 @@ fn make_file(
     }
     disk::create(path)?.finish()?;
     let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO)?;
-    // So that room can be given back a little at a time; before there is any table.
-    conn.pragma_update(None, "auto_vacuum", "incremental")?;
     // A crash throws the file away: it needs no journal beside it.
     conn.pragma_update_and_check(None, "journal_mode", "off", |_| Ok(()))?;
+    // So that room can be given back a little at a time; before there is any table.
+    conn.pragma_update(None, "auto_vacuum", "incremental")?;
     conn.pragma_update(None, "synchronous", "full")?;
     let making = conn.transaction()?;
     making.execute_batch(tables)?;
