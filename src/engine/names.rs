@@ -9,11 +9,11 @@ use super::reference;
 use crate::convert::References;
 use crate::domain::{ExtractKind, FilterBy};
 
-/// Returns each name of a filter, as `provider NAME`, with what it stands for, in words.
+/// Reads the tables in force: the reference extracts, and the rows of the interface file.
 ///
 /// # Errors
 /// Reference extracts that cannot be read.
-pub fn resolved_names(engine: &Engine) -> Result<BTreeMap<String, String>, EngineError> {
+pub(super) fn tables_in_force(engine: &Engine) -> Result<References, EngineError> {
     let scope = &engine.agreement.scope;
     let mut references = References::default();
     for kind in [ExtractKind::Providers, ExtractKind::Departments] {
@@ -24,6 +24,16 @@ pub fn resolved_names(engine: &Engine) -> Result<BTreeMap<String, String>, Engin
         }
     }
     reference::add_own(&mut references, scope);
+    Ok(references)
+}
+
+/// Returns each name of a filter, as `provider NAME`, with what it stands for, in words.
+///
+/// # Errors
+/// Reference extracts that cannot be read.
+pub fn resolved_names(engine: &Engine) -> Result<BTreeMap<String, String>, EngineError> {
+    let scope = &engine.agreement.scope;
+    let references = tables_in_force(engine)?;
     let mut resolved = BTreeMap::new();
     let filters = scope.filters.patients.iter().chain(&scope.filters.appointments);
     for (by, name) in filters.flat_map(|(by, names)| names.iter().map(move |name| (by, name))) {

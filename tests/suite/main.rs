@@ -41,6 +41,7 @@ mod servers;
 mod sftpd;
 mod simulate;
 mod site;
+mod testplan;
 mod tidy;
 mod validate;
 mod versions;
