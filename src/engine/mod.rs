@@ -14,6 +14,7 @@ mod direct;
 mod doubles;
 mod doubt;
 mod drop;
+pub mod encrypt;
 mod error;
 mod explain;
 mod files;
