@@ -7,6 +7,7 @@ mod agreement;
 mod ahead;
 mod attempt;
 mod backoff;
+pub mod backup;
 pub mod check;
 mod claims;
 mod deliver;
