@@ -110,8 +110,8 @@ fn place(cli: &Cli, backup: Option<&Path>) -> Result<Place, Failure> {
         }
         _ => setup::program(&file)?,
     };
-    let (interfaces, spool) = (read.interfaces, read.spool);
-    Ok(Place { program: file, interfaces, spool, clock: Clock::System })
+    let (settings, spool) = (read.interfaces, read.spool);
+    Ok(Place { program: file, settings, spool, clock: Clock::System })
 }
 
 fn tell(manifest: &Manifest, all: &[Restored], args: &Restore) -> io::Result<()> {

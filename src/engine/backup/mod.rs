@@ -3,8 +3,8 @@
 //! | in the folder | what |
 //! |---|---|
 //! | `manifest.json` | every file with its digest; written last, so a folder without it is no backup |
-//! | `settings/` | `hl7drop.toml`, the interface files and their approvals; no keys, no passwords |
-//! | `spool/` | `desk.db`, `maps.db`, `incidents.json` |
+//! | `settings/` | `hl7drop.toml` and the interface files; no keys, no passwords |
+//! | `spool/` | `desk.db`, `maps.db`, `incidents.json`, each interface's `approvals.db` |
 //! | `spool/<interface>/<environment>/` | `ledger.db`, the register's bytes that count, the indexes, the reference extracts in force, the batch files that are not delivered, `views.log` |
 //!
 //! Not in it: `sent/`, `archive/`, `error/`, whose files never change (a file copy is
@@ -32,6 +32,8 @@ pub use save::{Saved, save};
 
 /// The file that makes a folder a backup.
 const MANIFEST: &str = "manifest.json";
+/// The approvals of an interface, below its folder.
+const APPROVALS: &str = "approvals.db";
 /// The layout of the folder; another number is refused.
 const FORMAT: u32 = 1;
 
@@ -40,7 +42,7 @@ pub struct Place {
     /// The program's file.
     pub program: PathBuf,
     /// The folder of the interface files.
-    pub interfaces: PathBuf,
+    pub settings: PathBuf,
     /// The folder of the interfaces' folders.
     pub spool: PathBuf,
     /// The time.
@@ -121,14 +123,22 @@ impl LedgerNote {
 }
 
 impl Place {
-    /// Returns the folders of each ledger below the spool: those of interfaces whose
-    /// settings are gone or broken too.
-    fn spools(&self) -> Result<Vec<(String, String, Spool)>, EngineError> {
+    /// Returns the interfaces that have a folder: those whose settings are gone too.
+    fn interfaces(&self) -> Result<Vec<String>, EngineError> {
         let mut found = Vec::new();
         let Ok(listed) = std::fs::read_dir(&self.spool) else { return Ok(found) };
         for entry in listed {
             let entry = entry.map_err(failed("list", &self.spool))?;
-            let Ok(interface) = entry.file_name().into_string() else { continue };
+            found.extend(entry.file_name().into_string().ok().filter(|_| entry.path().is_dir()));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Returns the folders of each ledger below the spool.
+    fn spools(&self) -> Result<Vec<(String, String, Spool)>, EngineError> {
+        let mut found = Vec::new();
+        for interface in self.interfaces()? {
             for environment in [Environment::Test, Environment::Production] {
                 let spool = self.of(&interface, environment.word());
                 if spool.ledger().exists() {
@@ -136,7 +146,6 @@ impl Place {
                 }
             }
         }
-        found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
         Ok(found)
     }
 

@@ -22,7 +22,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::since::{Since, jump, name_of, since};
-use super::{FORMAT, LedgerNote, MANIFEST, Manifest, Place, below, refused};
+use super::{APPROVALS, FORMAT, LedgerNote, MANIFEST, Manifest, Place, below, refused};
 use crate::clock::shown;
 use crate::crashpoint::crashpoint;
 use crate::desk;
@@ -288,10 +288,11 @@ fn put_missing(place: &Place, dir: &Path, manifest: &Manifest) -> Result<(), Eng
     for file in &manifest.files {
         let to = match file.path.split('/').collect::<Vec<_>>().as_slice() {
             ["settings", "hl7drop.toml"] => place.program.clone(),
-            ["settings", "interfaces", name] => place.interfaces.join(name),
+            ["settings", "interfaces", name] => place.settings.join(name),
             ["spool", name] if [desk::FILE, "maps.db", "incidents.json"].contains(name) => {
                 place.spool.join(name)
             }
+            ["spool", interface, APPROVALS] => place.spool.join(interface).join(APPROVALS),
             _ => continue,
         };
         put_new(&dir.join(&file.path), &to)?;

@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{FORMAT, FileNote, LedgerNote, MANIFEST, Manifest, Place, refused};
+use super::{APPROVALS, FORMAT, FileNote, LedgerNote, MANIFEST, Manifest, Place, refused};
 use crate::crashpoint::crashpoint;
 use crate::desk;
 use crate::digest::Digest;
@@ -57,6 +57,10 @@ pub fn save(place: &Place, dir: &Path, progress: &dyn Progress) -> Result<Saved,
         saving.database(&place.spool.join(name), &format!("spool/{name}"))?;
     }
     saving.file(&place.spool.join("incidents.json"), "spool/incidents.json")?;
+    for interface in place.interfaces()? {
+        let name = format!("{interface}/{APPROVALS}");
+        saving.database(&place.spool.join(&name), &format!("spool/{name}"))?;
+    }
     for (interface, environment, spool) in place.spools()? {
         saving.ledger(&interface, &environment, &spool)?;
     }
@@ -74,11 +78,11 @@ impl Saving<'_> {
     /// to more places than a key may.
     fn settings(&mut self, place: &Place) -> Result<(), EngineError> {
         self.file(&place.program, "settings/hl7drop.toml")?;
-        let Ok(names) = Spool::list(&place.interfaces) else { return Ok(()) };
+        let Ok(names) = Spool::list(&place.settings) else { return Ok(()) };
         for name in names {
-            if name.ends_with(".toml") || name.ends_with(".approvals.jsonl") {
+            if name.ends_with(".toml") {
                 let to = format!("settings/interfaces/{name}");
-                self.file(&place.interfaces.join(name), &to)?;
+                self.file(&place.settings.join(name), &to)?;
             }
         }
         Ok(())

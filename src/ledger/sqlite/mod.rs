@@ -6,6 +6,7 @@
 
 mod action;
 mod answer;
+pub(super) mod approvals;
 pub(super) mod copy;
 mod error;
 mod history;
