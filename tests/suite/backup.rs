@@ -169,7 +169,7 @@ fn an_older_ledger_sends_nothing_twice() {
     // The same backup once more: what is there knows more now.
     let said = ok(site.run(["restore", dir, "--why", "again"]), 2);
     assert!(said.err.contains("knows more than the backup"), "{said:?}");
-    assert_eq!(ok(site.run(["restore", dir, "--dry-run"]), 2).err.contains("newer"), true);
+    assert!(ok(site.run(["restore", dir, "--dry-run"]), 2).err.contains("newer"));
 }
 
 #[test]
