@@ -113,7 +113,7 @@ fn shells_and_man_know_every_verb_and_nothing_that_is_hidden() {
         assert!(text.contains("EXIT STATUS"), "{verb}: {text}");
     }
     assert!(page("hl7drop.1").contains("hl7drop\\-run(1)"));
-    assert!(page("hl7drop-queue-map-set.1").contains(".SH SYNOPSIS"));
+    assert!(page("hl7drop-queue-resubmit.1").contains(".SH SYNOPSIS"));
     assert!(!pages.join("hl7drop-pass.1").exists() && !pages.join("hl7drop-man.1").exists());
 }
 
