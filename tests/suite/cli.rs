@@ -90,7 +90,7 @@ fn shells_and_man_know_every_verb_and_nothing_that_is_hidden() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(&["completions", shell]);
         assert_eq!((script.code, script.err.as_str()), (Some(0), ""), "{script:?}");
-        for verb in verbs.iter().map(String::as_str).chain(["mark-delivered", "--dry-run"]) {
+        for verb in verbs.iter().map(String::as_str).chain(["mark-delivered", "dry-run"]) {
             assert!(script.out.contains(verb), "{shell} does not know {verb}");
         }
         assert!(!script.out.contains("One pass for"), "{shell} knows what is hidden");
