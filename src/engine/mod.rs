@@ -5,6 +5,7 @@
 mod acks;
 mod agreement;
 mod ahead;
+mod approvals;
 mod attempt;
 mod backoff;
 pub mod check;
@@ -58,6 +59,7 @@ mod writer;
 
 pub use acks::{Acks, Fate, Overdue, Response, overdue};
 pub use agreement::{Agreement, Programs};
+pub use approvals::{approvals, approvals_file, approve, standing};
 pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
 pub use error::EngineError;

@@ -38,6 +38,7 @@ pub use rows::{
     batch_state,
 };
 pub use sqlite::Sqlite;
+pub use sqlite::approvals::Approvals;
 pub use sqlite::maps::{MapRow, Maps, Put};
 
 use crate::digest::Digest;

@@ -6,6 +6,7 @@
 
 mod action;
 mod answer;
+pub(super) mod approvals;
 mod error;
 mod history;
 pub(super) mod maps;
