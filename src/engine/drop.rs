@@ -34,7 +34,7 @@ use crate::disk::{self, NewFile};
 use crate::domain::{
     Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position,
 };
-use crate::extract::{Blocks, ExtractError, Rows};
+use crate::extract::{ExtractError, Reading, Rows};
 use crate::ledger::Register;
 
 /// Name of the plain copy of a patients extract that is compressed or no UTF-8.
@@ -332,17 +332,13 @@ impl Conversion<'_> {
             tracker: self.writer.has_index().then(|| Tracker::new(&layout)),
         };
         for wanted in self.wanted.iter_mut().filter(|one| one.path == source.path) {
-            let (_, blocks) =
-                source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
-            explain(source, blocks, &renderer, wanted)?;
+            explain(source, &self.agreement.reading, &renderer, wanted)?;
         }
         let keys = renderer.keys.then(|| Keys::new(self.scratch));
         let mut tally = Tally { keys, ..Tally::default() };
         let writer = &mut *self.writer;
-        if !survey.first.is_empty() {
-            let first = First { agreement: self.agreement, clock: self.clock };
-            first.tell(source, &renderer, &survey.first, &journal, writer, &mut tally)?;
-        }
+        let first = First { agreement: self.agreement, clock: self.clock };
+        first.tell(source, &renderer, &survey.first, &journal, writer, &mut tally)?;
         let ended = ordered(
             self.pool,
             &mut blocks,
@@ -420,10 +416,11 @@ pub(super) fn fault(source: &Source, record: u64, line: u64, refusal: &Refusal) 
 
 fn explain(
     source: &Source,
-    mut blocks: Blocks,
+    reading: &Reading,
     renderer: &Renderer<'_>,
     wanted: &mut Wanted,
 ) -> Result<(), EngineError> {
+    let (_, mut blocks) = source.open(reading, None).map_err(EngineError::Extract)?;
     let mut before = 0;
     while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
         let mut rows = Rows::new(&block, renderer.layout);

@@ -84,7 +84,9 @@ impl First<'_> {
         writer: &mut Writer,
         tally: &mut Tally,
     ) -> Result<(), EngineError> {
-        let Some(memory) = &renderer.memory else { return Ok(()) };
+        let Some(memory) = renderer.memory.as_ref().filter(|_| !needed.is_empty()) else {
+            return Ok(());
+        };
         let mut programs: HashMap<Vec<String>, Programs> = HashMap::new();
         let own_names = Keeper::of_patient(renderer.layout).names();
         let mut check = SelfCheck::new(renderer.agreed);
