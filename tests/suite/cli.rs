@@ -167,7 +167,14 @@ fn init_makes_what_check_accepts_and_overwrites_nothing() {
     }
     let said = ended(program().args(["check", "ridge"]).current_dir(&dir));
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.out.lines().all(|line| line.starts_with("ok ")), "{said:?}");
+    let (warned, good): (Vec<&str>, Vec<&str>) =
+        said.out.lines().partition(|line| line.starts_with("warn "));
+    assert!(good.iter().all(|line| line.starts_with("ok ")), "{said:?}");
+    let examples = ["context_id", "practice", "receiving_application", "folder"];
+    assert_eq!(warned.len(), examples.len(), "{said:?}");
+    for (line, example) in warned.iter().zip(examples) {
+        assert!(line.contains(example) && line.ends_with("fill in what was agreed"), "{said:?}");
+    }
 
     let interface = dir.join("interfaces/ridge.toml");
     fs::write(&interface, "mine").unwrap();
