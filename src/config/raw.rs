@@ -202,6 +202,7 @@ pub(super) struct ExternalId {
 pub(super) struct Filters {
     pub patient_department: Text,
     pub on_leave_scope: Text,
+    pub patients_of_appointments: Text,
     #[serde(default)]
     pub patients: Vec<Spanned<Filter>>,
     #[serde(default)]

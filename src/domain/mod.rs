@@ -17,6 +17,7 @@
 
 mod ack;
 mod answers;
+mod approval;
 mod code;
 mod contact;
 mod counts;
@@ -38,6 +39,7 @@ mod wire;
 
 pub use ack::{AckCode, Answer};
 pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
+pub use approval::Approval;
 pub use code::{Code, Owner};
 pub use contact::{Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook};
 pub use counts::{Counts, Note, Notes};

@@ -68,6 +68,7 @@ pub fn attempt(
         (Stage::Verified | Stage::Uncertain, Some(temp), Some(since)) => {
             attempt.settle(&temp.name, since)?
         }
+        (Stage::Uncertain, None, _) => attempt.only_look()?,
         _ if endpoint.protocol.upload == Upload::Direct => attempt.send_directly(bytes)?,
         _ => attempt.send(bytes)?,
     };

@@ -125,6 +125,8 @@ impl To<'_> {
         row: &DeliveryRow,
     ) -> Result<DeliveryRow, EngineError> {
         let again = self.endpoint.protocol.on_uncertain == OnDoubt::Resend && row.resent == 0;
+        // Without a try that this ledger knows of, an older one was put back.
+        let again = again && row.temp.is_some();
         if row.stage != Stage::Uncertain || !again {
             return Ok(row.clone());
         }

@@ -62,6 +62,19 @@ impl Attempt<'_> {
         self.act(next, temp, since)
     }
 
+    /// A batch of a ledger that was put back: it may have gone out since then, and no
+    /// temporary file can tell. No upload begins before a person says so.
+    pub fn only_look(&mut self) -> Result<End, Broken> {
+        Ok(match self.look(&self.row.batch.name, true)? {
+            Look::Ours => End::Done("seen"),
+            Look::Other => self.conflict(),
+            Look::Absent | Look::Refused => self.uncertain(
+                "the ledger is one of earlier, and the file is not to be seen at the server: it \
+                 was taken there, or never sent",
+            ),
+        })
+    }
+
     /// A rename that was refused: what do both names say now? Never renames again.
     pub fn after_refusal(&mut self, temp: &str, since: i64, gone: bool) -> Result<End, Broken> {
         let (before, last) = (self.look_at_temp(temp)?, self.look(self.row.name(), true)?);

@@ -48,7 +48,7 @@ impl Engine {
             let (batch, endpoints) = (batch.to_string(), endpoints.join(", "));
             return Err(EngineError::WhichEndpoint { batch, endpoints });
         };
-        if row.stage == Stage::Held {
+        if row.stage == Stage::Held && decision != Decision::Delivered {
             let what = format!("{batch} is held; release it first: hl7drop queue release");
             return Err(EngineError::Refused { what });
         }

@@ -38,6 +38,8 @@ pub use rows::{
     Wait, batch_state,
 };
 pub use sqlite::Sqlite;
+pub use sqlite::approvals::Approvals;
+pub use sqlite::copy::{PutBack, copy_database};
 pub use sqlite::maps::{MapRow, Maps, Put};
 
 use crate::digest::Digest;

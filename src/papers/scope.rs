@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::agreed::{Agreed, why_not};
-use super::approval::Approval;
 use super::examples::{clock, examples};
 use super::fields::{FieldLine, lines};
 use crate::batch::Envelope;
@@ -11,8 +10,8 @@ use crate::codes::standard;
 use crate::config::settings::{Setting, meaning, settings};
 use crate::convert::Map;
 use crate::domain::{
-    Encryption, Endpoint, Event, ExternalId, Filter, Kind, Method, NpiMissing, ProviderIds,
-    QueueState, Scope, Sftp, UnmappedRule,
+    Approval, Encryption, Endpoint, Event, ExternalId, Filter, Kind, Method, NpiMissing,
+    ProviderIds, QueueState, Scope, Sftp, UnmappedRule,
 };
 use crate::hl7::field_name;
 use crate::package::Paper;

@@ -6,6 +6,8 @@
 
 mod action;
 mod answer;
+pub(super) mod approvals;
+pub(super) mod copy;
 mod error;
 mod history;
 pub(super) mod maps;

@@ -20,10 +20,21 @@ const SCHEMA: i64 = 4;
 
 const TABLES: &str = include_str!("schema.sql");
 
-/// The schema of the mappings.
-const MAPS_SCHEMA: i64 = 1;
+/// A small file that people keep beside the ledgers, with a chain of actions of its own.
+pub(super) struct Beside {
+    /// What it is called, also by its `meta` row.
+    name: &'static str,
+    schema: i64,
+    tables: &'static str,
+}
 
-const MAPS: &str = include_str!("maps.sql");
+/// What values are meant by.
+pub(super) const MAPS: Beside =
+    Beside { name: "maps", schema: 1, tables: include_str!("maps.sql") };
+
+/// Who approved which scope.
+pub(super) const APPROVALS: Beside =
+    Beside { name: "approvals", schema: 1, tables: include_str!("approvals.sql") };
 
 /// Counters that start at nothing.
 const FROM_NOTHING: [&str; 11] = [
@@ -88,43 +99,44 @@ fn make_durable(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Opens the mappings at `path` to write, and makes the file first if there is none. No
+/// Opens a file beside the ledgers to write, and makes it first if there is none. No
 /// lock is held, so two may make it at once: the first one's counts.
-pub(super) fn open_maps(path: &Path) -> Result<Connection> {
+pub(super) fn open_beside(path: &Path, beside: &Beside) -> Result<Connection> {
     refuse_network(path)?;
     if !is_there(path)? {
         let new = with_suffix(path, &format!(".{}.new", std::process::id()));
-        make_file(&new, MAPS, "maps", &[("maps", MAPS_SCHEMA.to_string())], &[ACTIONS])?;
+        let identity = [(beside.name, beside.schema.to_string())];
+        make_file(&new, beside.tables, beside.name, &identity, &[ACTIONS])?;
         match disk::shift_new(&new, path) {
             Err(err) if err.is_exists() => disk::remove(&new)?,
             made => made?,
         }
     }
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Sqlite::WAIT)?;
-    check_maps(&conn)?;
+    check_beside(&conn, beside)?;
     make_durable(&conn)?;
     Ok(conn)
 }
 
-/// Opens the mappings at `path` to read only, if there are any.
-pub(super) fn peek_maps(path: &Path) -> Result<Option<Connection>> {
+/// Opens a file beside the ledgers to read only, if it is there.
+pub(super) fn peek_beside(path: &Path, beside: &Beside) -> Result<Option<Connection>> {
     if !is_there(path)? {
         return Ok(None);
     }
     refuse_network(path)?;
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, Sqlite::WAIT)?;
-    check_maps(&conn)?;
+    check_beside(&conn, beside)?;
     Ok(Some(conn))
 }
 
-fn check_maps(conn: &Connection) -> Result<()> {
-    let sql = "SELECT value FROM meta WHERE name = 'maps'";
-    let found: Option<String> = conn.query_row(sql, [], |row| row.get(0)).optional()?;
-    match found.and_then(|found| found.parse().ok()) {
-        Some(MAPS_SCHEMA) => Ok(()),
+fn check_beside(conn: &Connection, beside: &Beside) -> Result<()> {
+    let sql = "SELECT value FROM meta WHERE name = $1";
+    let found: Option<String> = conn.query_row(sql, [beside.name], |row| row.get(0)).optional()?;
+    match found.and_then(|found| found.parse::<i64>().ok()) {
+        Some(schema) if schema == beside.schema => Ok(()),
         _ => Err(LedgerError::Foreign(format!(
-            "maps.db has not the schema {MAPS_SCHEMA} that this program knows; use the hl7drop \
-             that wrote it"
+            "{}.db has not the schema {} that this program knows; use the hl7drop that wrote it",
+            beside.name, beside.schema
         ))),
     }
 }
