@@ -44,6 +44,7 @@ mod sftpd;
 mod simulate;
 mod site;
 mod tidy;
+mod upgrade;
 mod validate;
 mod versions;
 mod vocabulary;

@@ -44,7 +44,7 @@ pub fn copy_database(from: &Path, to: &Path, step: &mut dyn FnMut(u64, u64)) -> 
 }
 
 /// Copies what a connection sees.
-fn copy(conn: &Connection, to: &Path, step: &mut dyn FnMut(u64, u64)) -> Result<()> {
+pub(super) fn copy(conn: &Connection, to: &Path, step: &mut dyn FnMut(u64, u64)) -> Result<()> {
     disk::remove(to)?;
     disk::create(to)?.finish()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -9,6 +9,7 @@ mod answer;
 pub(super) mod approvals;
 pub(super) mod copy;
 mod error;
+mod from_3;
 mod history;
 pub(super) mod maps;
 mod mend;
@@ -17,6 +18,7 @@ mod promise;
 mod query;
 mod register;
 mod row;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::path::Path;
