@@ -4,19 +4,26 @@
 use crate::convert::{References, Resolved};
 use crate::domain::{ExtractKind, FilterBy, Kind, ProviderIds};
 use crate::engine::error::EngineError;
-use crate::engine::names::tables_in_force;
+use crate::engine::names::in_force;
 use crate::engine::pass::Engine;
 use crate::papers::testplan::cast::{Cast, FilterCast, Provider};
 
 /// Chooses them.
 ///
 /// # Errors
-/// [`EngineError::Filter`]: a name that is nobody's, or of more than one.
+/// [`EngineError::Refused`]: names that are nobody's, or of more than one.
 pub fn cast(engine: &Engine) -> Result<Cast, EngineError> {
-    let references = tables_in_force(engine)?;
+    let references = in_force(engine)?;
     let filters = &engine.agreement.scope.filters;
     // Refused here as the first drop would be, before anything is written.
-    Resolved::new(filters, &references)?;
+    Resolved::of(filters, &references).map_err(|wrong| {
+        let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        let what = format!(
+            "a test plan needs filters that resolve, and these do not:\n  {}",
+            wrong.join("\n  ")
+        );
+        EngineError::Refused { what }
+    })?;
     let text = |id: &[u8]| String::from_utf8_lossy(id).into_owned();
     let mut cast = Cast {
         providers: references
