@@ -2,6 +2,7 @@
 
 mod acks;
 mod args;
+mod backup;
 mod check;
 mod contact;
 mod convert;
@@ -13,6 +14,7 @@ mod held;
 mod init;
 mod install;
 mod keepers;
+mod manual;
 mod next;
 mod output;
 mod prune;
@@ -23,6 +25,7 @@ mod serve;
 mod setup;
 mod sign;
 mod status;
+mod testplan;
 mod user;
 mod validate;
 mod watch;
@@ -115,6 +118,8 @@ pub fn main() -> ExitCode {
     // error of `convert` belongs to the bad rows.
     let level = match cli.verb {
         Verb::Convert(_) => "off",
+        // Its own words say what came of it.
+        Verb::Testplan(_) => "warn",
         _ if std::io::stderr().is_terminal() => "warn",
         _ => "info",
     };
@@ -134,10 +139,15 @@ pub fn main() -> ExitCode {
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(&cli, args),
+        Verb::Testplan(args) => testplan::testplan(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Prune(args) => prune::prune(&cli, args),
         Verb::Init(args) => init::init(args),
         Verb::Install(args) => install::install(&cli, args),
+        Verb::Backup(args) => backup::backup(&cli, args),
+        Verb::Restore(args) => backup::restore(&cli, args),
+        Verb::Completions(args) => manual::completions(args),
+        Verb::Man(args) => manual::manual(args),
         Verb::Serve(args) => serve::serve(&cli, args),
         Verb::User(args) => user::user(&cli, args),
     };

@@ -215,10 +215,8 @@ impl Log {
         if let Some(generation) = &self.generation {
             let now = row::counter(conn, MOVED)?;
             if generation.replace(now) != now {
-                let new = anew(&self.path);
-                let path = if now % 2 == 1 && new.exists() { new } else { self.path.clone() };
                 // There is none before the first entry.
-                let file = File::open(&path).ok().map(Arc::new);
+                let file = File::open(current(&self.path, now)).ok().map(Arc::new);
                 self.reader.replace(file);
             }
         }
@@ -352,6 +350,18 @@ impl Log {
     }
 }
 
+impl Sqlite {
+    /// Returns where the register's log is, and which of all that were written it is: it is
+    /// written anew now and then.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn log(&self) -> Result<(PathBuf, u64)> {
+        let (path, now) = (&self.register.path, row::counter(&self.conn, MOVED)?);
+        Ok((current(path, now), now))
+    }
+}
+
 impl Register for Sqlite {
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>> {
         self.register.known(&self.conn, kind, id)
@@ -405,6 +415,12 @@ impl Register for Sqlite {
 /// Returns where a log that is written anew lies until it has its name.
 pub(super) fn anew(path: &Path) -> PathBuf {
     path.with_extension("register-new")
+}
+
+/// Returns where the log is that counts, by that counter.
+fn current(path: &Path, moved: u64) -> PathBuf {
+    let new = anew(path);
+    if moved % 2 == 1 && new.exists() { new } else { path.to_path_buf() }
 }
 
 /// Ends what a crash left half done: a log that was written anew and counts gets its name,
