@@ -6,6 +6,7 @@ mod acks;
 mod agreement;
 mod ahead;
 mod attempt;
+mod backfill;
 mod backoff;
 pub mod check;
 mod claims;
@@ -23,8 +24,10 @@ mod guard;
 pub mod incidents;
 mod intake;
 mod joined;
+mod journal;
 mod key;
 mod keys;
+mod look;
 mod memory;
 pub mod mend;
 mod message;
@@ -57,6 +60,9 @@ mod writer;
 
 pub use acks::{Acks, Fate, Overdue, Response, overdue};
 pub use agreement::{Agreement, Programs};
+pub use backfill::{
+    BackfillTask, Backfilling, Foreseen, NotUnique, Part, Plan, State as BackfillState,
+};
 pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
 pub use error::EngineError;

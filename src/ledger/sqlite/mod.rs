@@ -6,6 +6,7 @@
 
 mod action;
 mod answer;
+mod backfill;
 mod error;
 mod history;
 pub(super) mod maps;
@@ -27,9 +28,9 @@ use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
 use super::steps::no_delivery;
 use super::{
-    Act, ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure,
-    FaultRow, Holding, Ledger, NewExtract, Numbers, Receipt, Resubmitted, Result, Sign, Temp,
-    Totals,
+    Act, ActionRow, Backfills, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow,
+    Failure, FaultRow, Holding, Ledger, NewExtract, Numbers, Receipt, Resubmitted, Result, Sign,
+    Temp, Totals,
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
@@ -471,6 +472,7 @@ impl Ledger for Sqlite {
         problems.extend(self.register.check(&self.conn)?);
         problems.extend(action::broken_links(&self.conn)?);
         problems.extend(answer::problems(&self.conn)?);
+        self.backfills(u64::MAX)?;
         Ok(problems)
     }
 }
