@@ -239,7 +239,7 @@ impl Engine {
     }
 
     /// Opens the ledger, and refuses to begin a new one beside the files of an old one.
-    fn ledger(&self) -> Result<Sqlite, EngineError> {
+    pub(super) fn ledger(&self) -> Result<Sqlite, EngineError> {
         let path = self.spool.ledger();
         if !path.exists() {
             let outbox = Spool::list(&self.spool.outbox)?;

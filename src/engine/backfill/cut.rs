@@ -114,7 +114,7 @@ impl Looked {
         };
         let opened = source.open(&engine.agreement.reading, None);
         let (_, mut blocks) = opened.map_err(EngineError::Extract)?;
-        let (mut open, mut last) = (None::<SliceFile>, None::<SliceFile>);
+        let (mut open, mut last) = (None::<Cutting>, None::<Cutting>);
         let mut together = self.together.iter().peekable();
         while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
             let mut records = Rows::new(&block, layout);
@@ -123,18 +123,18 @@ impl Looked {
                 let text = &block.bytes[row.range.clone()];
                 if together.next_if(|at| **at == offset).is_some() {
                     if last.is_none() {
-                        last = Some(SliceFile::create(engine, ".together", layout)?);
+                        last = Some(Cutting::begin(engine, ".together", layout)?);
                     }
                     last.as_mut().map_or(Ok(()), |last| last.add(text))?;
                     continue;
                 }
                 if open.is_none() {
-                    open = Some(SliceFile::create(engine, &part.slice_name(part.next()), layout)?);
+                    open = Some(Cutting::begin(engine, &part.slice_name(part.next()), layout)?);
                 }
                 let Some(slice) = &mut open else { continue };
                 slice.add(text)?;
                 if slice.rows == rows {
-                    open.take().map_or(Ok(()), SliceFile::finish)?;
+                    open.take().map_or(Ok(()), Cutting::finish)?;
                     part.slices += 1;
                 }
             }
@@ -181,14 +181,14 @@ impl Part {
 }
 
 /// A slice that is being written.
-struct SliceFile {
+struct Cutting {
     file: NewFile,
     buffer: Vec<u8>,
     rows: u64,
 }
 
-impl SliceFile {
-    fn create(engine: &Engine, name: &str, layout: &Layout) -> Result<SliceFile, EngineError> {
+impl Cutting {
+    fn begin(engine: &Engine, name: &str, layout: &Layout) -> Result<Cutting, EngineError> {
         let path = engine.spool.slices.join(name);
         disk::remove(&path)?;
         let mut buffer = Vec::with_capacity(BUFFER);
@@ -196,7 +196,7 @@ impl SliceFile {
             buffer.extend_from_slice(layout.header.as_bytes());
             buffer.push(b'\n');
         }
-        Ok(SliceFile { file: disk::create(&path)?, buffer, rows: 0 })
+        Ok(Cutting { file: disk::create(&path)?, buffer, rows: 0 })
     }
 
     fn add(&mut self, text: &[u8]) -> Result<(), EngineError> {

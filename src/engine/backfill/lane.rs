@@ -69,8 +69,10 @@ pub(super) fn due(engine: &Engine, row: Option<&BackfillRow>) -> Option<i64> {
     let scope = &engine.agreement.scope;
     let pace = Pace::new(&scope.backfill, &scope.timezone);
     let pause = i64::try_from(pace.seconds_for(row.last_messages)).unwrap_or(i64::MAX);
-    let from = row.last_at.map_or(row.released_at, |at| at.saturating_add(pause));
-    Some(pace.opens(from.max(engine.clock.unix())))
+    let now = engine.clock.unix();
+    // A clock that was set back must not hold everything up until it is there again.
+    let last = row.last_at.filter(|at| *at <= now);
+    Some(pace.opens(last.map_or(now, |at| at.saturating_add(pause).max(now))))
 }
 
 /// Returns why the day's traffic, or a person, is in the way.
