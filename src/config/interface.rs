@@ -63,7 +63,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let on_id_change = check.on_id_change(external_ids.on_change.take());
     let (patient_ids, appointment_ids) = check.external_ids(external_ids);
     check.id_columns(&patient_ids, &appointment_ids, &mut forms);
-    let filters = check.filters(raw.filter.unwrap_or_default());
+    let filters = check.filters(raw.filter.unwrap_or_default(), &enabled);
     let deleted_patients = check.deleted_patients(raw.patients);
     let events = check.events(raw.events, &forms);
     let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());

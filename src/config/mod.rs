@@ -14,6 +14,7 @@ mod check_backfill;
 mod check_codes;
 mod check_connectivity;
 mod check_contacts;
+mod check_encrypt;
 mod check_events;
 mod check_extract;
 mod check_fields;

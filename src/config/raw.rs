@@ -156,6 +156,9 @@ pub(super) struct Endpoint {
     pub infer_window_seconds: Number,
     pub on_inferred: Text,
     pub on_uncertain: Text,
+    pub encrypt_to: Texts,
+    pub encrypt_home: Text,
+    pub encrypt_name: Text,
     pub ack: Text,
     pub ack_folder: Text,
     pub ack_files: Text,
@@ -200,6 +203,7 @@ pub(super) struct ExternalId {
 pub(super) struct Filters {
     pub patient_department: Text,
     pub on_leave_scope: Text,
+    pub patients_of_appointments: Text,
     #[serde(default)]
     pub patients: Vec<Spanned<Filter>>,
     #[serde(default)]

@@ -251,6 +251,12 @@ impl Program {
         charset::finish(self.charset, begin, charset, out)
     }
 
+    /// Returns the fields that are written as `""` where their columns are empty.
+    pub(super) fn deletable(&self) -> impl Iterator<Item = Path> {
+        let fields = self.segments.iter().flat_map(|segment| &segment.fields);
+        fields.filter(|field| field.deletes).map(|field| field.path)
+    }
+
     /// Returns when the appointment of a record begins, if it says so.
     pub fn starts(&self, input: Input<'_>) -> Option<DateTime> {
         self.times.as_ref()?.start(input).ok()

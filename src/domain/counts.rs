@@ -83,6 +83,10 @@ pub enum Note {
     Missing,
     /// A booked appointment that a full snapshot does not have was cancelled, as agreed.
     MissingCancelled,
+    /// A patient outside the filter was sent for his appointment, as agreed.
+    PatientFirst,
+    /// A patient who was to be sent for his appointment, and is not known well enough.
+    PatientNotFirst,
     /// Nothing told: older than what was told last.
     Older,
     /// Nothing told: the slot of an appointment that the vendor has as booked is open.
@@ -139,6 +143,10 @@ impl Note {
             Note::Missing => "booked appointments that the snapshot does not have",
             Note::MissingCancelled => {
                 "booked appointments that the snapshot does not have, told as cancelled"
+            }
+            Note::PatientFirst => "patients sent before their appointments",
+            Note::PatientNotFirst => {
+                "patients who could not be sent before their appointments: too little is known"
             }
             Note::Older => "records older than what was told of them last",
             Note::FreedSlot => "booked appointments whose slot is open again, told to nobody",

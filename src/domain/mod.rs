@@ -17,6 +17,7 @@
 
 mod ack;
 mod answers;
+mod approval;
 mod backfill;
 mod code;
 mod contact;
@@ -39,13 +40,16 @@ mod wire;
 
 pub use ack::{AckCode, Answer};
 pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
+pub use approval::Approval;
 pub use backfill::{BackfillRules, BackfillStage};
 pub use code::{Code, Owner};
 pub use contact::{
     Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook, time_of_day,
 };
 pub use counts::{Counts, Note, Notes};
-pub use endpoint::{Ack, Endpoint, Login, Method, OnDoubt, Protocol, Sftp, Upload, Verify};
+pub use endpoint::{
+    Ack, Encryption, Endpoint, Login, Method, OnDoubt, Protocol, Sftp, Upload, Verify,
+};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};

@@ -16,6 +16,7 @@ use super::backfill::Backfilling;
 use super::claims::{ClaimKey, Claims, Judged, judge};
 use super::doubles;
 use super::error::EngineError;
+use super::first::{First, Needed};
 use super::guard::Changes;
 use super::keys::{Keys, Sorted};
 use super::memory::Memory;
@@ -34,7 +35,7 @@ use crate::disk::{self, NewFile};
 use crate::domain::{
     Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position,
 };
-use crate::extract::{Blocks, ExtractError, Rows};
+use crate::extract::{ExtractError, Reading, Rows};
 use crate::ledger::Register;
 
 /// Name of the plain copy of a patients extract that is compressed or no UTF-8.
@@ -150,6 +151,7 @@ struct Read {
     keys: Sorted,
     claims: Vec<ClaimKey>,
     withheld: Vec<u64>,
+    needed: Needed,
     plain: Option<Plain>,
 }
 
@@ -281,7 +283,8 @@ impl Conversion<'_> {
         }
         let events = read.layout.has("event");
         survey.judged = judge(&mut std::mem::take(&mut read.claims), &survey.older, events);
-        if again || survey.judged != Judged::default() {
+        survey.first = std::mem::take(&mut read.needed);
+        if again || !survey.first.is_empty() || survey.judged != Judged::default() {
             self.journal.undo()?;
             self.writer.rollback(savepoint)?;
             drop(std::mem::take(&mut read.keys));
@@ -321,6 +324,9 @@ impl Conversion<'_> {
             sieve,
             on_leave: self.agreement.scope.filters.on_leave,
             rules: self.agreement.scope.events,
+            // Whom the rehearsal finds in their extract, their own part will have told.
+            patients_first: self.agreement.scope.filters.patients_first
+                && self.backfill.is_none_or(|backfill| backfill.patients.is_none()),
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older: &survey.older,
             plan: survey.plan.as_ref(),
@@ -333,13 +339,13 @@ impl Conversion<'_> {
             tracker: self.writer.has_index().then(|| Tracker::new(&layout)),
         };
         for wanted in self.wanted.iter_mut().filter(|one| one.path == source.path) {
-            let (_, blocks) =
-                source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
-            explain(source, blocks, &renderer, wanted)?;
+            explain(source, &self.agreement.reading, &renderer, wanted)?;
         }
         let keys = renderer.keys.then(|| Keys::new(self.scratch));
         let mut tally = Tally { keys, ..Tally::default() };
         let writer = &mut *self.writer;
+        let first = First { agreement: self.agreement, clock: self.clock };
+        first.tell(source, &renderer, &survey.first, &journal, writer, &mut tally)?;
         let ended = ordered(
             self.pool,
             &mut blocks,
@@ -368,11 +374,11 @@ impl Conversion<'_> {
             let search = Search { agreement: self.agreement, clock: self.clock, guard: self.guard };
             search.tell(source, &renderer, ids, &journal, writer, &mut tally)?;
         }
-        let Tally { counts, notes, keys, claims, mut withheld, changes } = tally;
+        let Tally { counts, notes, keys, claims, mut withheld, changes, needed } = tally;
         withheld.sort_unstable();
         let keys = keys.map(Keys::sorted).transpose()?.unwrap_or_default();
         let account = Account { counts, notes, unknown: layout.unknown.clone(), changes };
-        Ok(Read { account, layout, keys, claims, withheld, plain: None })
+        Ok(Read { account, layout, keys, claims, withheld, needed, plain: None })
     }
 
     /// Compiles the programs of a header, and those for the headers of its patients.
@@ -417,10 +423,11 @@ pub(super) fn fault(source: &Source, record: u64, line: u64, refusal: &Refusal) 
 
 fn explain(
     source: &Source,
-    mut blocks: Blocks,
+    reading: &Reading,
     renderer: &Renderer<'_>,
     wanted: &mut Wanted,
 ) -> Result<(), EngineError> {
+    let (_, mut blocks) = source.open(reading, None).map_err(EngineError::Extract)?;
     let mut before = 0;
     while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
         let mut rows = Rows::new(&block, renderer.layout);

@@ -5,9 +5,11 @@
 mod acks;
 mod agreement;
 mod ahead;
+mod approvals;
 mod attempt;
 mod backfill;
 mod backoff;
+pub mod backup;
 pub mod check;
 mod claims;
 mod deliver;
@@ -15,11 +17,13 @@ mod direct;
 mod doubles;
 mod doubt;
 mod drop;
+pub mod encrypt;
 mod error;
 mod explain;
 mod files;
 mod filtered;
 mod find;
+mod first;
 mod guard;
 pub mod incidents;
 mod intake;
@@ -60,6 +64,7 @@ mod writer;
 
 pub use acks::{Acks, Fate, Overdue, Response, overdue};
 pub use agreement::{Agreement, Programs};
+pub use approvals::{approvals, approvals_file, approve, standing};
 pub use backfill::{
     BackfillTask, Backfilling, Foreseen, NotUnique, Part, Plan, State as BackfillState,
 };
@@ -70,7 +75,7 @@ pub use guard::{Changes, HeldFault, Hold};
 pub use intake::Taken;
 pub use mend::{Asked, Mended, Selection, Task};
 pub use message::{Field, Whole};
-pub use names::resolved_names;
+pub use names::{check_names, resolved_names};
 pub use next::{Typed, next_steps};
 pub use pass::{Engine, Opener, Summary, root_of, workers};
 pub use probe::{Probed, probe};

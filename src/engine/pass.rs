@@ -42,7 +42,7 @@ pub struct Engine {
     /// Is told how far work is.
     pub progress: Arc<dyn Progress + Send>,
     /// Whether the scope is approved: in production nothing is taken in or sent without it.
-    /// Whoever opened the interface looks ([`standing`](crate::papers::approval::standing)).
+    /// Whoever opened the interface looks ([`standing`](super::standing)).
     pub standing: Standing,
     /// Opens the vendor's end; a simulation puts one of its own here.
     pub open_delivery: Opener,

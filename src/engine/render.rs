@@ -8,6 +8,7 @@ use super::backfill::Backfilling;
 use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
 use super::filtered::Decided;
+use super::first::Needed;
 use super::guard::Changes;
 use super::joined::no_program;
 use super::key::{first_value, id_cells, id_of, key};
@@ -17,7 +18,7 @@ use super::patients::{Finder, PatientIndex};
 use super::rendered::{Refused, Rendered};
 use super::selfcheck::{Number, SelfCheck};
 use super::track::Tracker;
-use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
+use crate::convert::{Finding, Input, Output, References, Refusal, Sent, Sieve};
 use crate::domain::{
     Code, Event, EventRules, ExtractKind, Fingerprint, Kind, Known, Layout, Note, OnLeave, Status,
 };
@@ -39,6 +40,8 @@ pub struct Renderer<'a> {
     pub on_leave: OnLeave,
     /// What is told where there is a choice.
     pub rules: EventRules,
+    /// Whether patients who were never told are to be told before their appointments.
+    pub patients_first: bool,
     /// The patients of the same drop, for appointments, and the programs for the
     /// header of each of its files.
     pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
@@ -71,9 +74,12 @@ pub(super) struct Worker<'a> {
     /// True while that is the state which the next record of the same ID finds.
     pub(super) chained: bool,
     /// By the first record of a series, the next one and what it finds.
-    pub(super) states: HashMap<usize, (usize, Option<Known>)>,
+    pub(super) states: HashMap<usize, (usize, Option<Known>, Sent)>,
     check: SelfCheck,
     pub(super) changes: Changes,
+    pub(super) needed: Needed,
+    /// What the vendor was told of the record that was looked at last.
+    pub(super) sent: Sent,
     /// Where the record begins.
     pub(super) offset: u64,
     /// Its `lastmodified`.
@@ -118,7 +124,11 @@ impl Worker<'_> {
         memory: &Memory<'_>,
         input: Input<'_>,
     ) -> Result<Option<Known>, EngineError> {
-        self.known = if self.chained { self.known } else { memory.known(input.own)? };
+        if !self.chained {
+            let id = memory.id_of(input.own);
+            self.known = memory.known_of(id)?;
+            self.sent = memory.sent(id, self.known)?;
+        }
         Ok(self.known)
     }
 }
@@ -158,6 +168,7 @@ impl Renderer<'_> {
         rendered.checked = worker.check.finish();
         rendered.claims = worker.claims;
         rendered.changes = worker.changes;
+        rendered.needed = worker.needed;
     }
 
     /// Renders one record and accounts for it; `number` says which it is.
@@ -213,6 +224,8 @@ impl Renderer<'_> {
             states: HashMap::new(),
             check: SelfCheck::new(self.agreed),
             changes: Changes::default(),
+            needed: Needed::new(),
+            sent: Sent::default(),
             offset: 0,
             modified: 0,
             claims: Vec::new(),
@@ -243,17 +256,23 @@ impl Renderer<'_> {
         let (telling, patient) = match self.decide(found, outside, before, input, worker)? {
             Decided::Told(telling, whose) => (telling, whose),
             Decided::Held(why) => {
-                self.hold(before, input, worker, entries)?;
+                // The appointments of one outside the filter carry the same IDs.
+                let settled = match why {
+                    Note::TestPatient => None,
+                    _ => self.claims(input, worker, out)?,
+                };
+                self.hold(before, settled.as_ref(), input, worker, entries)?;
                 return Ok(Became::Nothing(why));
             }
             Decided::Nothing(why) => return Ok(Became::Nothing(why)),
         };
+        let deletes = self.memory.as_ref().and_then(Memory::deletes);
         let detector = &self.programs.detector;
         let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
-        let mut told = 0;
+        let (mut told, mut sent) = (0, worker.sent);
+        let own = first_value(self.layout.cells("patientid"), input.own);
+        let id = patient.as_deref().unwrap_or(own);
         if events.clone().next().is_some() {
-            let own = first_value(self.layout.cells("patientid"), input.own);
-            let id = patient.as_deref().unwrap_or(own);
             let test = self.with_patient(id, input, worker, |programs, input| {
                 if programs.detector.is_test_patient(input) {
                     return Ok(true);
@@ -261,7 +280,12 @@ impl Renderer<'_> {
                 events.try_for_each(|&event| {
                     told += 1;
                     out.head(event);
-                    programs.of(event).ok_or_else(no_program)?.run(input, self.references, out)
+                    let begin = out.bytes.len();
+                    programs.of(event).ok_or_else(no_program)?.run(input, self.references, out)?;
+                    if let Some(deletes) = deletes {
+                        sent = deletes.settle(out, begin, sent);
+                    }
+                    Ok(())
                 })?;
                 Ok(false)
             })?;
@@ -269,6 +293,7 @@ impl Renderer<'_> {
                 return Ok(Became::Nothing(Note::TestPatient));
             }
         }
+        worker.sent = sent;
         let enabled = telling.events.iter().filter(|event| detector.is_enabled(**event));
         match telling.before {
             Some(_) => enabled.for_each(|event| worker.changes.count(*event)),
@@ -277,6 +302,9 @@ impl Renderer<'_> {
         telling.note.into_iter().for_each(|note| out.note(note));
         let settled = self.settle(&telling, input, worker, out)?;
         self.remember(&telling, told, settled.as_ref(), input, worker, entries)?;
+        if told > 0 {
+            self.need(id, input, worker)?;
+        }
         if outside.is_some() && told > 0 {
             out.note(Note::LeftFilter);
         }
@@ -360,10 +388,20 @@ impl Renderer<'_> {
         worker: &mut Worker<'_>,
         out: &mut Output,
     ) -> Result<Option<Settled>, Stop> {
-        let Some(claims) = &self.claims else { return Ok(None) };
         if telling.events.is_empty() && telling.before.is_none() {
             return Ok(None);
         }
+        self.claims(input, worker, out)
+    }
+
+    /// Holds the external IDs of a record against those of all others.
+    fn claims(
+        &self,
+        input: Input<'_>,
+        worker: &mut Worker<'_>,
+        out: &mut Output,
+    ) -> Result<Option<Settled>, Stop> {
+        let Some(claims) = &self.claims else { return Ok(None) };
         let at = (id_of(self.layout, input.own), worker.offset);
         let memory = self.memory.as_ref();
         let keys = &mut worker.claims;
@@ -387,7 +425,8 @@ impl Renderer<'_> {
         // What is switched off was not told: once it is on, it is still news.
         if let (0, false, Some(before)) = (told, telling.events.is_empty(), telling.before) {
             (after.fingerprint, after.status) = (before.fingerprint, before.status);
-            stale = memory.columns() > 0 && !memory.is_kept(input.own, &mut worker.scratch)?;
+            stale = memory.columns() > 0
+                && !memory.is_kept(input.own, worker.sent, &mut worker.scratch)?;
         }
         if telling.before.is_some_and(|before| before.says(&after)) {
             after.modified = telling.before.map_or(0, |before| before.modified);
@@ -396,7 +435,7 @@ impl Renderer<'_> {
         let renewed = settled.is_some_and(|settled| settled.renewed);
         if !telling.before.is_some_and(|before| before.says(&after)) || renewed || stale {
             let claims = settled.map_or(&[][..], |settled| &settled.claims);
-            memory.enter(input.own, after, claims, &mut worker.scratch, entries);
+            memory.enter(input.own, after, (claims, worker.sent), &mut worker.scratch, entries);
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::claims::ClaimKey;
 use super::error::EngineError;
+use super::first::Needed;
 use super::guard::Changes;
 use super::key::Key;
 use super::order::Link;
@@ -27,6 +28,8 @@ pub struct Rendered {
     pub claims: Vec<ClaimKey>,
     /// Records refused for an external ID, by offset: no appointment may have them.
     pub withheld: Vec<u64>,
+    /// Patients that are to be told first.
+    pub needed: Needed,
     /// What the messages were found to be.
     pub checked: Checked,
     /// What they change.
@@ -62,6 +65,7 @@ impl Rendered {
             links,
             claims,
             withheld,
+            needed,
             checked,
             changes,
             entries,
@@ -78,6 +82,7 @@ impl Rendered {
         links.clear();
         claims.clear();
         withheld.clear();
+        needed.clear();
         entries.clear();
         *broken = None;
     }

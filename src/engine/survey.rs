@@ -9,6 +9,7 @@ use super::claims::Judged;
 use super::doubles;
 use super::drop::{Conversion, Plain};
 use super::error::EngineError;
+use super::first::Needed;
 use super::key::Key;
 use super::order::{LINK, Link, Plan};
 use super::pipeline::ordered;
@@ -26,6 +27,8 @@ pub(super) struct Survey {
     pub plan: Option<Plan>,
     /// Of a full snapshot whose missing rows are looked for: the hash of each ID, ascending.
     pub ids: Option<Vec<u64>>,
+    /// Patients that are to be told first, once the extract was read.
+    pub first: Needed,
     /// What is found of the external IDs, once the extract was read.
     pub judged: Judged,
     /// True if there was a look, so that nothing is left to be found.

@@ -3,6 +3,7 @@
 use super::claims::ClaimKey;
 use super::drop::{Journal, fault};
 use super::error::EngineError;
+use super::first::Needed;
 use super::guard::Changes;
 use super::keys::Keys;
 use super::rendered::Rendered;
@@ -24,6 +25,8 @@ pub struct Tally {
     pub withheld: Vec<u64>,
     /// What the messages change.
     pub changes: Changes,
+    /// Patients that are to be told first.
+    pub needed: Needed,
 }
 
 impl Tally {
@@ -49,6 +52,7 @@ impl Tally {
         self.counts.add(&rendered.counts);
         self.notes.add(&rendered.output.notes);
         self.changes.add(&rendered.changes);
+        self.needed.append(&mut rendered.needed);
         if let Some(keys) = &mut self.keys {
             keys.add(&rendered.keys)?;
         }
