@@ -44,6 +44,7 @@ mod servers;
 mod sftpd;
 mod simulate;
 mod site;
+mod testplan;
 mod tidy;
 mod upgrade;
 mod validate;
