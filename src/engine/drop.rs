@@ -324,9 +324,7 @@ impl Conversion<'_> {
             sieve,
             on_leave: self.agreement.scope.filters.on_leave,
             rules: self.agreement.scope.events,
-            // Whom the rehearsal finds in their extract, their own part will have told.
-            patients_first: self.agreement.scope.filters.patients_first
-                && self.backfill.is_none_or(|backfill| backfill.patients.is_none()),
+            patients_first: self.agreement.scope.filters.patients_first,
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older: &survey.older,
             plan: survey.plan.as_ref(),

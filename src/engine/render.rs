@@ -250,9 +250,6 @@ impl Renderer<'_> {
         if self.is_older(found, before, input, worker) {
             return Ok(Became::Nothing(Note::Older));
         }
-        if let Some(why) = self.passed_over(found, outside, input)? {
-            return Ok(Became::Nothing(why));
-        }
         let (telling, patient) = match self.decide(found, outside, before, input, worker)? {
             Decided::Told(telling, whose) => (telling, whose),
             Decided::Held(why) => {

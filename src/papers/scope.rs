@@ -106,7 +106,7 @@ fn enablement(paper: &mut Paper, scope: &Scope) {
          after it, a new one (S12); S13 is never sent.",
     );
     let patients = scope.backfill.patients.telling();
-    paper.text(&format!(
+    paper.text(format!(
         "A backfill tells all patients of a full extract as {}^{}, then all appointments that \
          are booked and still to come as SIU^S12; its files say backfill=Y in FHS-10 and BHS-10.",
         patients.message, patients.trigger

@@ -151,7 +151,7 @@ impl Log {
     }
 
     /// Returns where what counts for good ends.
-    pub fn end(&self) -> u64 {
+    pub fn committed(&self) -> u64 {
         self.committed
     }
 
@@ -339,7 +339,7 @@ impl Register for Sqlite {
     }
 
     fn end(&self) -> Result<u64> {
-        Ok(self.register.end())
+        Ok(self.register.committed())
     }
 
     fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>> {
