@@ -42,6 +42,7 @@ mod servers;
 mod sftpd;
 mod simulate;
 mod site;
+mod support;
 mod tidy;
 mod upgrade;
 mod validate;
