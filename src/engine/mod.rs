@@ -16,6 +16,7 @@ mod direct;
 mod doubles;
 mod doubt;
 mod drop;
+pub mod encrypt;
 mod error;
 mod explain;
 mod files;

@@ -2,6 +2,7 @@
 //!
 //! | step | from | to |
 //! |---|---|---|
+//! | `encrypted` | waiting, sending, once | the same |
 //! | `sending` | waiting, sending, uncertain, conflict | sending |
 //! | `verified` | sending, verified, uncertain, conflict, under a temporary name | verified |
 //! | `delivered` | any but delivered | delivered |
@@ -27,11 +28,23 @@
 //! the bytes again says so first, by a `failed` that names the stage to go to.
 
 use super::{
-    Decision, DeliveryRow, Failure, Holding, LedgerError, Receipt, Result, Sign, Stage, Temp, Wait,
+    Decision, DeliveryRow, Encrypted, Failure, Holding, LedgerError, Receipt, Result, Sign, Stage,
+    Temp, Wait,
 };
 use crate::domain::Step;
 
 impl DeliveryRow {
+    /// What goes out is frozen: from now on every try sends these bytes under this name.
+    pub(super) fn encrypted(mut self, file: &Encrypted) -> Result<DeliveryRow> {
+        use Stage::*;
+        self.guard("encrypted", &[Waiting, Sending])?;
+        if self.encrypted.is_some() {
+            return Err(self.refused("is encrypted already"));
+        }
+        self.encrypted = Some(file.clone());
+        Ok(self)
+    }
+
     /// A try begins under a temporary name.
     pub(super) fn sending(mut self, temp: &Temp) -> Result<DeliveryRow> {
         use Stage::*;
@@ -130,7 +143,8 @@ impl DeliveryRow {
             }
             Decision::Resend => {
                 // What was written under the final name itself is the vendor's now.
-                self.temp = self.temp.filter(|temp| temp.name != self.batch.name);
+                let name = self.name().to_string();
+                self.temp = self.temp.filter(|temp| temp.name != name);
                 self.stage = if self.temp.is_some() { Stage::Sending } else { Stage::Waiting };
                 self.rename_at = None;
                 self.resent += 1;
@@ -194,11 +208,13 @@ impl DeliveryRow {
         Ok(self)
     }
 
-    /// An operator wants the same bytes sent to somebody who had them.
+    /// An operator wants the same batch sent to somebody who had it. One that was encrypted
+    /// is encrypted anew: that the old key is lost is a reason to ask.
     pub(super) fn resend(mut self) -> Result<DeliveryRow> {
         self.may(Step::Resend, "sent again: only what was delivered can be")?;
         (self.stage, self.receipt, self.failure) = (Stage::Waiting, None, None);
         (self.temp, self.rename_at, self.failures) = (None, None, 0);
+        self.encrypted = None;
         self.resent += 1;
         if let Some(wait) = &mut self.wait {
             wait.answered_at = None;
@@ -225,8 +241,8 @@ impl DeliveryRow {
     /// The receipt where the word of a person is all there is.
     fn told(&self, sign: &Sign) -> Receipt {
         Receipt {
-            path: self.batch.name.clone(),
-            bytes: self.batch.bytes,
+            path: self.name().to_string(),
+            bytes: self.bytes(),
             evidence: "told".to_string(),
             server: self.temp.as_ref().map_or_else(String::new, |temp| temp.place.clone()),
             host_key: String::new(),
@@ -300,6 +316,9 @@ mod tests {
         let allowed = |step: &dyn Fn(DeliveryRow) -> Result<DeliveryRow>| -> Vec<Stage> {
             Stage::ALL.into_iter().filter(|&stage| step(at(stage)).is_ok()).collect()
         };
+        let file = Encrypted { name: "seven.hl7.pgp".into(), digest: Digest::of(b"7"), bytes: 1 };
+        assert_eq!(allowed(&|row| row.encrypted(&file)), [Waiting, Sending]);
+        assert_eq!(allowed(&|row| row.encrypted(&file)?.encrypted(&file)), []);
         assert_eq!(allowed(&|row| row.sending(&temp())), [Waiting, Sending, Uncertain, Conflict]);
         assert_eq!(allowed(&|row| row.verified(1)), [Sending, Verified, Uncertain, Conflict]);
         let not_delivered = [Waiting, Sending, Verified, Uncertain, Conflict];

@@ -331,8 +331,18 @@ fn status_tells_machines_where_everything_stands() {
         balanced(extract);
     }
     let wanted = [
-        "batch", "bytes", "endpoint", "failure", "made_at", "messages", "receipt", "sha256",
-        "stage", "state", "tries",
+        "batch",
+        "bytes",
+        "encrypted",
+        "endpoint",
+        "failure",
+        "made_at",
+        "messages",
+        "receipt",
+        "sha256",
+        "stage",
+        "state",
+        "tries",
     ];
     assert_eq!(keys(&one["delivered"][0]), wanted);
     assert_eq!(one["delivered"][0]["state"], "PROCESSED");

@@ -22,6 +22,7 @@ mod config;
 mod crash;
 mod delivery;
 mod doubt;
+mod encrypt;
 mod events;
 mod external_ids;
 mod filters;

@@ -31,9 +31,9 @@ use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
 use super::steps::no_delivery;
 use super::{
-    Act, ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure,
-    FaultRow, Holding, Ledger, NewExtract, Numbers, Receipt, Resubmitted, Result, Sign, Temp,
-    Totals,
+    Act, ActionRow, BatchRow, Closing, Decision, DeliveryRow, Encrypted, ExtractId, ExtractRow,
+    Failure, FaultRow, Holding, Ledger, NewExtract, Numbers, Receipt, Resubmitted, Result, Sign,
+    Temp, Totals,
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
@@ -301,6 +301,10 @@ impl Ledger for Sqlite {
 
     fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
         deliveries(&self.conn, OPEN)
+    }
+
+    fn encrypted(&mut self, batch: u64, endpoint: &str, file: &Encrypted) -> Result<()> {
+        self.step("encrypted", batch, endpoint, |row| row.encrypted(file))
     }
 
     fn sending(&mut self, batch: u64, endpoint: &str, temp: &Temp) -> Result<()> {
