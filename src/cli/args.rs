@@ -12,6 +12,7 @@ use super::manual::{Completions, Manual};
 use super::queue::args::Queue;
 use super::scope::args::ScopeArgs;
 use super::support::Support;
+use super::testplan::args::Testplan;
 
 /// Drop an extract, get a delivered, verified HL7 v2 batch file.
 ///
@@ -61,6 +62,8 @@ pub enum Verb {
     Validate(Validate),
     /// Read the filled scope package, write the scope as a document, compare two, approve
     Scope(ScopeArgs),
+    /// Write an interface's test plan, run its unit phase, take the end-user results, report
+    Testplan(Testplan),
     /// Say what a code of the queue or a rule of validate means, and what to do
     Explain(Explain),
     /// Write a commented interface file and make its folders

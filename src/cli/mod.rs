@@ -25,6 +25,7 @@ mod setup;
 mod sign;
 mod status;
 mod support;
+mod testplan;
 mod user;
 mod validate;
 mod watch;
@@ -117,6 +118,8 @@ pub fn main() -> ExitCode {
     // error of `convert` belongs to the bad rows.
     let level = match cli.verb {
         Verb::Convert(_) => "off",
+        // Its own words say what came of it.
+        Verb::Testplan(_) => "warn",
         _ if std::io::stderr().is_terminal() => "warn",
         _ => "info",
     };
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(&cli, args),
+        Verb::Testplan(args) => testplan::testplan(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
         Verb::Install(args) => install::install(&cli, args),

@@ -52,6 +52,7 @@ pub mod selfcheck;
 mod source;
 mod survey;
 mod tally;
+pub mod testplan;
 mod track;
 mod tracking;
 mod turns;

@@ -20,6 +20,7 @@ mod select;
 pub use groups::Group;
 pub(super) use hold::release_due;
 pub use mappings::{maps_to_csv, read_maps_csv};
+pub(in crate::engine) use preview::Scratch;
 pub use preview::{Preview, Previewed};
 pub use requests::Asked;
 pub use select::Selection;

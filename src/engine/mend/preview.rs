@@ -249,10 +249,10 @@ impl Register for Shown<'_> {
 const SCRATCH: &str = ".preview-";
 
 /// A folder that goes with the preview: it holds patient data.
-struct Scratch(PathBuf);
+pub(in crate::engine) struct Scratch(pub PathBuf);
 
 impl Scratch {
-    fn new(within: &Path) -> Result<Scratch, EngineError> {
+    pub fn new(within: &Path) -> Result<Scratch, EngineError> {
         sweep(within);
         let mut bytes = [0; 4];
         getrandom::fill(&mut bytes)
