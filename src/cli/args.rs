@@ -12,6 +12,7 @@ use super::held::Held;
 use super::manual::{Completions, Manual};
 use super::queue::args::Queue;
 use super::scope::args::ScopeArgs;
+use super::support::Support;
 use super::testplan::args::Testplan;
 
 /// Drop an extract, get a delivered, verified HL7 v2 batch file.
@@ -76,6 +77,8 @@ pub enum Verb {
     Backup(Backup),
     /// Put a backup back, so that nothing is sent twice for it
     Restore(Restore),
+    /// Pack what somebody who helps from afar needs, and nothing about patients
+    Support(Support),
     /// Write what completes verbs and options in a shell
     Completions(Completions),
     /// Write the manual pages

@@ -25,6 +25,7 @@ mod serve;
 mod setup;
 mod sign;
 mod status;
+mod support;
 mod testplan;
 mod user;
 mod validate;
@@ -146,6 +147,7 @@ pub fn main() -> ExitCode {
         Verb::Install(args) => install::install(&cli, args),
         Verb::Backup(args) => backup::backup(&cli, args),
         Verb::Restore(args) => backup::restore(&cli, args),
+        Verb::Support(args) => support::support(&cli, args),
         Verb::Completions(args) => manual::completions(args),
         Verb::Man(args) => manual::manual(args),
         Verb::Serve(args) => serve::serve(&cli, args),

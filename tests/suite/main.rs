@@ -44,6 +44,7 @@ mod servers;
 mod sftpd;
 mod simulate;
 mod site;
+mod support;
 mod testplan;
 mod tidy;
 mod upgrade;

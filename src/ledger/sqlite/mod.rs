@@ -73,6 +73,9 @@ const FAULT_STATES: [QueueState; 4] =
     [QueueState::Error, QueueState::CboError, QueueState::AthenaError, QueueState::Deleted];
 
 impl Sqlite {
+    /// The schema that this program reads and writes.
+    pub const SCHEMA: i64 = open::SCHEMA;
+
     /// How long a lock of another program is waited for.
     pub const WAIT: Duration = Duration::from_secs(5);
 
