@@ -45,6 +45,7 @@ pub(super) struct File {
     pub batch: Option<Spanned<Batch>>,
     pub guard: Option<Spanned<Guard>>,
     pub retention: Option<Spanned<Retention>>,
+    pub backfill: Option<Spanned<Backfill>>,
     pub pickup: Option<Spanned<Pickup>>,
     pub contact: Option<Vec<Spanned<Contact>>>,
     pub alerts: Option<Spanned<Alerts>>,
@@ -253,6 +254,15 @@ pub(super) struct Retention {
     pub audit_days: Number,
     pub quota_mib: Number,
     pub full_days: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Backfill {
+    pub patients: Text,
+    pub messages_per_minute: Number,
+    pub messages_per_file: Number,
+    pub windows: Texts,
 }
 
 #[derive(Default, Deserialize)]

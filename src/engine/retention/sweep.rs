@@ -257,6 +257,14 @@ impl<'a> Sweep<'a> {
     }
 
     fn register(&mut self) -> Result<bool, EngineError> {
+        // A backfill that is prepared or under way knows by a place in the register what was
+        // entered before it.
+        let open = |row: &crate::ledger::BackfillRow| !row.stage.is_over();
+        let Some(_lock) = self.engine.spool.lock_backfill()? else { return Ok(false) };
+        let planned = !Spool::list(&self.engine.spool.backfill)?.is_empty();
+        if planned || self.ledger.backfills(1)?.iter().any(open) {
+            return Ok(false);
+        }
         self.pruned.given_back += self.ledger.compact_register(REGISTER)?;
         Ok(false)
     }
