@@ -11,7 +11,7 @@ use super::setup::{name, setup};
 use super::sign::sign;
 use super::{Failure, Outcome};
 use crate::engine::retention::usage::{Forecast, bytes};
-use crate::engine::{Amount, Engine, Plan, Pruned};
+use crate::engine::{Amount, Engine, Leaves, Pruned};
 
 /// Days that are shown, the next ones.
 const DAYS: usize = 10;
@@ -73,7 +73,7 @@ pub fn write_pruned(pruned: &Pruned, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+fn write_plan(plan: &Leaves, out: &mut dyn Write) -> io::Result<()> {
     if !plan.ever {
         writeln!(out, "  messages stay for ever (queue_days = 0)")?;
     }
@@ -102,7 +102,7 @@ fn write_plan(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  not at rest, or the newest: {}", amount(&plan.open))
 }
 
-fn to_json(engine: &Engine, pruned: Option<&Pruned>, plan: Option<&Plan>) -> Value {
+fn to_json(engine: &Engine, pruned: Option<&Pruned>, plan: Option<&Leaves>) -> Value {
     let amount = |one: &Amount| {
         json!({
             "drops": one.drops, "messages": one.messages, "waiting": one.waiting,

@@ -82,7 +82,7 @@ pub use next::{Typed, next_steps};
 pub use pass::{Engine, Opener, Summary, root_of, workers};
 pub use probe::{Probed, probe};
 pub use query::{Found, Hit, Locator, Query, Standing};
-pub use retention::{Amount, Plan, Pruned};
+pub use retention::{Amount, Plan as Leaves, Pruned};
 pub use source::{Progress, Silent, Source, open_regular};
 pub use upload::{Upload, UploadError, Uploaded};
 pub use views::View;

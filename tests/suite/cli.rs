@@ -52,6 +52,8 @@ fn keys(value: &Value) -> Vec<&str> {
 const COUNTS: [&str; 6] = ["duplicate", "error", "filtered", "messages", "rows", "sent"];
 const FAULT: [&str; 9] =
     ["code", "column", "field", "file", "line", "record", "state", "what", "what_to_do"];
+const ROOM: [&str; 6] =
+    ["bytes_per_day", "full_in_days", "left_bytes", "limit", "measured_at", "used_bytes"];
 const RECEIPT: [&str; 6] = ["at", "bytes", "evidence", "host_key", "path", "server"];
 
 /// Sees that an account balances: `rows = sent + filtered + error + duplicate`.
@@ -315,9 +317,7 @@ fn status_tells_machines_where_everything_stands() {
         "undelivered",
     ];
     assert_eq!(keys(one), wanted);
-    let wanted =
-        ["bytes_per_day", "full_in_days", "left_bytes", "limit", "measured_at", "used_bytes"];
-    assert_eq!(keys(&one["room"]), wanted);
+    assert_eq!(keys(&one["room"]), ROOM);
     assert_eq!(one["incidents"][0]["cause"], "files_refused");
     let wanted = [
         "about",
