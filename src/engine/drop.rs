@@ -28,11 +28,12 @@ use super::source::{Progress, Source};
 use super::survey::Survey;
 use super::tally::Tally;
 use super::track::{Origin, Tracker};
+use super::waiting::Waiting;
 use super::writer::Writer;
 use crate::convert::{Bound, Explained, References, Refusal, Resolved};
 use crate::disk::{self, NewFile};
 use crate::domain::{
-    Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position,
+    Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position, Whose,
 };
 use crate::extract::{ExtractError, Reading, Rows};
 use crate::ledger::Register;
@@ -52,11 +53,17 @@ pub trait Journal: Send {
     /// # Errors
     /// Those of the store.
     fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError>;
-    /// A record of it is refused.
+    /// A record of it is refused; `whose` is which.
     ///
     /// # Errors
     /// Those of the store.
-    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError>;
+    fn fault(&mut self, fault: &Fault, text: &str, whose: Whose) -> Result<(), EngineError>;
+    /// A good record takes the place of a fault that waited.
+    fn passed(&mut self, _fault: i64, _record: u64) {}
+    /// Returns what waited before.
+    fn waiting(&self) -> Arc<Waiting> {
+        Arc::default()
+    }
     /// It ends.
     ///
     /// # Errors
@@ -198,7 +205,7 @@ impl Conversion<'_> {
             }
             for source in if rows == 0 { saved(kind)? } else { Vec::new() } {
                 let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
-                let read = reference::read(&source, reading, scope, &mut |_, _| Ok(()));
+                let read = reference::read(&source, reading, scope, &mut |_, _, _| Ok(()));
                 // It was read once; settings that have changed since can be in its way.
                 let read = read.inspect_err(|err| {
                     log::error!("{} in reference/ cannot be read any more: {err}", source.name);
@@ -309,6 +316,7 @@ impl Conversion<'_> {
             .map_err(|columns| EngineError::Extract(ExtractError::MissingColumns { columns }))?;
         self.journal.begin(source, &layout.header)?;
         let (kind, programs, of_patients) = self.programs(&layout, patients)?;
+        let waiting = self.journal.waiting();
         // Workers ask the register that is behind it.
         let journal: &mut dyn Journal = &mut *self.journal;
         let journal = Mutex::new(journal);
@@ -329,6 +337,7 @@ impl Conversion<'_> {
             memory,
             claims: Claims::open(self.agreement, &layout),
             judged: &survey.judged,
+            waiting: &waiting,
             tracker: self.writer.has_index().then(|| Tracker::new(&layout)),
         };
         for wanted in self.wanted.iter_mut().filter(|one| one.path == source.path) {
@@ -395,10 +404,15 @@ impl Conversion<'_> {
         let (layout, _) =
             source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
+        let waiting = self.journal.waiting();
         let journal = &mut *self.journal;
-        let scope = &self.agreement.scope;
-        let read = reference::read(source, &self.agreement.reading, scope, &mut |fault, text| {
-            journal.fault(fault, text)
+        let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
+        let read = reference::read(source, reading, scope, &mut |record, whose, bad| match bad {
+            Some((fault, text)) => journal.fault(fault, text, whose),
+            None => {
+                waiting.before(whose).for_each(|row| journal.passed(row.id, record));
+                Ok(())
+            }
         });
         match &read {
             Ok((_, account)) => self.journal.end(&account.counts, &account.notes)?,

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::drop::{Account, Accounts, Conversion, Journal};
@@ -16,14 +17,15 @@ use super::pass::Engine;
 use super::selfcheck;
 use super::source::Source;
 use super::tracking;
+use super::waiting::{Replaced, Waiting};
 use super::writer::{Writer, Written};
 use crate::batch::Envelope;
 use crate::digest::Digest;
 use crate::disk;
-use crate::domain::{Counts, ExtractKind, Fault, Guard, Notes};
+use crate::domain::{Counts, ExtractKind, Fault, Guard, Notes, OnChange, Whose};
 use crate::extract::ExtractError;
 use crate::ledger::{
-    BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers, Register, Sign,
+    BatchRow, ExtractId, Ledger, LedgerError, NewExtract, NewFault, Numbers, Register, Sign,
 };
 use crate::spool::{Seen, clean_name, marked, odd, settled};
 
@@ -125,13 +127,18 @@ fn convert(
     }
     let staged = engine.spool.staged.join(envelope.file_name());
     disk::remove(&staged)?;
-    let agreement = engine.translated()?;
+    let mut agreement = engine.translated()?;
+    if again.is_some_and(|(again, _)| again.changed_id) {
+        agreement.to_mut().scope.on_id_change = OnChange::Warn;
+    }
+    let waiting = Arc::new(Waiting::read(ledger)?);
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
     writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
     let origins = again.map(|(again, _)| &again.origins);
-    let mut journal = LedgerJournal { origins, ..LedgerJournal::new(ledger, engine.clock.unix()) };
+    let now = engine.clock.unix();
+    let mut journal = LedgerJournal { origins, waiting, ..LedgerJournal::new(ledger, now) };
     let accounts = Conversion {
         agreement: &agreement,
         pool: engine.pool()?,
@@ -145,7 +152,7 @@ fn convert(
         guard,
     }
     .run(sources, &|kind| saved(engine, kind))?;
-    let LedgerJournal { first, ended, faults, .. } = journal;
+    let LedgerJournal { first, ended, faults, replaced, .. } = journal;
     let index = writer.take_index();
     let written = writer.finish(again.is_none() && wants_empty(engine, &accounts))?;
     selfcheck::around(&written)?;
@@ -162,6 +169,7 @@ fn convert(
     if let Some((again, sign)) = again.filter(|_| !ended.is_empty()) {
         again.close(ledger, &ended, sign)?;
     }
+    replaced.close(ledger, again.map(|(again, _)| again), now)?;
     let batch = written.first().map(|first| first.number);
     tracking::end(&engine.spool, index, first.map(|id| id.0.cast_unsigned()), batch)?;
     let batches = promise(engine, ledger, &accounts, written, numbers)?;
@@ -426,13 +434,28 @@ struct LedgerJournal<'a> {
     path: PathBuf,
     /// Each extract that ended.
     ended: Vec<(ExtractId, PathBuf)>,
+    /// What waited before the drop, and what of it the drop takes the place of.
+    waiting: Arc<Waiting>,
+    replaced: Replaced,
 }
 
 impl<'a> LedgerJournal<'a> {
     fn new(ledger: &'a mut dyn Ledger, now: i64) -> LedgerJournal<'a> {
         let (current, origins, path) = (None, None, PathBuf::new());
         let (first, ended, faults) = (None, Vec::new(), Faults::new());
-        LedgerJournal { ledger, current, first, now, origins, path, ended, faults }
+        let (waiting, replaced) = Default::default();
+        LedgerJournal {
+            ledger,
+            current,
+            first,
+            now,
+            origins,
+            path,
+            ended,
+            faults,
+            waiting,
+            replaced,
+        }
     }
 
     /// Returns where the records of the extract begun last come from.
@@ -467,7 +490,24 @@ impl Journal for LedgerJournal<'_> {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError> {
+    fn waiting(&self) -> Arc<Waiting> {
+        self.waiting.clone()
+    }
+
+    fn passed(&mut self, fault: i64, record: u64) {
+        if let Some(extract) = self.current {
+            self.replaced.add(fault, extract, record);
+        }
+    }
+
+    fn fault(&mut self, fault: &Fault, text: &str, whose: Whose) -> Result<(), EngineError> {
+        let extract = self.current()?;
+        let mut before: Option<(i64, u64)> = None;
+        for row in self.waiting.before(whose) {
+            self.replaced.add(row.id, extract, fault.at.record);
+            let (since, times) = before.unwrap_or((row.since, row.times));
+            before = Some((since.min(row.since), times.max(row.times)));
+        }
         *self.faults.entry((fault.code, fault.column.to_string())).or_default() += 1;
         let mut fault = Cow::Borrowed(fault);
         let at = usize::try_from(fault.at.record - 1).unwrap_or(usize::MAX);
@@ -476,7 +516,8 @@ impl Journal for LedgerJournal<'_> {
             let at = &mut fault.to_mut().at;
             (at.record, at.line) = (origin.record, origin.line);
         }
-        Ok(self.ledger.queue_fault(self.current()?, &fault, text)?)
+        let new = NewFault { fault: &fault, source: text, whose, before };
+        Ok(self.ledger.queue_fault(extract, &new)?)
     }
 
     fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError> {
@@ -495,6 +536,8 @@ impl Journal for LedgerJournal<'_> {
     }
 
     fn undo(&mut self) -> Result<(), EngineError> {
-        Ok(self.ledger.undo_extract(self.current()?)?)
+        let extract = self.current()?;
+        self.replaced.undo(extract);
+        Ok(self.ledger.undo_extract(extract)?)
     }
 }

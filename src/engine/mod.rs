@@ -55,6 +55,7 @@ mod tracking;
 mod turns;
 mod upload;
 mod views;
+mod waiting;
 mod writer;
 
 pub use acks::{Acks, Fate, Overdue, Response, overdue};

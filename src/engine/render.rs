@@ -17,6 +17,7 @@ use super::patients::{Finder, PatientIndex};
 use super::rendered::{Refused, Rendered};
 use super::selfcheck::{Number, SelfCheck};
 use super::track::Tracker;
+use super::waiting::Waiting;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sent, Sieve};
 use crate::domain::{
     Code, Event, EventRules, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
@@ -58,6 +59,8 @@ pub struct Renderer<'a> {
     pub claims: Option<Claims>,
     /// What an earlier reading of the extract found of them.
     pub judged: &'a Judged,
+    /// What waited before the drop.
+    pub waiting: &'a Waiting,
     /// Which IDs a record is found by, where there is an index.
     pub tracker: Option<Tracker>,
 }
@@ -178,6 +181,7 @@ impl Renderer<'_> {
         rendered: &mut Rendered,
     ) -> Result<(), EngineError> {
         worker.offset = block.offset + row.range.start as u64;
+        let text = without_break(&block.bytes[row.range.clone()]);
         let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
         let claims = worker.claims.len();
         let became = match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
@@ -200,12 +204,19 @@ impl Renderer<'_> {
                     rendered.withheld.push(worker.offset);
                 }
                 rendered.counts.error += 1;
-                let source = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
-                let source = source.trim_end_matches(['\r', '\n']).to_string();
-                rendered.faults.push(Refused { refusal, number, line: row.line, source });
+                let whose = self.whose(row, text);
+                let source = String::from_utf8_lossy(text).into_owned();
+                rendered.faults.push(Refused { refusal, number, line: row.line, source, whose });
                 Became::Refused
             }
         };
+        // An older row says nothing about what came since.
+        let says = matches!(became, Became::Messages(_) | Became::Nothing(_))
+            && became != Became::Nothing(Note::Older);
+        if says && !self.waiting.is_empty() {
+            let before = self.waiting.before(self.whose(row, text));
+            rendered.passed.extend(before.map(|row| (row.id, number)));
+        }
         self.track(row, number, (worker, claims), became, rendered);
         Ok(())
     }
@@ -436,6 +447,14 @@ impl From<EngineError> for Stop {
     fn from(err: EngineError) -> Stop {
         Stop::Broken(err)
     }
+}
+
+/// Returns a record without the line break behind it.
+pub(super) fn without_break(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., b'\r' | b'\n'] = text {
+        text = rest;
+    }
+    text
 }
 
 /// Returns a record that can be looked at value by value.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::domain::{Code, Counts, ExtractKind, Fault, Notes, QueueState};
+use crate::domain::{Code, Counts, ExtractKind, Fault, Notes, QueueState, RecordKey, Whose};
 
 /// The next free numbers; each is given once, ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,9 @@ pub struct FaultFound {
     /// Where it stands: the state of its code's owner, or DELETED; none of one that was
     /// converted again and counts as what it became.
     pub state: Option<QueueState>,
-    /// The record that it became then.
+    /// True of one without a state if a newer row of the same record took its place.
+    pub superseded: bool,
+    /// The record that stands in its place then.
     pub again: Option<(ExtractId, u64)>,
 }
 
@@ -341,9 +343,54 @@ pub struct FaultRow {
     pub source: String,
     /// When its extract was taken, unix seconds.
     pub at: i64,
+    /// Which record it is of.
+    pub whose: Whose,
+    /// When that record was at fault first, without a good row since; unix seconds.
+    pub since: i64,
+    /// In how many rows it was, one after the other.
+    pub times: u64,
 }
 
-/// A record of the queue that was converted again, and the record it is now.
+/// A record that is to wait in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFault<'a> {
+    /// Where and what.
+    pub fault: &'a Fault,
+    /// The record's text as it was dropped: patient data.
+    pub source: &'a str,
+    /// Which record it is of.
+    pub whose: Whose,
+    /// Since when, unix seconds, and in how many rows the record was at fault before.
+    pub before: Option<(i64, u64)>,
+}
+
+impl<'a> NewFault<'a> {
+    /// Returns one of a record that is known by its text, and was never at fault before.
+    pub fn first(fault: &'a Fault, source: &'a str) -> NewFault<'a> {
+        let key = RecordKey::of_text(ExtractKind::Patients, source.as_bytes());
+        NewFault { fault, source, whose: Whose { key, modified: 0 }, before: None }
+    }
+
+    pub(super) fn times(&self) -> u64 {
+        self.before.map_or(1, |(_, times)| times.saturating_add(1))
+    }
+}
+
+/// A record that waits, without its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingRow {
+    /// Its row.
+    pub id: i64,
+    /// Which record it is of.
+    pub whose: Whose,
+    /// As of [`FaultRow`].
+    pub since: i64,
+    /// As of [`FaultRow`].
+    pub times: u64,
+}
+
+/// A record of the queue that was converted again, or that a newer row took the place of,
+/// and the record it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resubmitted {
     /// The fault that waited.

@@ -12,7 +12,7 @@ use super::resubmit::{Again, gather};
 use super::{Selection, refused};
 use crate::batch::Envelope;
 use crate::disk;
-use crate::domain::{Claim, Counts, Event, Fault, Kind, Known, Notes, Position};
+use crate::domain::{Claim, Counts, Event, Fault, Kind, Known, Notes, OnChange, Position, Whose};
 use crate::engine::drop::{Conversion, Explanation, Journal, Wanted};
 use crate::engine::error::EngineError;
 use crate::engine::intake;
@@ -63,13 +63,14 @@ const MAPPED: [&str; 7] = [
 
 impl Engine {
     /// Shows what would come of the records that are meant, were these mappings put in;
-    /// of the first `limit` one by one.
+    /// of the first `limit` one by one. `changed_id` as of [`Task::Resubmit`](super::Task).
     ///
     /// # Errors
     /// [`EngineError::NothingWaits`], and what ends a pass.
     pub fn preview(
         &self,
         which: &Selection,
+        changed_id: bool,
         mappings: &[MapRow],
         limit: usize,
     ) -> Result<Preview, EngineError> {
@@ -79,7 +80,7 @@ impl Engine {
             return refused("say which records: by number, group or filter, or ALL");
         }
         let scratch = Scratch::new(&self.spool.processing)?;
-        let again = gather(self, &ledger, which, &scratch.0)?;
+        let again = gather(self, &ledger, which, changed_id, &scratch.0)?;
         let mut preview = Preview { skipped: again.skipped(), ..Preview::default() };
         if again.sources.is_empty() {
             return if preview.skipped.is_empty() { Err(nothing()) } else { Ok(preview) };
@@ -113,7 +114,10 @@ impl Engine {
         for row in mappings {
             translations.add(row.kind, &row.value, &row.becomes);
         }
-        let agreement = self.agreement.translated(translations);
+        let mut agreement = self.agreement.translated(translations);
+        if again.changed_id {
+            agreement.scope.on_id_change = OnChange::Warn;
+        }
         let clock = self.clock.civil(&agreement.scope.timezone);
         let Numbers { control, file } = ledger.numbers()?;
         let envelope = Envelope::new(&agreement.scope, file, clock);
@@ -185,7 +189,7 @@ impl Journal for Look<'_> {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &Fault, _: &str) -> Result<(), EngineError> {
+    fn fault(&mut self, fault: &Fault, _: &str, _: Whose) -> Result<(), EngineError> {
         self.now.push(fault.clone());
         Ok(())
     }

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::domain::{Counts, Fault, Notes, QueueState};
+use crate::domain::{Counts, Notes, QueueState};
 use crate::ledger::integrity::Contents;
 use crate::ledger::open_drop::{OpenDrop, check_rebuilt, seen_before, wrong_time};
 use crate::ledger::steps::{no_batch, no_delivery};
 use crate::ledger::{
     Act, ActionRow, AnswerRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow,
-    Failure, FaultRow, Holding, Ledger, LedgerError, LookRow, NewExtract, Numbers, Receipt,
-    ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals,
+    Failure, FaultRow, Holding, Ledger, LedgerError, LookRow, NewExtract, NewFault, Numbers,
+    Receipt, ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals, WaitingRow,
 };
 use register::{Records, remembered};
 
@@ -33,6 +33,8 @@ pub struct Memory {
     closed: BTreeSet<i64>,
     /// Those of them that were converted again, with what they are now.
     resubmitted: BTreeMap<i64, Resubmitted>,
+    /// Those of these that newer rows took the place of.
+    superseded: BTreeSet<i64>,
     rebuilt: Vec<(u64, u64, String)>,
     holding: Holding,
     actions: Vec<ActionRow>,
@@ -53,6 +55,7 @@ struct Open {
     columns: Vec<Vec<String>>,
     /// Faults of earlier drops that are records of this one, and who says so.
     again: Vec<Resubmitted>,
+    superseded: Vec<i64>,
     acts: Vec<(Act, Sign)>,
     name: Arc<str>,
     taken_at: i64,
@@ -105,6 +108,26 @@ impl Memory {
         Ok(())
     }
 
+    /// Closes faults that are records of the open drop now.
+    fn again(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<&mut Open> {
+        let waits: BTreeSet<i64> = self.waiting().map(|row| row.id).collect();
+        let act = act.clone();
+        self.in_drop(|open| {
+            open.rules.resubmitted(rows)?;
+            let gone = |row: &&Resubmitted| {
+                !waits.contains(&row.fault) || open.again.iter().any(|one| one.fault == row.fault)
+            };
+            if let Some(row) = rows.iter().find(gone) {
+                let what = format!("record {} does not wait", row.fault);
+                return Err(LedgerError::Failed(what));
+            }
+            open.again.extend(rows);
+            open.acts.push((act, sign.clone()));
+            Ok(())
+        })?;
+        self.open.as_mut().ok_or_else(|| wrong_time(false))
+    }
+
     fn waiting(&self) -> impl DoubleEndedIterator<Item = &FaultRow> {
         self.faults.iter().filter(|row| !self.closed.contains(&row.id))
     }
@@ -148,6 +171,7 @@ impl Ledger for Memory {
             records: Records::new(),
             columns: self.columns.clone(),
             again: Vec::new(),
+            superseded: Vec::new(),
             acts: Vec::new(),
             name: "".into(),
             taken_at: 0,
@@ -168,15 +192,16 @@ impl Ledger for Memory {
         })
     }
 
-    fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()> {
+    fn queue_fault(&mut self, extract: ExtractId, new: &NewFault<'_>) -> Result<()> {
         let next = self.faults.len();
         self.in_drop(|open| {
-            open.rules.fault(extract, fault)?;
+            open.rules.fault(extract, new.fault)?;
             let id = i64::try_from(next + open.faults.len() + 1).unwrap_or(i64::MAX);
-            let mut fault = fault.clone();
+            let mut fault = new.fault.clone();
             fault.at.extract = open.name.clone();
-            let (source, at) = (source.to_string(), open.taken_at);
-            open.faults.push(FaultRow { id, extract, fault, source, at });
+            let (source, at, whose) = (new.source.to_string(), open.taken_at, new.whose);
+            let (since, times) = (new.before.map_or(at, |(since, _)| since), new.times());
+            open.faults.push(FaultRow { id, extract, fault, source, at, whose, since, times });
             Ok(())
         })
     }
@@ -216,6 +241,7 @@ impl Ledger for Memory {
             self.closed.insert(row.fault);
             self.resubmitted.insert(row.fault, row);
         }
+        self.superseded.extend(open.superseded);
         for (act, sign) in &open.acts {
             self.sign(act, sign);
         }
@@ -299,18 +325,13 @@ impl Ledger for Memory {
     }
 
     fn resubmitted(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()> {
-        let waits: BTreeSet<i64> = self.waiting().map(|row| row.id).collect();
-        let act = act.clone();
-        self.in_drop(|open| {
-            open.rules.resubmitted(rows)?;
-            if let Some(row) = rows.iter().find(|row| !waits.contains(&row.fault)) {
-                let what = format!("record {} does not wait", row.fault);
-                return Err(LedgerError::Failed(what));
-            }
-            open.again.extend(rows);
-            open.acts.push((act, sign.clone()));
-            Ok(())
-        })
+        self.again(rows, act, sign).map(|_| ())
+    }
+
+    fn superseded(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()> {
+        let open = self.again(rows, act, sign)?;
+        open.superseded.extend(rows.iter().map(|row| row.fault));
+        Ok(())
     }
 
     fn commit_rebuilt(
@@ -434,6 +455,13 @@ impl Ledger for Memory {
 
     fn faults(&self, limit: u64) -> Result<Vec<FaultRow>> {
         Ok(newest(self.waiting(), limit))
+    }
+
+    fn each_waiting(&self, see: &mut dyn FnMut(WaitingRow)) -> Result<()> {
+        for FaultRow { id, whose, since, times, .. } in self.waiting() {
+            see(WaitingRow { id: *id, whose: *whose, since: *since, times: *times });
+        }
+        Ok(())
     }
 
     fn each_fault(&self, see: &mut dyn FnMut(FaultRow) -> Result<()>) -> Result<()> {

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::query::{all, deliveries};
 use super::row::{big, check_seal, counter, insert_batch, put_delivery, sealed, set_counter};
-use super::{GIVEN_UP, MADE, RESUBMITTED, Sqlite, action, numbers, wrong_time};
+use super::{GIVEN_UP, MADE, Sqlite, action, numbers, wrong_time};
 use crate::crashpoint::crashpoint;
 use crate::ledger::open_drop::check_rebuilt;
 use crate::ledger::steps::no_batch;
@@ -19,9 +19,10 @@ use crate::ledger::{
 /// The counter that says whether new batches are held.
 const HOLD: &str = "hold";
 
-/// Closes faults that are records of the open drop now.
-pub(super) fn resubmitted(
+/// Closes faults that are records of the open drop now, in the state `now`.
+pub(super) fn again(
     conn: &Connection,
+    now: &str,
     rows: &[Resubmitted],
     act: &Act,
     sign: &Sign,
@@ -40,12 +41,12 @@ pub(super) fn resubmitted(
         };
         drop(found);
         *waited.entry(was).or_default() += 1;
-        close.execute((RESUBMITTED, action, row.extract.0, big(row.record)?, row.fault))?;
+        close.execute((now, action, row.extract.0, big(row.record)?, row.fault))?;
     }
     for (state, count) in waited {
         set_counter(conn, &state, counter(conn, &state)?.saturating_sub(count))?;
     }
-    set_counter(conn, RESUBMITTED, counter(conn, RESUBMITTED)? + rows.len() as u64)
+    set_counter(conn, now, counter(conn, now)? + rows.len() as u64)
 }
 
 /// Writes the deliveries of a new batch: held, where the interface is.
