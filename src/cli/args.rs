@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use jiff::civil::DateTime;
 
+use super::backup::{Backup, Restore};
 use super::exit;
 use super::held::Held;
+use super::manual::{Completions, Manual};
 use super::queue::args::Queue;
 use super::scope::args::ScopeArgs;
 
@@ -64,6 +66,15 @@ pub enum Verb {
     Init(Init),
     /// Make the daemon a service of systemd for the user who calls this
     Install(Install),
+    /// Copy all that the program knows into a folder, while it works
+    Backup(Backup),
+    /// Put a backup back, so that nothing is sent twice for it
+    Restore(Restore),
+    /// Write what completes verbs and options in a shell
+    Completions(Completions),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(Manual),
     /// Serve the page of the message queue, until stopped
     Serve(Serve),
     /// Manage who may use the page, and what they may do there

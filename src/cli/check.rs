@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::setup::{name, setup};
 use crate::engine::check::{Checked, folders, partner, settings, state};
 use crate::engine::incidents::Keeper;
-use crate::engine::{Engine, check_names, probe};
+use crate::engine::{Engine, check_names, encrypt, probe};
 
 /// What was found out about one interface.
 #[derive(Default)]
@@ -77,6 +77,8 @@ fn look(engine: &Engine, args: &Check, mut looked: Looked) -> Looked {
     });
     looked.checked.extend(names.into_iter().map(|one| (one, Exit::USAGE)));
     looked.checked.extend(folders(engine).into_iter().map(local));
+    let unsent = |one| (one, Exit::DELIVERY);
+    looked.checked.extend(encrypt::check(engine).into_iter().map(unsent));
     let state = state(engine).unwrap_or_else(|err| {
         let what = format!("ledger {}", engine.spool.ledger().display());
         vec![Checked { what, wrong: Some(err.to_string()), warns: false }]

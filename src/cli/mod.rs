@@ -2,6 +2,7 @@
 
 mod acks;
 mod args;
+mod backup;
 mod check;
 mod contact;
 mod convert;
@@ -13,6 +14,7 @@ mod held;
 mod init;
 mod install;
 mod keepers;
+mod manual;
 mod next;
 mod output;
 mod queue;
@@ -136,6 +138,10 @@ pub fn main() -> ExitCode {
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
         Verb::Install(args) => install::install(&cli, args),
+        Verb::Backup(args) => backup::backup(&cli, args),
+        Verb::Restore(args) => backup::restore(&cli, args),
+        Verb::Completions(args) => manual::completions(args),
+        Verb::Man(args) => manual::manual(args),
         Verb::Serve(args) => serve::serve(&cli, args),
         Verb::User(args) => user::user(&cli, args),
     };

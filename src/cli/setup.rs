@@ -138,7 +138,8 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|err| Failure::usage(format!("cannot read {}: {err}", path.display())))
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+/// Returns where the relative paths of a file of settings start from.
+pub fn folder_of(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())

@@ -307,6 +307,9 @@ pub fn delivery_json(row: &DeliveryRow) -> Value {
         "messages": row.batch.messages,
         "made_at": row.batch.made_at,
         "endpoint": row.endpoint,
+        "encrypted": row.encrypted.as_ref().map(|file| {
+            json!({ "file": file.name, "sha256": file.digest.to_string(), "bytes": file.bytes })
+        }),
         "stage": row.stage,
         "state": row.queue_state().to_string(),
         "tries": row.tries,

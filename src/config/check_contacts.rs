@@ -292,7 +292,7 @@ impl Check<'_> {
     }
 
     /// Returns a list that must be there and not empty.
-    fn texts(
+    pub(super) fn texts(
         &mut self,
         place: Place,
         key: &str,

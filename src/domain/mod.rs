@@ -43,7 +43,9 @@ pub use approval::Approval;
 pub use code::{Code, Owner};
 pub use contact::{Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook};
 pub use counts::{Counts, Note, Notes};
-pub use endpoint::{Ack, Endpoint, Login, Method, OnDoubt, Protocol, Sftp, Upload, Verify};
+pub use endpoint::{
+    Ack, Encryption, Endpoint, Login, Method, OnDoubt, Protocol, Sftp, Upload, Verify,
+};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};

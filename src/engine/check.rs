@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use super::encrypt;
 use super::error::EngineError;
 use super::pass::Engine;
 use super::probe::probe;
@@ -153,6 +154,15 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
         if digest != batch.digest {
             let todo = "its bytes are not those that were promised: restore it from a backup";
             wrong.push(Checked::wrong(&what, todo));
+        }
+        for row in undelivered.iter().filter(|row| row.batch.number == batch.number) {
+            let Some(name) = encrypt::local_name(row) else { continue };
+            let found = File::open(spool.encrypted.join(&name))
+                .and_then(|mut opened| Digest::of_reader(&mut opened));
+            if !found.is_ok_and(|(digest, _)| digest == row.digest()) {
+                let todo = "its bytes are not those that were frozen: restore it from a backup";
+                wrong.push(Checked::wrong(format!("encrypted file {name}"), todo));
+            }
         }
         let waits = undelivered.iter().any(|row| row.batch.number == batch.number);
         if file.starts_with(&spool.sent) && waits {

@@ -10,6 +10,7 @@
 //! | in `outbox`, not delivered | to send, or sent and not yet told | `deliver.rs` |
 //! | in `outbox`, not in the ledger | not ours to send | the pass ends |
 //! | in the ledger, not delivered, no file | lost by others | the pass ends |
+//! | in `outbox/.encrypted`, of a delivery that is done or that the ledger does not know | never promised, or told | removed |
 //! | in `sent`, not in the ledger, or not delivered there | an older ledger was put back | the pass ends |
 //! | in `processing/again`, the file not in the ledger | records to convert again, not promised | removed: they wait as before |
 //! | ... in the ledger | promised, not shelved | to `archive` |
@@ -18,6 +19,7 @@
 //! | in `index`, of a drop that is not in the ledger | never promised | removed |
 //! | a drop in the ledger without its index, or a damaged one | taken away by others | made anew |
 
+use super::encrypt;
 use super::error::EngineError;
 use super::pass::Engine;
 use super::source::Source;
@@ -67,7 +69,9 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
             return Err(EngineError::OldLedger { file: file.clone() });
         }
     }
-    for delivery in ledger.undelivered()? {
+    let undelivered = ledger.undelivered()?;
+    encrypt::recover(engine, &undelivered)?;
+    for delivery in undelivered {
         let file = delivery.batch.name;
         if !spool.outbox.join(&file).exists() {
             return Err(match sent.contains(&file) {

@@ -33,12 +33,13 @@ pub use history::History;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use rows::{
-    BatchRow, DeliveryRow, DropRow, ExtractId, ExtractRow, Failure, FaultFound, FaultRow,
-    FaultsLike, Holding, NewExtract, NewFault, Numbers, Receipt, Resubmitted, Stage, Temp, Totals,
-    Wait, WaitingRow, batch_state,
+    BatchRow, DeliveryRow, DropRow, Encrypted, ExtractId, ExtractRow, Failure, FaultFound,
+    FaultRow, FaultsLike, Holding, NewExtract, NewFault, Numbers, Receipt, Resubmitted, Stage,
+    Temp, Totals, Wait, WaitingRow, batch_state,
 };
 pub use sqlite::Sqlite;
 pub use sqlite::approvals::Approvals;
+pub use sqlite::copy::{PutBack, copy_database};
 pub use sqlite::maps::{MapRow, Maps, Put};
 
 use crate::digest::Digest;
@@ -132,6 +133,10 @@ pub trait Ledger: Register + Answers + History + Send {
 
     /// Returns every delivery that is not done, in batch number order.
     fn undelivered(&self) -> Result<Vec<DeliveryRow>>;
+
+    /// Commits the file that goes out instead of the batch file, before any byte of it does.
+    /// It is frozen: refused where there is one, or where a rename may have been asked for.
+    fn encrypted(&mut self, batch: u64, endpoint: &str, file: &Encrypted) -> Result<()>;
 
     /// Commits that a try begins, and where its temporary file will lie; counts the
     /// try. Refused once a rename may have been asked for: that is decided first, by

@@ -97,7 +97,7 @@ pub trait Register {
 
 /// Bytes of an entry before its ID.
 pub(super) const HEAD: usize = 48;
-const SEAL: usize = 8;
+pub(super) const SEAL: usize = 8;
 /// Bytes of an external ID in an entry.
 const CLAIM: usize = 24;
 
@@ -253,7 +253,7 @@ pub(super) fn damaged() -> LedgerError {
     LedgerError::Damaged("an entry of its register is not as it was written".to_string())
 }
 
-fn seal(bytes: &[u8]) -> [u8; SEAL] {
+pub(super) fn seal(bytes: &[u8]) -> [u8; SEAL] {
     let digest = Digest::of(bytes).bytes();
     std::array::from_fn(|at| digest[at])
 }

@@ -220,6 +220,8 @@ pub struct DeliveryRow {
     pub endpoint: String,
     /// How far it is.
     pub stage: Stage,
+    /// The file that goes out instead of the batch file, frozen like it.
+    pub encrypted: Option<Encrypted>,
     /// The temporary file of the last try.
     pub temp: Option<Temp>,
     /// When the rename began, unix seconds; set with [`Stage::Verified`].
@@ -247,6 +249,7 @@ impl DeliveryRow {
             batch: batch.clone(),
             endpoint: endpoint.to_string(),
             stage: Stage::Waiting,
+            encrypted: None,
             temp: None,
             rename_at: None,
             tries: 0,
@@ -257,6 +260,21 @@ impl DeliveryRow {
             wait: None,
             held_until: None,
         }
+    }
+
+    /// Returns the final name at the endpoint.
+    pub fn name(&self) -> &str {
+        self.encrypted.as_ref().map_or(&self.batch.name, |encrypted| &encrypted.name)
+    }
+
+    /// Returns the SHA-256 of what goes out.
+    pub fn digest(&self) -> Digest {
+        self.encrypted.as_ref().map_or(self.batch.digest, |encrypted| encrypted.digest)
+    }
+
+    /// Returns the size of what goes out.
+    pub fn bytes(&self) -> u64 {
+        self.encrypted.as_ref().map_or(self.batch.bytes, |encrypted| encrypted.bytes)
     }
 
     /// True if it is delivered and its acknowledgement is not there yet.
@@ -284,6 +302,17 @@ pub struct Wait {
     pub within_s: i64,
     /// When every message had its answer, unix seconds.
     pub answered_at: Option<i64>,
+}
+
+/// A batch file as it was encrypted for an endpoint, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encrypted {
+    /// The final name at the endpoint.
+    pub name: String,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// A temporary file at an endpoint.

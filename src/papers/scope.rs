@@ -10,8 +10,8 @@ use crate::codes::standard;
 use crate::config::settings::{Setting, meaning, settings};
 use crate::convert::Map;
 use crate::domain::{
-    Approval, Endpoint, Event, ExternalId, Filter, Kind, Method, NpiMissing, ProviderIds,
-    QueueState, Scope, Sftp, UnmappedRule,
+    Approval, Encryption, Endpoint, Event, ExternalId, Filter, Kind, Method, NpiMissing,
+    ProviderIds, QueueState, Scope, Sftp, UnmappedRule,
 };
 use crate::hl7::field_name;
 use crate::package::Paper;
@@ -124,8 +124,12 @@ fn connectivity(paper: &mut Paper, scope: &Scope) {
                 (format!("sftp://{host}:{port}"), folder.clone(), login)
             }
         };
-        let temp = format!("temporary name {}", protocol.temp_name);
-        vec![endpoint.name.clone(), server, folder, login, temp]
+        let mut way = format!("temporary name {}", protocol.temp_name);
+        if let Some(Encryption { recipients, name, .. }) = &endpoint.encryption {
+            let keys = recipients.join(", ");
+            way += &format!("; encrypted (OpenPGP) for {keys}, as {name}");
+        }
+        vec![endpoint.name.clone(), server, folder, login, way]
     };
     let rows = scope.endpoints.iter().map(row).collect();
     let caption = format!("Endpoints of the environment {}", scope.environment.word());

@@ -37,6 +37,9 @@ pub struct Spool {
     pub outbox: PathBuf,
     /// Written, not yet promised.
     pub staged: PathBuf,
+    /// What goes out instead of batch files: encrypted, for one endpoint each. It is made
+    /// where one is wanted.
+    pub encrypted: PathBuf,
     /// Delivered batch files, by day.
     pub sent: PathBuf,
     /// Extracts that were converted, by day.
@@ -68,6 +71,7 @@ impl Spool {
             processing: root.join("processing"),
             outbox: root.join("outbox"),
             staged: root.join("outbox/.staged"),
+            encrypted: root.join("outbox/.encrypted"),
             sent: root.join("sent"),
             archive: root.join("archive"),
             error: root.join("error"),
@@ -104,6 +108,11 @@ impl Spool {
     /// [`disk::DiskError`].
     pub fn make(&self) -> disk::Result<()> {
         self.folders().into_iter().try_for_each(disk::folder)
+    }
+
+    /// Returns where the encrypted file of this final name is, for an endpoint.
+    pub fn encrypted_file(&self, endpoint: &str, name: &str) -> PathBuf {
+        self.encrypted.join(encrypted_name(endpoint, name))
     }
 
     /// Returns the ledger's file.
@@ -243,6 +252,11 @@ impl Spool {
         days.sort();
         Ok(days)
     }
+}
+
+/// Returns the name of an encrypted file here; that of an endpoint has no dot in it.
+pub fn encrypted_name(endpoint: &str, name: &str) -> String {
+    format!("{endpoint}.{name}")
 }
 
 /// Takes the lock of this file, if it is free.

@@ -142,7 +142,7 @@ fn what_is_no_ledger_any_more_is_damaged() {
         let said = read_all(&place).unwrap_err();
         assert!(matches!(said, LedgerError::Damaged(_)), "{said}");
         let said = said.to_string();
-        assert!(said.ends_with("; restore it from a backup before anything is sent"), "{said}");
+        assert!(said.ends_with("until it is restored from a backup: hl7drop restore"), "{said}");
         assert_eq!(fs::read(&place.path).unwrap(), damaged, "nothing is made good in silence");
     }
 }

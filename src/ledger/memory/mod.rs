@@ -13,9 +13,9 @@ use crate::ledger::integrity::Contents;
 use crate::ledger::open_drop::{OpenDrop, check_rebuilt, seen_before, wrong_time};
 use crate::ledger::steps::{no_batch, no_delivery};
 use crate::ledger::{
-    Act, ActionRow, AnswerRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow,
-    Failure, FaultRow, Holding, Ledger, LedgerError, LookRow, NewExtract, NewFault, Numbers,
-    Receipt, ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals, WaitingRow,
+    Act, ActionRow, AnswerRow, BatchRow, Closing, Decision, DeliveryRow, Encrypted, ExtractId,
+    ExtractRow, Failure, FaultRow, Holding, Ledger, LedgerError, LookRow, NewExtract, NewFault,
+    Numbers, Receipt, ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals, WaitingRow,
 };
 use register::{Records, remembered};
 
@@ -278,6 +278,10 @@ impl Ledger for Memory {
     fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
         let open = self.deliveries.values().filter(|row| !row.stage.is_done());
         Ok(open.cloned().collect())
+    }
+
+    fn encrypted(&mut self, batch: u64, endpoint: &str, file: &Encrypted) -> Result<()> {
+        self.step(batch, endpoint, |row| row.encrypted(file))
     }
 
     fn sending(&mut self, batch: u64, endpoint: &str, temp: &Temp) -> Result<()> {

@@ -7,7 +7,9 @@
 mod action;
 mod answer;
 pub(super) mod approvals;
+pub(super) mod copy;
 mod error;
+mod from_3;
 mod history;
 pub(super) mod maps;
 mod mend;
@@ -16,6 +18,7 @@ mod promise;
 mod query;
 mod register;
 mod row;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,9 +31,9 @@ use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
 use super::steps::no_delivery;
 use super::{
-    Act, ActionRow, BatchRow, Closing, Decision, DeliveryRow, ExtractId, ExtractRow, Failure,
-    FaultRow, Holding, Ledger, NewExtract, NewFault, Numbers, Receipt, Resubmitted, Result, Sign,
-    Temp, Totals, WaitingRow,
+    Act, ActionRow, BatchRow, Closing, Decision, DeliveryRow, Encrypted, ExtractId, ExtractRow,
+    Failure, FaultRow, Holding, Ledger, NewExtract, NewFault, Numbers, Receipt, Resubmitted,
+    Result, Sign, Temp, Totals, WaitingRow,
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
@@ -298,6 +301,10 @@ impl Ledger for Sqlite {
 
     fn undelivered(&self) -> Result<Vec<DeliveryRow>> {
         deliveries(&self.conn, OPEN)
+    }
+
+    fn encrypted(&mut self, batch: u64, endpoint: &str, file: &Encrypted) -> Result<()> {
+        self.step("encrypted", batch, endpoint, |row| row.encrypted(file))
     }
 
     fn sending(&mut self, batch: u64, endpoint: &str, temp: &Temp) -> Result<()> {

@@ -11,14 +11,15 @@ use super::answer::CLOSED_ANSWERS;
 use super::error::wrong_value;
 use super::register::BYTES;
 use super::row::set_counter;
+use super::upgrade::{can_upgrade, upgrade};
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, DiskError};
 use crate::ledger::{LedgerError, Numbers, Result};
 
 /// The schema this program reads and writes.
-const SCHEMA: i64 = 4;
+pub(super) const SCHEMA: i64 = 4;
 
-const TABLES: &str = include_str!("schema.sql");
+pub(super) const TABLES: &str = include_str!("schema.sql");
 
 /// A small file that people keep beside the ledgers, with a chain of actions of its own.
 pub(super) struct Beside {
@@ -37,7 +38,7 @@ pub(super) const APPROVALS: Beside =
     Beside { name: "approvals", schema: 1, tables: include_str!("approvals.sql") };
 
 /// Counters that start at nothing.
-const FROM_NOTHING: [&str; 12] = [
+pub(super) const FROM_NOTHING: [&str; 12] = [
     "messages",
     "ERROR",
     "CBOERROR",
@@ -79,8 +80,11 @@ pub(super) fn open(path: &Path, owner: &str, wait: Duration) -> Result<Connectio
         make(&new, owner)?;
         disk::shift_new(&new, path)?;
     }
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, wait)?;
-    check_identity(&conn, owner)?;
+    let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, wait)?;
+    let schema = check_identity(&conn, owner)?;
+    if schema != SCHEMA {
+        upgrade(&mut conn, path, schema)?;
+    }
     make_durable(&conn)?;
     Ok(conn)
 }
@@ -149,7 +153,13 @@ pub(super) fn peek(path: &Path, owner: &str, wait: Duration) -> Result<Option<Co
     }
     refuse_network(path)?;
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, wait)?;
-    check_identity(&conn, owner)?;
+    let schema = check_identity(&conn, owner)?;
+    if schema != SCHEMA {
+        return Err(LedgerError::Foreign(format!(
+            "it has schema {schema}, of an earlier hl7drop; the next `hl7drop run` brings it to \
+             {SCHEMA} and keeps a copy"
+        )));
+    }
     Ok(Some(conn))
 }
 
@@ -207,7 +217,8 @@ fn connect(path: &Path, flags: OpenFlags, wait: Duration) -> Result<Connection> 
     Ok(conn)
 }
 
-fn check_identity(conn: &Connection, owner: &str) -> Result<()> {
+/// Sees that it is a ledger, whose it is, and that its schema is known; returns that.
+fn check_identity(conn: &Connection, owner: &str) -> Result<i64> {
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
     if tables == 0 {
         return Err(LedgerError::Damaged("it is empty".to_string()));
@@ -224,16 +235,17 @@ fn check_identity(conn: &Connection, owner: &str) -> Result<()> {
         found.ok_or_else(|| wrong_value(name))
     };
     let schema = meta("schema")?;
-    if schema.parse() != Ok(SCHEMA) {
+    let known = schema.parse().ok().filter(|found| *found == SCHEMA || can_upgrade(*found));
+    let Some(known) = known else {
         return Err(LedgerError::Foreign(format!(
             "it has schema {schema} and this program knows {SCHEMA}; use the hl7drop that wrote it"
         )));
-    }
+    };
     let found = meta("owner")?;
     if found != owner {
         return Err(LedgerError::Foreign(format!("it belongs to {found}, not to {owner}")));
     }
-    Ok(())
+    Ok(known)
 }
 
 fn refuse_network(path: &Path) -> Result<()> {
@@ -259,7 +271,7 @@ fn is_there(path: &Path) -> Result<bool> {
     look.map_err(|err| LedgerError::Failed(format!("look at {}: {err}", path.display())))
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
