@@ -22,6 +22,7 @@ use super::memory::Memory;
 use super::missing::Search;
 use super::patients::{PatientFile, PatientIndex};
 use super::pipeline::ordered;
+use super::plain::Plain;
 use super::reference;
 use super::render::Renderer;
 use super::source::{Progress, Source};
@@ -31,15 +32,12 @@ use super::track::{Origin, Tracker};
 use super::waiting::Waiting;
 use super::writer::Writer;
 use crate::convert::{Bound, Explained, References, Refusal, Resolved};
-use crate::disk::{self, NewFile};
+use crate::disk;
 use crate::domain::{
     Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position, Whose,
 };
 use crate::extract::{ExtractError, Reading, Rows};
 use crate::ledger::Register;
-
-/// Name of the plain copy of a patients extract that is compressed or no UTF-8.
-pub(super) const PLAIN: &str = ".patients.plain";
 
 /// Takes down what becomes of each extract.
 pub trait Journal: Send {
@@ -168,13 +166,6 @@ impl Read {
             self.withheld.sort_unstable();
         }
     }
-}
-
-/// A copy of an extract's text; removed when it is dropped.
-pub(super) struct Plain {
-    pub(super) path: PathBuf,
-    file: Option<NewFile>,
-    pub(super) base: Option<u64>,
 }
 
 impl Conversion<'_> {
@@ -475,31 +466,4 @@ fn patient_file(
     let file = File::open(path).map_err(disk::failed("open", path))?;
     let Read { account, layout, keys, withheld, .. } = read;
     Ok((account, PatientFile { file, base, layout, withheld }, keys))
-}
-
-impl Plain {
-    pub(super) fn create(scratch: &Path) -> Result<Plain, EngineError> {
-        let path = scratch.join(PLAIN);
-        disk::remove(&path)?;
-        let file = Some(disk::create(&path)?);
-        Ok(Plain { path, file, base: None })
-    }
-
-    pub(super) fn add(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        self.base.get_or_insert(offset);
-        match &mut self.file {
-            Some(file) => Ok(file.write(bytes)?),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        self.file = None;
-        // What is left behind by a crash goes with the next one of its name.
-        if let Err(err) = disk::remove(&self.path) {
-            log::warn!("{err}");
-        }
-    }
 }

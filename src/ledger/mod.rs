@@ -17,6 +17,7 @@ mod actions;
 mod answers;
 pub mod conform;
 mod error;
+mod faults;
 mod history;
 mod integrity;
 mod memory;
@@ -29,13 +30,13 @@ mod steps;
 pub use actions::{Act, ActionRow, Closing, Decision, Sign};
 pub use answers::{AnswerRow, Answers, LookRow, ResponseRow, message_state};
 pub use error::LedgerError;
+pub use faults::{FaultFound, FaultRow, FaultsLike, NewFault, Resubmitted, WaitingRow};
 pub use history::History;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use rows::{
-    BatchRow, DeliveryRow, DropRow, Encrypted, ExtractId, ExtractRow, Failure, FaultFound,
-    FaultRow, FaultsLike, Holding, NewExtract, NewFault, Numbers, Receipt, Resubmitted, Stage,
-    Temp, Totals, Wait, WaitingRow, batch_state,
+    BatchRow, DeliveryRow, DropRow, Encrypted, ExtractId, ExtractRow, Failure, Holding, NewExtract,
+    Numbers, Receipt, Stage, Temp, Totals, Wait, batch_state,
 };
 pub use sqlite::Sqlite;
 pub use sqlite::approvals::Approvals;

@@ -1,6 +1,7 @@
 //! A ledger that forgets: for dry runs and tests, and to keep the trait honest.
 
 mod answer;
+mod faults;
 mod history;
 mod register;
 
@@ -106,30 +107,6 @@ impl Memory {
             self.deliveries.insert((batch.number, endpoint.to_string()), row);
         }
         Ok(())
-    }
-
-    /// Closes faults that are records of the open drop now.
-    fn again(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<&mut Open> {
-        let waits: BTreeSet<i64> = self.waiting().map(|row| row.id).collect();
-        let act = act.clone();
-        self.in_drop(|open| {
-            open.rules.resubmitted(rows)?;
-            let gone = |row: &&Resubmitted| {
-                !waits.contains(&row.fault) || open.again.iter().any(|one| one.fault == row.fault)
-            };
-            if let Some(row) = rows.iter().find(gone) {
-                let what = format!("record {} does not wait", row.fault);
-                return Err(LedgerError::Failed(what));
-            }
-            open.again.extend(rows);
-            open.acts.push((act, sign.clone()));
-            Ok(())
-        })?;
-        self.open.as_mut().ok_or_else(|| wrong_time(false))
-    }
-
-    fn waiting(&self) -> impl DoubleEndedIterator<Item = &FaultRow> {
-        self.faults.iter().filter(|row| !self.closed.contains(&row.id))
     }
 
     fn step(

@@ -5,6 +5,9 @@ CREATE TABLE delivery (
     batch           BIGINT NOT NULL REFERENCES batch (number),
     endpoint        TEXT NOT NULL,
     stage           TEXT NOT NULL,      -- Stage::word
+    out_name        TEXT,               -- of the encrypted file that goes out instead
+    out_digest      TEXT,               -- SHA-256 of it
+    out_bytes       BIGINT,
     temp            TEXT,               -- the last temporary name
     place           TEXT,               -- where it lies: Server::place
     rename_at       BIGINT,             -- when its rename began
