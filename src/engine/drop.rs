@@ -12,6 +12,7 @@ use jiff::civil::DateTime;
 use rayon::ThreadPool;
 
 use super::agreement::{Agreement, Programs};
+use super::backfill::Backfilling;
 use super::claims::{ClaimKey, Claims, Judged, judge};
 use super::doubles;
 use super::error::EngineError;
@@ -100,6 +101,8 @@ pub struct Conversion<'a> {
     pub part: bool,
     /// How many appointments may be missing; none: as many as there are.
     pub guard: Option<Guard>,
+    /// What holds instead of the day's rules, where this is part of a backfill.
+    pub backfill: Option<Backfilling<'a>>,
 }
 
 /// A record whose fields are to be explained.
@@ -224,9 +227,10 @@ impl Conversion<'_> {
             };
             accounts.push((source, account));
         }
-        let index = joined.then(|| PatientIndex::new(patients));
+        let found = joined.then(|| PatientIndex::new(patients));
+        let index = self.backfill.and_then(|backfill| backfill.patients).or(found.as_ref());
         for source in sources {
-            let read = self.extract(&source, &tables, index.as_ref(), false);
+            let read = self.extract(&source, &tables, index, false);
             accounts.push((source, settle(read)?.map(|read| read.account)));
         }
         Ok(accounts)
@@ -309,23 +313,22 @@ impl Conversion<'_> {
         let (kind, programs, of_patients) = self.programs(&layout, patients)?;
         let waiting = self.journal.waiting();
         // Workers ask the register that is behind it.
-        let journal: &mut dyn Journal = &mut *self.journal;
-        let journal = Mutex::new(journal);
+        let journal: Mutex<&mut dyn Journal> = Mutex::new(&mut *self.journal);
         let memory = Memory::open(&journal, self.agreement, &layout, self.clock)?;
         let renderer = Renderer {
             layout: &layout,
             programs: &programs,
             references: &tables.references,
             sieve,
-            on_leave: self.agreement.scope.filters.on_leave,
+            filters: &self.agreement.scope.filters,
             rules: self.agreement.scope.events,
-            patients_first: self.agreement.scope.filters.patients_first,
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older: &survey.older,
             plan: survey.plan.as_ref(),
             keys: joined || !survey.done && survey.older.is_empty(),
             agreed: &self.agreement.agreed,
             memory,
+            backfill: self.backfill,
             claims: Claims::open(self.agreement, &layout),
             judged: &survey.judged,
             waiting: &waiting,

@@ -1,4 +1,4 @@
-//! What becomes of each extract of a drop, taken down in the ledger.
+//! What becomes of each extract of a drop, taken down in the open drop of the ledger.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,38 +16,46 @@ use crate::ledger::{ExtractId, Ledger, LedgerError, NewExtract, NewFault, Regist
 
 /// Takes an extract down in the open drop of the ledger.
 pub(super) struct LedgerJournal<'a> {
-    pub ledger: &'a mut dyn Ledger,
-    pub current: Option<ExtractId>,
+    ledger: &'a mut dyn Ledger,
+    current: Option<ExtractId>,
     /// The first extract, which stands for the drop.
     pub first: Option<ExtractId>,
-    pub now: i64,
+    now: i64,
     /// How many rows of the drop have each fault in each column.
     pub faults: Faults,
     /// Where the records of each extract come from, if they were dropped before.
-    pub origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
+    origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
     /// The file of the extract begun last.
-    pub path: PathBuf,
+    path: PathBuf,
     /// Each extract that ended.
     pub ended: Vec<(ExtractId, PathBuf)>,
-    /// What waited before the drop, and what of it the drop takes the place of.
-    pub waiting: Arc<Waiting>,
+    /// What waited before the drop.
+    waiting: Arc<Waiting>,
+    /// What of it the drop takes the place of.
     pub replaced: Replaced,
 }
 
 impl<'a> LedgerJournal<'a> {
-    pub fn new(ledger: &'a mut dyn Ledger, now: i64) -> LedgerJournal<'a> {
-        let (current, origins, path) = (None, None, PathBuf::new());
+    /// Takes down what is read at `now`, unix seconds; `origins` is where the records of each
+    /// extract come from, if they were dropped before; `waiting` what waits already.
+    pub fn new(
+        ledger: &'a mut dyn Ledger,
+        now: i64,
+        origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
+        waiting: Arc<Waiting>,
+    ) -> LedgerJournal<'a> {
+        let (current, path) = (None, PathBuf::new());
         let (first, ended, faults) = (None, Vec::new(), Faults::new());
-        let (waiting, replaced) = Default::default();
+        let replaced = Replaced::default();
         LedgerJournal {
             ledger,
             current,
             first,
             now,
+            faults,
             origins,
             path,
             ended,
-            faults,
             waiting,
             replaced,
         }

@@ -41,6 +41,9 @@ pub fn add_own(references: &mut References, scope: &Scope) {
     }
 }
 
+/// Is shown each row: its number, whose it is, and its fault and text if it cannot be used.
+pub type See<'a> = dyn FnMut(u64, Whose, Option<(&Fault, &str)>) -> Result<(), EngineError> + 'a;
+
 /// Reads a reference extract; each row goes to `see` with its number and whose it is, one
 /// that cannot be used with its fault and its text.
 ///
@@ -50,7 +53,7 @@ pub fn read(
     source: &Source,
     reading: &Reading,
     scope: &Scope,
-    see: &mut dyn FnMut(u64, Whose, Option<(&Fault, &str)>) -> Result<(), EngineError>,
+    see: &mut See<'_>,
 ) -> Result<(References, Account), EngineError> {
     let (layout, mut blocks) = source.open(reading, None).map_err(EngineError::Extract)?;
     let mut references = References::default();

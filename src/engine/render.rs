@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::agreement::Programs;
+use super::backfill::Backfilling;
 use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
 use super::filtered::Decided;
@@ -20,7 +21,7 @@ use super::track::Tracker;
 use super::waiting::Waiting;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sent, Sieve};
 use crate::domain::{
-    Code, Event, EventRules, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
+    Code, Event, EventRules, ExtractKind, Filters, Fingerprint, Kind, Known, Layout, Note, Status,
 };
 use crate::extract::{Block, Row, Rows};
 use crate::validate::Agreed;
@@ -36,12 +37,10 @@ pub struct Renderer<'a> {
     pub references: &'a References,
     /// Whom the vendor is told of.
     pub sieve: Sieve,
-    /// What is told of an appointment that leaves the filter.
-    pub on_leave: OnLeave,
+    /// What is told of an appointment that leaves the filter, and of its patient.
+    pub filters: &'a Filters,
     /// What is told where there is a choice.
     pub rules: EventRules,
-    /// Whether patients who were never told are to be told before their appointments.
-    pub patients_first: bool,
     /// The patients of the same drop, for appointments, and the programs for the
     /// header of each of its files.
     pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
@@ -55,6 +54,8 @@ pub struct Renderer<'a> {
     pub agreed: &'a Arc<Agreed>,
     /// What was told before, where it is known.
     pub memory: Option<Memory<'a>>,
+    /// What holds instead of the day's rules, in a backfill.
+    pub backfill: Option<Backfilling<'a>>,
     /// Holds external IDs against each other, where there are any.
     pub claims: Option<Claims>,
     /// What an earlier reading of the extract found of them.
@@ -321,6 +322,14 @@ impl Renderer<'_> {
         })
     }
 
+    /// Returns what its records are of.
+    fn kind(&self) -> Kind {
+        match self.layout.kind {
+            ExtractKind::Appointments => Kind::Appointment,
+            _ => Kind::Patient,
+        }
+    }
+
     /// Returns what a record tells, by its own word or against the register.
     pub(super) fn telling(
         &self,
@@ -348,9 +357,10 @@ impl Renderer<'_> {
                 (if told { &[][..] } else { &[Event::PatientUpdated] }, None)
             }
             Finding::Told(events, status) => (events, status),
-            Finding::State(status) => {
-                (detector.change(status, &fingerprint, before.as_ref()), status)
-            }
+            Finding::State(status) => match &self.backfill {
+                Some(backfill) => (backfill.events(self.kind()), status),
+                None => (detector.change(status, &fingerprint, before.as_ref()), status),
+            },
             _ => (&[][..], None),
         };
         let mut note = None;
