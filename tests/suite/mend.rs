@@ -271,7 +271,7 @@ fn what_is_held_waits_and_what_is_behind_it_too() {
     assert_eq!(states(&site)["SCHEDULED"], 1);
     assert_eq!(arrived(&site).len(), 1);
     let batch = "99999-000002.hl7";
-    ok(site.run(["queue", "mark-delivered", batch, "--why", "no"]), 2);
+    ok(site.run(["delivery", batch, "--resend", "--why", "no"]), 2);
     ok(site.run(["queue", "release", batch]), 0);
     assert_eq!(ok(site.run(["queue", "release", batch]), 2).out, "", "released once");
     ok(site.run(["queue", "hold", batch, "--until", "2099-01-01T00:00"]), 0);

@@ -21,7 +21,6 @@ mod register;
 mod row;
 mod upgrade;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -171,21 +170,6 @@ impl Sqlite {
             row::put_delivery(conn, &now)?;
             action::insert(conn, &Act::on(verb, &was, &now), sign).map(|_| ())
         })
-    }
-
-    /// Returns which counters are not what they count.
-    fn wrong_counters(&self, mut real: BTreeMap<String, u64>) -> Result<Vec<String>> {
-        let mut problems = Vec::new();
-        let others = [MADE, GIVEN_UP, RESUBMITTED, SUPERSEDED].map(String::from);
-        for name in FAULT_STATES.map(|state| state.to_string()).into_iter().chain(others) {
-            let kept = row::counter(&self.conn, &name)?;
-            let real = real.remove(&name).unwrap_or(0);
-            if kept != real {
-                problems.push(format!("the counter {name} says {kept} and there are {real}"));
-            }
-        }
-        problems.extend(real.keys().map(|state| format!("faults are in the state {state}")));
-        Ok(problems)
     }
 }
 
