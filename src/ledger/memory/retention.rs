@@ -168,6 +168,7 @@ impl Retention for Memory {
         for id in &gone {
             self.closed.remove(id);
             self.resubmitted.remove(id);
+            self.superseded.remove(id);
             self.forgotten.last_fault = self.forgotten.last_fault.max(*id);
         }
         Ok(gone.len() as u64)

@@ -10,10 +10,12 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::register::{BYTES, ENTRIES, Log, MOVED, anew, claim_word, failed, hex, named, word};
+use super::Sqlite;
+use super::register::{BYTES, ENTRIES, Log, MOVED, claim_word, failed, hex, word};
 use super::row::{self, big};
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, NewFile};
@@ -106,6 +108,62 @@ impl Log {
     }
 }
 
+impl Sqlite {
+    /// Returns where the register's log is, and which of all that were written it is: it is
+    /// written anew now and then.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn log(&self) -> Result<(PathBuf, u64)> {
+        let (path, now) = (&self.register.path, row::counter(&self.conn, MOVED)?);
+        Ok((current(path, now), now))
+    }
+}
+
+/// Returns where a log that is written anew lies until it has its name.
+fn anew(path: &Path) -> PathBuf {
+    path.with_extension("register-new")
+}
+
+/// Returns where the log is that counts, by that counter.
+pub(super) fn current(path: &Path, moved: u64) -> PathBuf {
+    let new = anew(path);
+    if moved % 2 == 1 && new.exists() { new } else { path.to_path_buf() }
+}
+
+/// Ends what a crash left half done: a log that was written anew and counts gets its name,
+/// one that does not count goes.
+pub(super) fn named(path: &Path, conn: &Connection) -> Result<()> {
+    let (new, moved) = (anew(path), row::counter(conn, MOVED)?);
+    match (moved % 2 == 1, new.exists()) {
+        (true, true) => disk::shift(&new, path)?,
+        (false, true) => disk::remove(&new)?,
+        (_, false) => {}
+    }
+    if moved % 2 == 1 {
+        crashpoint("ledger.register_named")?;
+        row::set_counter(conn, MOVED, moved + 1)?;
+    }
+    Ok(())
+}
+
+/// Returns how many bytes of a log count, and how many there are. Another process may give
+/// it other ones between the two looks.
+pub(super) fn lengths(path: &Path, conn: &Connection) -> Result<(u64, u64)> {
+    let look = || -> Result<(u64, u64)> {
+        let committed = row::counter(conn, BYTES)?;
+        match std::fs::metadata(path) {
+            Ok(found) => Ok((committed, found.len())),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok((committed, 0)),
+            Err(err) => Err(failed("look at", path, &err)),
+        }
+    };
+    match look()? {
+        (committed, there) if there < committed => look(),
+        lengths => Ok(lengths),
+    }
+}
+
 /// The entries of a log, read forwards.
 struct Entries<'a> {
     log: &'a Log,
@@ -145,7 +203,7 @@ impl Entries<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Sqlite;
+    use super::Sqlite;
     use crate::digest::Digest;
     use crate::domain::{Claim, Counts, ExtractKind, Fingerprint, Kind, Known, Notes};
     use crate::ledger::{Entry, Kept, Ledger, NewExtract, Numbers, Register, Retention};

@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::compact::{current, lengths, named};
 use super::query::all;
 use super::{Sqlite, row};
 use crate::crashpoint::crashpoint;
@@ -360,18 +361,6 @@ impl Log {
     }
 }
 
-impl Sqlite {
-    /// Returns where the register's log is, and which of all that were written it is: it is
-    /// written anew now and then.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub fn log(&self) -> Result<(PathBuf, u64)> {
-        let (path, now) = (&self.register.path, row::counter(&self.conn, MOVED)?);
-        Ok((current(path, now), now))
-    }
-}
-
 impl Register for Sqlite {
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>> {
         self.register.known(&self.conn, kind, id)
@@ -427,50 +416,6 @@ impl Register for Sqlite {
 
     fn remember(&mut self, entries: &[u8]) -> Result<()> {
         self.in_drop(|_, _, log| log.add(entries))
-    }
-}
-
-/// Returns where a log that is written anew lies until it has its name.
-pub(super) fn anew(path: &Path) -> PathBuf {
-    path.with_extension("register-new")
-}
-
-/// Returns where the log is that counts, by that counter.
-fn current(path: &Path, moved: u64) -> PathBuf {
-    let new = anew(path);
-    if moved % 2 == 1 && new.exists() { new } else { path.to_path_buf() }
-}
-
-/// Ends what a crash left half done: a log that was written anew and counts gets its name,
-/// one that does not count goes.
-pub(super) fn named(path: &Path, conn: &Connection) -> Result<()> {
-    let (new, moved) = (anew(path), row::counter(conn, MOVED)?);
-    match (moved % 2 == 1, new.exists()) {
-        (true, true) => disk::shift(&new, path)?,
-        (false, true) => disk::remove(&new)?,
-        (_, false) => {}
-    }
-    if moved % 2 == 1 {
-        crashpoint("ledger.register_named")?;
-        row::set_counter(conn, MOVED, moved + 1)?;
-    }
-    Ok(())
-}
-
-/// Returns how many bytes of a log count, and how many there are. Another process may give
-/// it other ones between the two looks.
-fn lengths(path: &Path, conn: &Connection) -> Result<(u64, u64)> {
-    let look = || -> Result<(u64, u64)> {
-        let committed = row::counter(conn, BYTES)?;
-        match std::fs::metadata(path) {
-            Ok(found) => Ok((committed, found.len())),
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok((committed, 0)),
-            Err(err) => Err(failed("look at", path, &err)),
-        }
-    };
-    match look()? {
-        (committed, there) if there < committed => look(),
-        lengths => Ok(lengths),
     }
 }
 

@@ -6,13 +6,14 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::answer::CLOSED_ANSWERS;
-use super::query::{all, at_most, deliveries, one};
+use super::query::{all, at_most, deliveries, delivery, one};
 use super::row::{self, BATCH, big, check_seal, counter, sealed, set_counter, value};
 use super::{GIVEN_UP, MADE, Sqlite, action, wrong_time};
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
 use crate::ledger::actions::about;
 use crate::ledger::retention::{left_messages, must_stay, rest_of};
+use crate::ledger::steps::no_delivery;
 use crate::ledger::{
     Act, BatchRow, DropRow, ExtractId, Leaving, Result, Retention, Room, Sign, Stage,
 };
@@ -221,10 +222,14 @@ fn age(conn: &Connection, number: u64, at: i64) -> Result<()> {
     Ok(())
 }
 
-/// Forgets that the file of a batch may be gone: it goes out again.
-pub(super) fn young_again(conn: &Connection, batch: u64) -> Result<()> {
+/// Lets the same bytes go out again; their file must not leave now.
+pub(super) fn resend(conn: &Connection, batch: u64, endpoint: &str, sign: &Sign) -> Result<()> {
+    let was = delivery(conn, batch, endpoint)?;
+    let was = was.ok_or_else(|| no_delivery(batch, endpoint))?;
+    let now = was.clone().resend()?;
+    row::put_delivery(conn, &now)?;
     conn.prepare_cached("DELETE FROM aged WHERE batch = $1")?.execute([big(batch)?])?;
-    Ok(())
+    action::insert(conn, &Act::on("resend", &was, &now), sign).map(|_| ())
 }
 
 fn leave(conn: &Connection, leaving: &Leaving, drops: Vec<DropRow>, sign: &Sign) -> Result<u64> {
