@@ -76,6 +76,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let (provider_ids, npi_missing) = check.provider_ids(raw.provider_id);
     let batching = check.batching(raw.batch);
     let pickup = check.pickup(raw.pickup);
+    let manifest = check.manifest(raw.manifest);
     let guard = check.guard(raw.guard);
     let contacts = check.contacts(raw.contact.unwrap_or_default());
     let alerts = check.alerts(raw.alerts, raw.expect.unwrap_or_default());
@@ -109,6 +110,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         npi_missing: npi_missing?,
         batching: batching?,
         pickup: pickup?,
+        manifest: manifest?,
         guard: guard?,
         contacts: contacts?,
         alerts: alerts?,

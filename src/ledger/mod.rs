@@ -19,6 +19,7 @@ pub mod conform;
 mod error;
 mod history;
 mod integrity;
+mod manifest;
 mod memory;
 mod open_drop;
 mod register;
@@ -30,6 +31,7 @@ pub use actions::{Act, ActionRow, Closing, Decision, Sign};
 pub use answers::{AnswerRow, Answers, LookRow, ResponseRow, message_state};
 pub use error::LedgerError;
 pub use history::History;
+pub use manifest::Manifests;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use rows::{
@@ -49,7 +51,7 @@ use crate::domain::{Counts, Fault, Notes};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Answers + History + Send {
+pub trait Ledger: Register + Answers + History + Manifests + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 
@@ -210,7 +212,8 @@ pub trait Ledger: Register + Answers + History + Send {
     /// Returns what was decided, newest first, at most `limit` of them.
     fn actions(&self, limit: u64) -> Result<Vec<ActionRow>>;
 
-    /// Returns delivered batches with their receipts, newest first, at most `limit`.
+    /// Returns delivered batches with their receipts, newest first, at most `limit`; no
+    /// manifests.
     fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>>;
 
     /// Returns what does not fit together, a sentence each; nothing if all is

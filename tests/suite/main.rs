@@ -33,6 +33,7 @@ mod input;
 mod judges;
 mod kills;
 mod ledger;
+mod manifest;
 mod mend;
 mod properties;
 mod proxy;

@@ -33,6 +33,9 @@ pub fn rebuild(
     let Some(old) = ledger.batch(name)? else {
         return refused(format!("there is no batch {name}"));
     };
+    if old.is_manifest() {
+        return refused(format!("{name} is a manifest, which has no messages to be made anew"));
+    }
     if let Some((made, ..)) = ledger.rebuilt()?.into_iter().find(|(.., asked)| asked == request) {
         return refused(format!("this request was carried out before, as batch {made}"));
     }
