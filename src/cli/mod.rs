@@ -2,6 +2,7 @@
 
 mod acks;
 mod args;
+mod backfill;
 mod backup;
 mod check;
 mod contact;
@@ -25,6 +26,7 @@ mod serve;
 mod setup;
 mod sign;
 mod status;
+mod support;
 mod testplan;
 mod user;
 mod validate;
@@ -132,6 +134,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),
         Verb::Held(args) => held::held(&cli, args),
+        Verb::Backfill(args) => backfill::backfill(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Acks(args) => acks::acks(&cli, args),
@@ -146,6 +149,7 @@ pub fn main() -> ExitCode {
         Verb::Install(args) => install::install(&cli, args),
         Verb::Backup(args) => backup::backup(&cli, args),
         Verb::Restore(args) => backup::restore(&cli, args),
+        Verb::Support(args) => support::support(&cli, args),
         Verb::Completions(args) => manual::completions(args),
         Verb::Man(args) => manual::manual(args),
         Verb::Serve(args) => serve::serve(&cli, args),

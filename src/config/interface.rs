@@ -78,6 +78,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let pickup = check.pickup(raw.pickup);
     let manifest = check.manifest(raw.manifest);
     let guard = check.guard(raw.guard);
+    let backfill = check.backfill(raw.backfill);
     let contacts = check.contacts(raw.contact.unwrap_or_default());
     let alerts = check.alerts(raw.alerts, raw.expect.unwrap_or_default());
     let project = project?;
@@ -112,6 +113,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         pickup: pickup?,
         manifest: manifest?,
         guard: guard?,
+        backfill: backfill?,
         contacts: contacts?,
         alerts: alerts?,
     })

@@ -15,6 +15,7 @@
 
 mod actions;
 mod answers;
+mod backfills;
 pub mod conform;
 mod error;
 mod history;
@@ -29,6 +30,7 @@ mod steps;
 
 pub use actions::{Act, ActionRow, Closing, Decision, Sign};
 pub use answers::{AnswerRow, Answers, LookRow, ResponseRow, message_state};
+pub use backfills::{BackfillRow, Backfills};
 pub use error::LedgerError;
 pub use history::History;
 pub use manifest::Manifests;
@@ -51,7 +53,7 @@ use crate::domain::{Counts, Fault, Notes};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Answers + History + Manifests + Send {
+pub trait Ledger: Register + Answers + Backfills + History + Manifests + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 
