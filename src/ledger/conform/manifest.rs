@@ -66,7 +66,7 @@ impl Story<'_> {
             let rows = ledger.delivered_within(from, to).unwrap();
             rows.into_iter().map(|row| row.batch.name).collect::<Vec<_>>()
         };
-        assert_eq!(within(5_000, 6_000), [batch.name.clone()], "manifests are in no manifest");
+        assert_eq!(within(5_000, 6_000), vec![batch.name.clone()], "in no manifest");
         assert_eq!((within(5_001, 6_000), within(4_000, 5_000)), (vec![], vec![]));
         assert_eq!(ledger.receipts(u64::MAX).unwrap().len(), before.len() + 1);
         let next = ledger.numbers().unwrap();
