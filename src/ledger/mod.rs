@@ -21,6 +21,7 @@ mod error;
 mod faults;
 mod history;
 mod integrity;
+mod manifest;
 mod memory;
 mod open_drop;
 mod register;
@@ -35,6 +36,7 @@ pub use backfills::{BackfillRow, Backfills};
 pub use error::LedgerError;
 pub use faults::{FaultFound, FaultRow, FaultsLike, NewFault, Resubmitted, WaitingRow};
 pub use history::History;
+pub use manifest::Manifests;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use retention::{Leaving, Retention, Room};
@@ -54,7 +56,7 @@ use crate::domain::{Counts, Notes};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Answers + Backfills + History + Retention + Send {
+pub trait Ledger: Register + Answers + Backfills + History + Manifests + Retention + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 
@@ -221,7 +223,8 @@ pub trait Ledger: Register + Answers + Backfills + History + Retention + Send {
     /// Returns what was decided, newest first, at most `limit` of them.
     fn actions(&self, limit: u64) -> Result<Vec<ActionRow>>;
 
-    /// Returns delivered batches with their receipts, newest first, at most `limit`.
+    /// Returns delivered batches with their receipts, newest first, at most `limit`; no
+    /// manifests.
     fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>>;
 
     /// Returns what does not fit together, a sentence each; nothing if all is

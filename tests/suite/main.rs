@@ -34,6 +34,7 @@ mod input;
 mod judges;
 mod kills;
 mod ledger;
+mod manifest;
 mod mend;
 mod properties;
 mod proxy;

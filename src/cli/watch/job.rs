@@ -235,6 +235,7 @@ fn left(summary: &Summary) -> Report {
             .clone()
             .filter_map(|failure| failure.again_at)
             .chain(summary.acks.again_at)
+            .chain(summary.manifest_at)
             .chain(summary.backfill_due)
             .min(),
         later_at: summary.release_at.into_iter().chain(summary.prune_at).min(),

@@ -2,7 +2,7 @@
 
 use super::{Story, TEST, errors, fault, receipt, refused, sign};
 use crate::domain::{Code, Notes, QueueState};
-use crate::ledger::{BatchRow, Closing, Leaving, Sign, Stage};
+use crate::ledger::{BatchRow, Closing, Leaving, NewFault, Sign, Stage};
 
 /// Later than anything that the story did before.
 const LATER: i64 = 1 << 40;
@@ -84,7 +84,9 @@ impl Story<'_> {
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
         for record in 1..=3 {
-            ledger.queue_fault(id, &fault(record, Code::D001), "1,ENDO2").unwrap();
+            ledger
+                .queue_fault(id, &NewFault::first(&fault(record, Code::D001), "1,ENDO2"))
+                .unwrap();
         }
         ledger.end_extract(id, &errors(3), &Notes::default()).unwrap();
         ledger.commit_drop(&[], TEST, next).unwrap();
@@ -120,7 +122,7 @@ impl Story<'_> {
         let ledger = self.ledger();
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
-        ledger.queue_fault(id, &fault(1, Code::D001), "1,ENDO2").unwrap();
+        ledger.queue_fault(id, &NewFault::first(&fault(1, Code::D001), "1,ENDO2")).unwrap();
         ledger.end_extract(id, &errors(1), &Notes::default()).unwrap();
         ledger.commit_drop(&[], TEST, next).unwrap();
         self.reopen().faults(1).unwrap()[0].id

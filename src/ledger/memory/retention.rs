@@ -34,13 +34,20 @@ impl Memory {
 
     fn may_leave(&self, batch: &BatchRow) -> Result<()> {
         let what = format!("batch {}", batch.number);
-        if self.batches.keys().next_back() == Some(&batch.number) {
+        if self.newest()?.1 == batch.number {
             return Err(must_stay(&what, "it is the newest"));
         }
         match self.at_rest(batch)? {
             Some(_) => Ok(()),
             None => Err(must_stay(&what, "something of it waits")),
         }
+    }
+
+    /// True of a batch that was made of another, and of a manifest but for the newest.
+    fn is_of_no_drop(&self, batch: &BatchRow) -> bool {
+        let newest = self.batches.keys().next_back() == Some(&batch.number);
+        let manifest = batch.number >= BatchRow::manifest_number(0) && !newest;
+        manifest || self.rebuilt.iter().any(|(number, ..)| *number == batch.number)
     }
 
     fn left(&self, extract: ExtractId) -> bool {
@@ -51,7 +58,8 @@ impl Memory {
 impl Retention for Memory {
     fn newest(&self) -> Result<(u64, u64)> {
         let drop = self.extracts.last().map_or(0, |row| row.drop.0.cast_unsigned());
-        Ok((drop, self.batches.keys().next_back().copied().unwrap_or(0)))
+        let batches = self.batches.range(..BatchRow::manifest_number(0));
+        Ok((drop, batches.map(|(number, _)| *number).next_back().unwrap_or(0)))
     }
 
     fn drops_before(&self, at: i64, after: u64, limit: u64) -> Result<Vec<DropRow>> {
@@ -65,8 +73,8 @@ impl Retention for Memory {
     }
 
     fn rebuilt_before(&self, at: i64) -> Result<Vec<BatchRow>> {
-        let made = self.rebuilt.iter().rev().filter_map(|(batch, ..)| self.batches.get(batch));
-        Ok(made.filter(|batch| batch.made_at < at).cloned().collect())
+        let old = self.batches.values().rev().filter(|batch| batch.made_at < at);
+        Ok(old.filter(|batch| self.is_of_no_drop(batch)).cloned().collect())
     }
 
     fn at_rest(&self, batch: &BatchRow) -> Result<Option<i64>> {
@@ -114,10 +122,9 @@ impl Retention for Memory {
     fn leave(&mut self, leaving: &Leaving, sign: &Sign) -> Result<u64> {
         self.writes()?;
         let (newest, _) = self.newest()?;
-        let made = |number: &&u64| self.rebuilt.iter().any(|(batch, ..)| batch == *number);
-        let rebuilt = leaving.rebuilt.iter().filter(made);
+        let rebuilt = leaving.rebuilt.iter().filter_map(|number| self.batches.get(number));
         let mut batches: Vec<BatchRow> =
-            rebuilt.filter_map(|number| self.batches.get(number)).cloned().collect();
+            rebuilt.filter(|batch| self.is_of_no_drop(batch)).cloned().collect();
         let mut drops = BTreeSet::new();
         for number in &leaving.drops {
             if *number == newest {

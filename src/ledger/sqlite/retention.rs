@@ -27,6 +27,10 @@ pub(super) const LAST_FAULT: &str = "last_fault";
 /// The counter that has the day on which all that was due left last.
 pub(super) const SWEPT: &str = "swept";
 
+/// Batches that were made of others, and manifests but for the newest.
+const OF_NO_DROP: &str = "(b.number IN (SELECT batch FROM rebuilt) OR b.number >= 1099511627776 \
+     AND b.number < (SELECT max(number) FROM batch))";
+
 impl Retention for Sqlite {
     fn newest(&self) -> Result<(u64, u64)> {
         Ok((newest_drop(&self.conn)?, newest_batch(&self.conn)?))
@@ -45,8 +49,8 @@ impl Retention for Sqlite {
 
     fn rebuilt_before(&self, at: i64) -> Result<Vec<BatchRow>> {
         let sql = format!(
-            "SELECT {BATCH} FROM rebuilt r JOIN batch b ON b.number = r.batch \
-             WHERE b.made_at < $1 ORDER BY b.number DESC"
+            "SELECT {BATCH} FROM batch b WHERE b.made_at < $1 AND {OF_NO_DROP} \
+             ORDER BY b.number DESC"
         );
         all(&self.conn, &sql, [at], row::batch)
     }
@@ -163,7 +167,10 @@ fn newest_drop(conn: &Connection) -> Result<u64> {
 }
 
 fn newest_batch(conn: &Connection) -> Result<u64> {
-    Ok(value::<i64>(conn, "SELECT max(number) FROM batch")?.unwrap_or(0).unsigned_abs())
+    // The numbers of manifests are those of days, above these.
+    let first = BatchRow::manifest_number(0);
+    let sql = format!("SELECT max(number) FROM batch WHERE number < {first}");
+    Ok(value::<i64>(conn, &sql)?.unwrap_or(0).unsigned_abs())
 }
 
 fn is_aged(conn: &Connection, batch: u64) -> Result<bool> {
@@ -235,9 +242,7 @@ pub(super) fn resend(conn: &Connection, batch: u64, endpoint: &str, sign: &Sign)
 fn leave(conn: &Connection, leaving: &Leaving, drops: Vec<DropRow>, sign: &Sign) -> Result<u64> {
     let newest = newest_drop(conn)?;
     let mut batches: Vec<BatchRow> = Vec::new();
-    let made_of = format!(
-        "SELECT {BATCH} FROM rebuilt r JOIN batch b ON b.number = r.batch WHERE r.batch = $1"
-    );
+    let made_of = format!("SELECT {BATCH} FROM batch b WHERE b.number = $1 AND {OF_NO_DROP}");
     for number in &leaving.rebuilt {
         batches.extend(one(conn, &made_of, [big(*number)?], row::batch)?);
     }
