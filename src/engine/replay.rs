@@ -6,7 +6,8 @@
 //! side, field by field. Rows that made none, being at fault or outside a filter, are tried
 //! as if they were new. Nothing is kept and no lock is taken.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::DateTime;
@@ -136,13 +137,13 @@ impl Engine {
                 continue;
             }
             let Some((batch, _)) = drop.batch_of(ordinal) else { continue };
-            if !files.contains_key(&batch.number) {
-                let Some(file) = self.batch_file(batch)? else {
-                    return refused(format!("{} is not in sent/ any more", batch.name));
-                };
-                files.insert(batch.number, file);
-            }
-            let Some(file) = files.get(&batch.number) else { continue };
+            let file: &PathBuf = match files.entry(batch.number) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(free) => match self.batch_file(batch)? {
+                    Some(file) => free.insert(file),
+                    None => return refused(format!("{} is not in sent/ any more", batch.name)),
+                },
+            };
             if clock.is_none() {
                 clock = made_at(&message_at(file, entry.offset)?);
             }
