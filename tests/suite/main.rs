@@ -29,6 +29,7 @@ mod filters;
 mod find;
 mod foreign;
 mod guard;
+mod guide;
 mod input;
 mod judges;
 mod kills;
