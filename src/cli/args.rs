@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use jiff::civil::DateTime;
 
+use super::backfill::args::BackfillArgs;
 use super::backup::{Backup, Restore};
 use super::exit;
 use super::held::Held;
@@ -48,6 +49,8 @@ pub enum Verb {
     Status(Status),
     /// Show a drop that is held since it looks wrong as a whole; release or discard it
     Held(Held),
+    /// Tell all patients and all appointments to come, once, beside the day's traffic
+    Backfill(BackfillArgs),
     /// The message queue: list what waits for a person, and work on it
     Queue(Queue),
     /// List the batch files that are not delivered; or decide about one of them

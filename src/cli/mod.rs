@@ -2,6 +2,7 @@
 
 mod acks;
 mod args;
+mod backfill;
 mod backup;
 mod check;
 mod contact;
@@ -132,6 +133,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),
         Verb::Held(args) => held::held(&cli, args),
+        Verb::Backfill(args) => backfill::backfill(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Acks(args) => acks::acks(&cli, args),

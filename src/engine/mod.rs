@@ -7,6 +7,7 @@ mod agreement;
 mod ahead;
 mod approvals;
 mod attempt;
+mod backfill;
 mod backoff;
 pub mod backup;
 pub mod check;
@@ -27,8 +28,10 @@ mod guard;
 pub mod incidents;
 mod intake;
 mod joined;
+mod journal;
 mod key;
 mod keys;
+mod look;
 mod memory;
 pub mod mend;
 mod message;
@@ -63,6 +66,9 @@ mod writer;
 pub use acks::{Acks, Fate, Overdue, Response, overdue};
 pub use agreement::{Agreement, Programs};
 pub use approvals::{approvals, approvals_file, approve, standing};
+pub use backfill::{
+    BackfillTask, Backfilling, Foreseen, NotUnique, Part, Plan, State as BackfillState,
+};
 pub use deliver::Delivered;
 pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
 pub use error::EngineError;

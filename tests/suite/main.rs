@@ -13,6 +13,7 @@ mod acks;
 mod alerts;
 mod approval;
 mod audit;
+mod backfill;
 mod backup;
 mod bad_input;
 mod browser;
