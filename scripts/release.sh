@@ -32,7 +32,7 @@ case "${1:-all}" in
   *) usage >&2; exit 2 ;;
 esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/packages.sh gcc libc6-dev pkg-config libssl-dev pandoc binutils
+scripts/packages.sh gcc libc6-dev pkg-config libssl-dev pandoc
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 arch=$(uname -m)
 dist=target/dist

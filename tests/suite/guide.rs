@@ -375,6 +375,21 @@ fn code(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("`{}`", cell(text)) }
 }
 
+/// Begins a section of the page of settings.
+fn head(page: &mut String, section: &Section, more: &str) {
+    write!(page, "\n### `{}`{more}\n\n", section.head).unwrap();
+    if !section.about.is_empty() {
+        write!(page, "{}\n\n", section.about).unwrap();
+    }
+    page.push_str("| key | default | meaning | example |\n|---|---|---|---|\n");
+}
+
+/// Writes a line of the page of settings.
+fn row(page: &mut String, key: &str, default: Option<String>, about: &str, example: &str) {
+    let default = code(&default.unwrap_or_default());
+    writeln!(page, "| `{key}` | {default} | {} | {example} |", cell(about)).unwrap();
+}
+
 /// Writes the page of all settings, from the files that are part of the program.
 fn settings_page() -> String {
     let mut page = String::from(
@@ -392,12 +407,7 @@ fn settings_page() -> String {
     for section in sections(&read("config/interface.toml"), false) {
         let place = section.head.trim_matches(['[', ']']).to_string();
         let again = !seen.insert(section.head.clone());
-        write!(page, "\n### `{}`{}\n\n", section.head, if again { ", another one" } else { "" })
-            .unwrap();
-        if !section.about.is_empty() {
-            write!(page, "{}\n\n", section.about).unwrap();
-        }
-        page.push_str("| key | default | meaning | example |\n|---|---|---|---|\n");
+        head(&mut page, &section, if again { ", another one" } else { "" });
         for Key { key, example, about } in &section.keys {
             let own =
                 of_contact.iter().flat_map(|section| &section.keys).find(|one| one.key == *key);
@@ -410,9 +420,13 @@ fn settings_page() -> String {
                 Some(told) => (told, about.as_str()),
                 None => (about.clone(), ""),
             };
-            let default = code(&default.unwrap_or_default());
-            writeln!(page, "| `{key}` | {default} | {} | {} |", cell(&about), code(example))
-                .unwrap();
+            let example = format!("{} {}", code(example), cell(short));
+            row(&mut page, key, default, &about, example.trim_end());
+        }
+        for (key, value) in only_defaults(&defaults, &place, &section.keys) {
+            let about = meaning(&place, &key).unwrap_or_default();
+            let example = code(&format!("{key} = {value}"));
+            row(&mut page, &key, Some(value), &about, &example);
         }
     }
     page.push_str("\n## The program's file: `hl7drop.toml`\n");
@@ -420,15 +434,9 @@ fn settings_page() -> String {
     let defaults: toml::Table = toml::from_str(&text).unwrap();
     for section in sections(&text, true) {
         let place = section.head.trim_matches(['[', ']']).to_string();
-        write!(page, "\n### `{}`\n\n", section.head).unwrap();
-        if !section.about.is_empty() {
-            write!(page, "{}\n\n", section.about).unwrap();
-        }
-        page.push_str("| key | default | meaning | example |\n|---|---|---|---|\n");
+        head(&mut page, &section, "");
         for Key { key, example, about } in &section.keys {
-            let default = code(&default_of(&defaults, &place, key).unwrap_or_default());
-            writeln!(page, "| `{key}` | {default} | {} | {} |", cell(about), code(example))
-                .unwrap();
+            row(&mut page, key, default_of(&defaults, &place, key), about, &code(example));
         }
     }
     page
