@@ -43,6 +43,7 @@ mod order;
 mod pass;
 mod patients;
 mod pipeline;
+mod plain;
 mod probe;
 mod query;
 mod reading;
@@ -61,6 +62,7 @@ mod tracking;
 mod turns;
 mod upload;
 mod views;
+mod waiting;
 mod writer;
 
 pub use acks::{Acks, Fate, Overdue, Response, overdue};
