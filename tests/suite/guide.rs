@@ -312,8 +312,8 @@ fn sections(text: &str, above: bool) -> Vec<Section> {
             Some(at) => (bare[..at].trim_end(), bare[at..].trim_start_matches([' ', '#']).trim()),
             None => (bare.trim_end(), ""),
         };
-        if line.starts_with("# ") {
-            write!(before, "{}{}", if before.is_empty() { "" } else { " " }, &line[2..]).unwrap();
+        if let Some(text) = line.strip_prefix("# ") {
+            write!(before, "{}{text}", if before.is_empty() { "" } else { " " }).unwrap();
         } else if code.starts_with('[') {
             let about =
                 if comment.is_empty() { std::mem::take(&mut before) } else { comment.to_string() };
