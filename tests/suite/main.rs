@@ -35,6 +35,7 @@ mod input;
 mod judges;
 mod kills;
 mod ledger;
+mod manifest;
 mod mend;
 mod properties;
 mod proxy;
