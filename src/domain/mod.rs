@@ -55,15 +55,15 @@ pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use incident::{Cause, Severity, Trouble};
-pub use known::{Claim, Fingerprint, Known, Status};
+pub use known::{Claim, Fingerprint, Known, RecordKey, Status, Whose};
 pub use layout::{Cell, Id, Layout, Name, OF_PATIENT};
 pub use permission::Permission;
 pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use scope::{
     Batching, CHOICES, CodeRules, DeletedPatients, Environment, ExternalId, ExtractKind, FilePer,
-    InterfaceName, MappingRow, NpiMissing, OnChange, Pickup, Provider, ProviderIds, Scope, Target,
-    UnmappedRule, Wrappers, is_unfinished,
+    InterfaceName, ManifestForm, MappingRow, NpiMissing, OnChange, Pickup, Provider, ProviderIds,
+    Scope, Target, UnmappedRule, Wrappers, is_unfinished,
 };
 pub use telling::{EventRules, Guard, MissingRows, WalkIn};
 pub use translation::{Mapped, Translation, Translations, wrong_value};

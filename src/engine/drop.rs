@@ -23,23 +23,22 @@ use super::memory::Memory;
 use super::missing::Search;
 use super::patients::{PatientFile, PatientIndex};
 use super::pipeline::ordered;
+use super::plain::Plain;
 use super::reference;
 use super::render::Renderer;
 use super::source::{Progress, Source};
 use super::survey::Survey;
 use super::tally::Tally;
 use super::track::{Origin, Tracker};
+use super::waiting::Waiting;
 use super::writer::Writer;
 use crate::convert::{Bound, Explained, References, Refusal, Resolved};
-use crate::disk::{self, NewFile};
+use crate::disk;
 use crate::domain::{
-    Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position,
+    Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position, Whose,
 };
 use crate::extract::{ExtractError, Reading, Rows};
 use crate::ledger::Register;
-
-/// Name of the plain copy of a patients extract that is compressed or no UTF-8.
-pub(super) const PLAIN: &str = ".patients.plain";
 
 /// Takes down what becomes of each extract.
 pub trait Journal: Send {
@@ -53,11 +52,17 @@ pub trait Journal: Send {
     /// # Errors
     /// Those of the store.
     fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError>;
-    /// A record of it is refused.
+    /// A record of it is refused; `whose` is which.
     ///
     /// # Errors
     /// Those of the store.
-    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError>;
+    fn fault(&mut self, fault: &Fault, text: &str, whose: Whose) -> Result<(), EngineError>;
+    /// A good record takes the place of a fault that waited.
+    fn passed(&mut self, _fault: i64, _record: u64) {}
+    /// Returns what waited before.
+    fn waiting(&self) -> Arc<Waiting> {
+        Arc::default()
+    }
     /// It ends.
     ///
     /// # Errors
@@ -166,13 +171,6 @@ impl Read {
     }
 }
 
-/// A copy of an extract's text; removed when it is dropped.
-pub(super) struct Plain {
-    pub(super) path: PathBuf,
-    file: Option<NewFile>,
-    pub(super) base: Option<u64>,
-}
-
 impl Conversion<'_> {
     /// Converts the sources of a drop. `saved` is asked for the reference extracts of an
     /// earlier drop where this one has none with a row.
@@ -201,7 +199,7 @@ impl Conversion<'_> {
             }
             for source in if rows == 0 { saved(kind)? } else { Vec::new() } {
                 let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
-                let read = reference::read(&source, reading, scope, &mut |_, _| Ok(()));
+                let read = reference::read(&source, reading, scope, &mut |_, _, _| Ok(()));
                 // It was read once; settings that have changed since can be in its way.
                 let read = read.inspect_err(|err| {
                     log::error!("{} in reference/ cannot be read any more: {err}", source.name);
@@ -313,18 +311,17 @@ impl Conversion<'_> {
             .map_err(|columns| EngineError::Extract(ExtractError::MissingColumns { columns }))?;
         self.journal.begin(source, &layout.header)?;
         let (kind, programs, of_patients) = self.programs(&layout, patients)?;
+        let waiting = self.journal.waiting();
         // Workers ask the register that is behind it.
-        let journal: &mut dyn Journal = &mut *self.journal;
-        let journal = Mutex::new(journal);
+        let journal: Mutex<&mut dyn Journal> = Mutex::new(&mut *self.journal);
         let memory = Memory::open(&journal, self.agreement, &layout, self.clock)?;
         let renderer = Renderer {
             layout: &layout,
             programs: &programs,
             references: &tables.references,
             sieve,
-            on_leave: self.agreement.scope.filters.on_leave,
+            filters: &self.agreement.scope.filters,
             rules: self.agreement.scope.events,
-            patients_first: self.agreement.scope.filters.patients_first,
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older: &survey.older,
             plan: survey.plan.as_ref(),
@@ -334,6 +331,7 @@ impl Conversion<'_> {
             backfill: self.backfill,
             claims: Claims::open(self.agreement, &layout),
             judged: &survey.judged,
+            waiting: &waiting,
             tracker: self.writer.has_index().then(|| Tracker::new(&layout)),
         };
         for wanted in self.wanted.iter_mut().filter(|one| one.path == source.path) {
@@ -400,10 +398,15 @@ impl Conversion<'_> {
         let (layout, _) =
             source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
+        let waiting = self.journal.waiting();
         let journal = &mut *self.journal;
-        let scope = &self.agreement.scope;
-        let read = reference::read(source, &self.agreement.reading, scope, &mut |fault, text| {
-            journal.fault(fault, text)
+        let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
+        let read = reference::read(source, reading, scope, &mut |record, whose, bad| match bad {
+            Some((fault, text)) => journal.fault(fault, text, whose),
+            None => {
+                waiting.before(whose).for_each(|row| journal.passed(row.id, record));
+                Ok(())
+            }
         });
         match &read {
             Ok((_, account)) => self.journal.end(&account.counts, &account.notes)?,
@@ -466,31 +469,4 @@ fn patient_file(
     let file = File::open(path).map_err(disk::failed("open", path))?;
     let Read { account, layout, keys, withheld, .. } = read;
     Ok((account, PatientFile { file, base, layout, withheld }, keys))
-}
-
-impl Plain {
-    pub(super) fn create(scratch: &Path) -> Result<Plain, EngineError> {
-        let path = scratch.join(PLAIN);
-        disk::remove(&path)?;
-        let file = Some(disk::create(&path)?);
-        Ok(Plain { path, file, base: None })
-    }
-
-    pub(super) fn add(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        self.base.get_or_insert(offset);
-        match &mut self.file {
-            Some(file) => Ok(file.write(bytes)?),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        self.file = None;
-        // What is left behind by a crash goes with the next one of its name.
-        if let Err(err) = disk::remove(&self.path) {
-            log::warn!("{err}");
-        }
-    }
 }

@@ -41,7 +41,7 @@ impl Renderer<'_> {
         input: Input<'_>,
         worker: &mut Worker<'_>,
     ) -> Result<(), EngineError> {
-        let Some(memory) = self.memory.as_ref().filter(|_| self.patients_first) else {
+        let Some(memory) = self.memory.as_ref().filter(|_| self.filters.patients_first) else {
             return Ok(());
         };
         // Whom a rehearsal finds in their extract, their own part will have told by then.

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -19,11 +20,12 @@ use super::pass::Engine;
 use super::selfcheck;
 use super::source::Source;
 use super::tracking;
+use super::waiting::Waiting;
 use super::writer::{Writer, Written};
 use crate::batch::Envelope;
 use crate::digest::Digest;
 use crate::disk;
-use crate::domain::{ExtractKind, Guard};
+use crate::domain::{ExtractKind, Guard, OnChange};
 use crate::extract::ExtractError;
 use crate::ledger::{BatchRow, ExtractId, Ledger, Numbers, Sign};
 use crate::spool::{Seen, clean_name, marked, odd, settled};
@@ -140,13 +142,18 @@ pub(super) fn convert(
     };
     let staged = engine.spool.staged.join(envelope.file_name());
     disk::remove(&staged)?;
-    let agreement = engine.translated()?;
+    let mut agreement = engine.translated()?;
+    if let Lane::Again(Again { changed_id: true, .. }, _) = lane {
+        agreement.to_mut().scope.on_id_change = OnChange::Warn;
+    }
+    let waiting = lane.waiting(ledger)?;
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
     writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
     let origins = if let Lane::Again(again, _) = lane { Some(&again.origins) } else { None };
-    let mut journal = LedgerJournal::new(ledger, engine.clock.unix(), origins);
+    let now = engine.clock.unix();
+    let mut journal = LedgerJournal::new(ledger, now, origins, waiting);
     let accounts = Conversion {
         agreement: &agreement,
         pool: engine.pool()?,
@@ -161,12 +168,12 @@ pub(super) fn convert(
         backfill: lane.backfilling(clock.date()),
     }
     .run(sources, &|kind| saved(engine, kind))?;
-    let LedgerJournal { first, ended, faults, .. } = journal;
+    let LedgerJournal { first, ended, faults, replaced, .. } = journal;
     let index = writer.take_index();
     let empty = matches!(lane, Lane::Day(_)) && wants_empty(engine, &accounts);
     let written = writer.finish(empty)?;
     selfcheck::around(&written)?;
-    if let Some(what) = lane.close(ledger, &accounts, &ended, engine.clock.unix())? {
+    if let Some(what) = lane.close(ledger, &accounts, &ended, now)? {
         ledger.abandon_drop()?;
         tracking::end(&engine.spool, index, None, None)?;
         for one in &written {
@@ -177,6 +184,7 @@ pub(super) fn convert(
         }
         return Err(EngineError::Held { what });
     }
+    replaced.close(ledger, lane.again(), now)?;
     let batch = written.first().map(|first| first.number);
     tracking::end(&engine.spool, index, first.map(|id| id.0.cast_unsigned()), batch)?;
     let batches = promise(engine, ledger, &accounts, written, numbers)?;
@@ -190,6 +198,18 @@ impl Lane<'_> {
 
     fn backfilling(&self, today: Date) -> Option<Backfilling<'static>> {
         if let Lane::Backfill(slice) = self { Some(slice.backfilling(today)) } else { None }
+    }
+
+    fn again(&self) -> Option<&Again> {
+        if let Lane::Again(again, _) = self { Some(again) } else { None }
+    }
+
+    /// Reads what rows may take the place of; those of a backfill may be older than it.
+    fn waiting(&self, ledger: &dyn Ledger) -> Result<Arc<Waiting>, EngineError> {
+        match self {
+            Lane::Backfill(_) => Ok(Arc::default()),
+            Lane::Day(_) | Lane::Again(..) => Ok(Arc::new(Waiting::read(ledger)?)),
+        }
     }
 
     /// Puts what else goes with a drop into its commit; or returns why it must not be made.

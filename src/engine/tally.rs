@@ -46,7 +46,10 @@ impl Tally {
         for refused in &rendered.faults {
             let record = refused.number.after(self.counts.rows);
             let fault = fault(source, record, refused.line, &refused.refusal);
-            journal.fault(&fault, &refused.source)?;
+            journal.fault(&fault, &refused.source, refused.whose)?;
+        }
+        for (fault, number) in &rendered.passed {
+            journal.passed(*fault, number.after(self.counts.rows));
         }
         rendered.checked.settle(source, self.counts.rows, &mut self.notes)?;
         self.counts.add(&rendered.counts);
