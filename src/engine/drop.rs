@@ -23,6 +23,7 @@ use super::patients::{PatientFile, PatientIndex};
 use super::pipeline::ordered;
 use super::reference;
 use super::render::Renderer;
+use super::selfcheck::Learned;
 use super::source::{Progress, Source};
 use super::survey::Survey;
 use super::tally::Tally;
@@ -322,6 +323,7 @@ impl Conversion<'_> {
             plan: survey.plan.as_ref(),
             keys: joined || !survey.done && survey.older.is_empty(),
             agreed: &self.agreement.agreed,
+            learned: Learned::default(),
             memory,
             claims: Claims::open(self.agreement, &layout),
             judged: &survey.judged,

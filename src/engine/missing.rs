@@ -143,7 +143,7 @@ impl Search<'_> {
         let mut tracks = Tracks::default();
         if rule == MissingRows::Cancel && enabled && !too_many {
             let mut cancels = HashMap::new();
-            let mut check = SelfCheck::new(renderer.agreed);
+            let mut check = SelfCheck::new(renderer.agreed, &renderer.learned);
             for id in &gone {
                 let begin = out.bytes.len();
                 let mark = out.mark();

@@ -14,7 +14,7 @@ use super::memory::Memory;
 use super::order::Plan;
 use super::patients::{Finder, PatientIndex};
 use super::rendered::{Refused, Rendered};
-use super::selfcheck::{Number, SelfCheck};
+use super::selfcheck::{Learned, Number, SelfCheck};
 use super::track::Tracker;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
 use crate::domain::{
@@ -49,6 +49,8 @@ pub struct Renderer<'a> {
     pub keys: bool,
     /// What every message is held to.
     pub agreed: &'a Arc<Agreed>,
+    /// What good ones look like.
+    pub learned: Learned,
     /// What was told before, where it is known.
     pub memory: Option<Memory<'a>>,
     /// Holds external IDs against each other, where there are any.
@@ -69,7 +71,7 @@ pub(super) struct Worker<'a> {
     pub(super) chained: bool,
     /// By the first record of a series, the next one and what it finds.
     pub(super) states: HashMap<usize, (usize, Option<Known>)>,
-    check: SelfCheck,
+    check: SelfCheck<'a>,
     pub(super) changes: Changes,
     /// Where the record begins.
     pub(super) offset: u64,
@@ -208,7 +210,7 @@ impl Renderer<'_> {
             known: None,
             chained: false,
             states: HashMap::new(),
-            check: SelfCheck::new(self.agreed),
+            check: SelfCheck::new(self.agreed, &self.learned),
             changes: Changes::default(),
             offset: 0,
             modified: 0,
