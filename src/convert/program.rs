@@ -401,6 +401,8 @@ impl FieldProgram {
         self.write_parts(scene, fields, out)
     }
 
+    /// Apart from the loop over fields, so that the common case there keeps the registers.
+    #[inline(never)]
     fn write_parts(&self, scene: &Scene<'_>, fields: u8, out: &mut Output) -> Wrote {
         for alternative in &self.alternatives {
             let mut owed = Owed { fields, ..Owed::default() };

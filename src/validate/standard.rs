@@ -44,17 +44,6 @@ pub(super) enum Kind {
     Absent,
 }
 
-/// What the values of a data type are like, for the quick check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Habit {
-    /// One value as a rule, another one in every message.
-    Free,
-    /// The same few in many messages: codes, and people and places that have one.
-    Coded,
-    /// Some components as a rule: names, addresses, telephone numbers.
-    Parted,
-}
-
 /// A field of a segment, or a component of a data type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Item {
@@ -64,7 +53,8 @@ pub(super) struct Item {
     pub length: u32,
     pub required: bool,
     pub repeats: bool,
-    pub habit: Habit,
+    /// The same few in many messages: codes, and people and places that have one.
+    pub coded: bool,
     /// Which of [`Version::parts`]; 0: it has none.
     pub parts: u16,
     /// Which of [`Version::table`]; 0: none that is checked.
@@ -150,7 +140,8 @@ pub(super) struct Parts {
 pub(super) struct Field {
     /// Which field of the version it is, from 1.
     pub id: u16,
-    pub habit: Habit,
+    /// As [`Item::coded`].
+    pub coded: bool,
     /// From here on many messages have the same to the end of the segment.
     pub alike: bool,
     /// The next required field; `u32::MAX`: there is none.
@@ -182,8 +173,6 @@ pub(super) struct Leaf {
 /// One version of HL7.
 #[derive(Debug)]
 pub(super) struct Version {
-    /// As MSH-12 writes it.
-    pub name: &'static str,
     segments: Vec<([u8; 3], Parts)>,
     /// Which of them, by the hash of its name, the first free place from there on; 0 is free.
     places: [u8; PLACES],
@@ -305,7 +294,7 @@ impl Version {
             segment.first_required = next;
         }
         let grammars = Grammar::all(version)?;
-        Some(Version { name: VERSIONS[version], segments, places, parts, tables, grammars })
+        Some(Version { segments, places, parts, tables, grammars })
     }
 }
 
@@ -331,7 +320,7 @@ fn field(item: &Item, id: u16, parts: &[Parts]) -> Field {
         0 => vec![leaf_of(item.kind, item.table, NO_LIMIT)],
         _ => components.items.iter().enumerate().map(leaf).collect(),
     };
-    let Item { length, repeats, habit, .. } = *item;
+    let Item { length, repeats, coded, .. } = *item;
     // Only XTN begins with a TN; from 2.5 on it is known by its seven digits' NM.
     let kinds: Vec<Kind> = leaves.iter().take(7).map(|leaf| leaf.kind).collect();
     let is_phone = matches!(
@@ -349,7 +338,7 @@ fn field(item: &Item, id: u16, parts: &[Parts]) -> Field {
     };
     Field {
         id,
-        habit,
+        coded,
         alike: false,
         next_required: u32::MAX,
         length,
@@ -378,17 +367,16 @@ impl Names {
     fn item(&self, row: Option<[&'static str; 5]>) -> Option<Item> {
         let Some([kind, length, usage, repeats, table]) = row else {
             let length = NO_LIMIT;
-            let (required, repeats) = (false, true);
+            let (required, repeats, coded) = (false, true, false);
             let kind = Kind::Absent;
-            let habit = Habit::Free;
-            return Some(Item { kind, length, required, repeats, habit, parts: 0, table: 0 });
+            return Some(Item { kind, length, required, repeats, coded, parts: 0, table: 0 });
         };
         Some(Item {
             kind: kind_of(kind),
             length: if length == "-" { NO_LIMIT } else { length.parse().ok()? },
             required: usage == "R",
             repeats: repeats == "many",
-            habit: habit_of(kind),
+            coded: matches!(kind, "CE" | "CWE" | "ID" | "IS" | "SI" | "PL" | "XCN" | "XON"),
             parts: self.types.get(kind).copied().unwrap_or(0),
             table: self.tables.get(table).copied().unwrap_or(0),
         })
@@ -407,14 +395,6 @@ fn kind_of(name: &str) -> Kind {
         "DTM" => Kind::Ts,
         "TN" => Kind::Tn,
         _ => Kind::Unknown,
-    }
-}
-
-fn habit_of(name: &str) -> Habit {
-    match name {
-        "CE" | "CWE" | "ID" | "IS" | "SI" | "PL" | "XCN" | "XON" => Habit::Coded,
-        "XPN" | "XAD" | "XTN" => Habit::Parted,
-        _ => Habit::Free,
     }
 }
 
@@ -466,9 +446,8 @@ mod tests {
 
     #[test]
     fn every_version_is_read_whole() {
-        for (at, name) in VERSIONS.iter().enumerate() {
-            let version = Version::at(at).unwrap();
-            assert_eq!(version.name, *name);
+        for name in VERSIONS {
+            let version = Version::of(name.as_bytes()).unwrap();
             for segment in [b"FHS", b"BTS", b"MSH", b"EVN", b"PID", b"IN1", b"SCH", b"AIP"] {
                 assert!(version.segment(*segment).is_some(), "{segment:?}");
             }

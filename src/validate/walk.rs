@@ -6,7 +6,7 @@
 
 use super::memo::{Known, Memo};
 use super::scan::is_longer;
-use super::standard::{Field, Habit, Kind, Leaf, Parts, Version};
+use super::standard::{Field, Kind, Leaf, Parts, Version};
 use super::values;
 
 /// Goes over a segment.
@@ -181,7 +181,7 @@ impl<'a> Walk<'a> {
         field: &'static Field,
         memo: &mut Memo,
     ) -> Option<(usize, bool)> {
-        if field.habit != Habit::Coded {
+        if !field.coded {
             return self.parts(begin, field);
         }
         let key = memo.key(field.id, word(self.text, begin));
