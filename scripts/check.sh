@@ -42,7 +42,7 @@ if [[ $# -gt 0 ]]; then
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 run scripts/packages.sh gcc libc6-dev pkg-config libssl-dev openssh-server openssh-client \
-  openssl python3 strace
+  openssl python3 strace gnupg
 if ! command -v cargo >/dev/null; then
   echo "check.sh: there is no Rust here; install it from https://rustup.rs" >&2
   exit 2

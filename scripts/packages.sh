@@ -27,6 +27,7 @@ have() {
     openssh-client) command -v ssh-keygen ;;
     libreoffice-writer-nogui) command -v soffice ;;
     python3-venv) python3 -c 'import venv, ensurepip' ;;
+    gnupg) command -v gpg ;;
     nodejs) command -v node ;;
     xfsprogs) command -v mkfs.xfs ;;
     e2fsprogs) command -v mkfs.ext4 ;;

@@ -174,18 +174,47 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// [`DiskError`]; half of the file may then be there.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
-    remove(to)?;
     let mut source = File::open(from).map_err(failed("open", from))?;
+    copy_from(&mut source, from, to).map(|_| ())
+}
+
+fn copy_from(source: &mut dyn Read, from: &Path, to: &Path) -> Result<u64> {
+    remove(to)?;
     let mut file = create(to)?;
-    let mut buffer = vec![0; 1 << 18];
+    let (mut buffer, mut written) = (vec![0; 1 << 18], 0);
     loop {
         match source.read(&mut buffer) {
-            Ok(0) => return file.finish(),
-            Ok(count) => file.write(&buffer[..count])?,
+            Ok(0) => return file.finish().map(|()| written),
+            Ok(count) => {
+                file.write(&buffer[..count])?;
+                written += count as u64;
+            }
             Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
             Err(err) => return Err(failed("read", from)(err)),
         }
     }
+}
+
+/// Copies the first `bytes` of a file, which must have as many, as [`copy`] does.
+///
+/// # Errors
+/// [`DiskError`]; half of the file may then be there.
+pub fn copy_first(from: &Path, to: &Path, bytes: u64) -> Result<()> {
+    let source = File::open(from).map_err(failed("open", from))?;
+    let written = copy_from(&mut source.take(bytes), from, to)?;
+    if written < bytes {
+        return Err(failed("read", from)(io::ErrorKind::UnexpectedEof.into()));
+    }
+    Ok(())
+}
+
+/// Makes a file that somebody else wrote durable, and its name.
+///
+/// # Errors
+/// [`DiskError`].
+pub fn sync(path: &Path) -> Result<()> {
+    let file = File::open(path).map_err(failed("open", path))?;
+    NewFile { file, path: path.to_path_buf() }.finish()
 }
 
 /// Moves a file at one instant, over a file of that name, and makes the move durable.

@@ -10,6 +10,7 @@ pub mod crashpoint;
 pub mod digest;
 pub mod hl7;
 // Floor 1: hands.
+pub mod child;
 pub mod disk;
 pub mod secret;
 // Floor 2: nouns.
@@ -27,6 +28,7 @@ pub mod delivery;
 pub mod desk;
 pub mod index;
 pub mod ledger;
+pub mod openpgp;
 pub mod papers;
 pub mod spool;
 pub mod tell;

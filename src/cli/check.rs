@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::setup::{name, setup};
 use crate::engine::check::{Checked, folders, partner, settings, state};
 use crate::engine::incidents::Keeper;
-use crate::engine::{Engine, probe};
+use crate::engine::{Engine, check_names, encrypt, probe};
 
 /// What was found out about one interface.
 #[derive(Default)]
@@ -72,7 +72,13 @@ fn look(engine: &Engine, args: &Check, mut looked: Looked) -> Looked {
         false => (one, Exit::NOT_APPROVED),
     };
     looked.checked.extend(settings(engine).into_iter().map(unapproved));
+    let names = check_names(engine).unwrap_or_else(|err| {
+        vec![Checked { what: "reference/".to_string(), wrong: Some(err.to_string()), warns: false }]
+    });
+    looked.checked.extend(names.into_iter().map(|one| (one, Exit::USAGE)));
     looked.checked.extend(folders(engine).into_iter().map(local));
+    let unsent = |one| (one, Exit::DELIVERY);
+    looked.checked.extend(encrypt::check(engine).into_iter().map(unsent));
     let state = state(engine).unwrap_or_else(|err| {
         let what = format!("ledger {}", engine.spool.ledger().display());
         vec![Checked { what, wrong: Some(err.to_string()), warns: false }]

@@ -8,8 +8,7 @@ use super::Failure;
 use super::args::Cli;
 use crate::config::{Problem, interface, program};
 use crate::domain::Scope;
-use crate::engine::{Engine, EngineError, Progress};
-use crate::papers::approval::standing;
+use crate::engine::{Engine, Progress, standing};
 
 /// Where the program's file is looked for, after `--config` and the environment.
 const PLACES: &[&str] = &["hl7drop.toml", "/etc/hl7drop/hl7drop.toml"];
@@ -67,7 +66,7 @@ pub fn open(
     progress: Arc<dyn Progress + Send>,
 ) -> Result<Engine, Failure> {
     let scope = scope_of(path, text, folder)?;
-    let standing = standing(path, text, &scope).map_err(EngineError::from)?;
+    let standing = standing(text, &scope, spool)?;
     let mut engine = Engine::open(scope, spool, workers, progress)?;
     engine.standing = standing;
     Ok(engine)
@@ -139,7 +138,8 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|err| Failure::usage(format!("cannot read {}: {err}", path.display())))
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+/// Returns where the relative paths of a file of settings start from.
+pub fn folder_of(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())

@@ -130,13 +130,14 @@ impl Check<'_> {
         let kinds = [("sftp", Kind::Sftp), ("folder", Kind::Folder)];
         let kind = self.word(place, "method", endpoint.method.take(), &kinds);
         let protocol = self.protocol(place, &mut endpoint);
+        let encryption = self.encryption(place, &mut endpoint);
         let ack = self.ack(place, &mut endpoint);
         let method = match kind? {
             Kind::Sftp => self.sftp(place, endpoint).map(Method::Sftp),
             Kind::Folder => self.folder(place, endpoint).map(Method::Folder),
         }?;
         let ack = ack?.map(|(ack, folder)| self.ack_at(ack, folder, &method));
-        Some(Endpoint { name, method, protocol: protocol?, ack })
+        Some(Endpoint { name, method, protocol: protocol?, encryption: encryption?, ack })
     }
 
     fn protocol(&mut self, place: Place, endpoint: &mut raw::Endpoint) -> Option<Protocol> {

@@ -5,14 +5,14 @@ use toml::Spanned;
 
 use super::check::{Check, Place, open};
 use super::raw;
-use crate::domain::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
+use crate::domain::{Event, Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 
 const BY: [(&str, FilterBy); 2] =
     [("provider", FilterBy::Provider), ("department", FilterBy::Department)];
 
 impl Check<'_> {
     /// Checks `[filter]` and its rows.
-    pub fn filters(&mut self, section: raw::Filters) -> Option<Filters> {
+    pub fn filters(&mut self, section: raw::Filters, enabled: &[Event]) -> Option<Filters> {
         let place = Place { name: "filter", start: 0 };
         let words = [
             ("current", PatientDepartment::Current),
@@ -24,6 +24,15 @@ impl Check<'_> {
         let words =
             [("update", OnLeave::Update), ("cancel", OnLeave::Cancel), ("silent", OnLeave::Silent)];
         let on_leave = self.word(place, "on_leave_scope", section.on_leave_scope, &words);
+        let words = [("filtered", false), ("first", true)];
+        let key = "patients_of_appointments";
+        let line = section.patients_of_appointments.as_ref().map_or(0, |one| one.span().start);
+        let patients_first = self.word(place, key, section.patients_of_appointments, &words);
+        if patients_first == Some(true) && !enabled.contains(&Event::PatientAdded) {
+            let switch = Event::PatientAdded.telling().key;
+            let what = format!("`{key}` sends patients as added; switch {switch} on in [enable]");
+            self.problem(line, what);
+        }
         let patients = self.filter("filter.patients", section.patients);
         let appointments = self.filter("filter.appointments", section.appointments);
         Some(Filters {
@@ -31,6 +40,7 @@ impl Check<'_> {
             appointments,
             patient_department: patient_department?,
             on_leave: on_leave?,
+            patients_first: patients_first?,
         })
     }
 
@@ -88,7 +98,7 @@ mod tests {
         let filters = scope(GOOD).filters;
         assert!(filters.patients.is_empty() && filters.appointments.is_empty());
         assert_eq!(filters.patient_department, PatientDepartment::Current);
-        assert_eq!(filters.on_leave, OnLeave::Update);
+        assert_eq!((filters.on_leave, filters.patients_first), (OnLeave::Update, false));
     }
 
     #[test]
@@ -104,6 +114,24 @@ mod tests {
         assert_eq!(by, [FilterBy::Provider, FilterBy::Department]);
         assert_eq!(filters.patient_department, PatientDepartment::Either);
         assert_eq!(filters.on_leave, OnLeave::Silent);
+        let first = added("[filter]\npatients_of_appointments = \"first\"");
+        assert!(scope(&first).filters.patients_first);
+    }
+
+    #[test]
+    fn patients_cannot_go_first_where_their_event_is_switched_off() {
+        let text = "[filter]\npatients_of_appointments = \"first\"\n[enable]\n\
+                    patient_added = false\npatient_updated = true\nappointment_scheduled = true\n\
+                    appointment_updated = true\nappointment_cancelled = true\n\
+                    appointment_checked_in = true\nappointment_checked_out = true";
+        let told = problems(&added(text)).join("\n");
+        assert_eq!(
+            told,
+            "line 16: `patients_of_appointments` sends patients as added; switch patient_added \
+             on in [enable]"
+        );
+        let told = problems(&added("[filter]\npatients_of_appointments = \"all\"")).join("");
+        assert!(told.ends_with("write \"filtered\" or \"first\""), "{told}");
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let on_id_change = check.on_id_change(external_ids.on_change.take());
     let (patient_ids, appointment_ids) = check.external_ids(external_ids);
     check.id_columns(&patient_ids, &appointment_ids, &mut forms);
-    let filters = check.filters(raw.filter.unwrap_or_default());
+    let filters = check.filters(raw.filter.unwrap_or_default(), &enabled);
     let deleted_patients = check.deleted_patients(raw.patients);
     let events = check.events(raw.events, &forms);
     let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());
@@ -77,6 +77,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let batching = check.batching(raw.batch);
     let pickup = check.pickup(raw.pickup);
     let guard = check.guard(raw.guard);
+    let backfill = check.backfill(raw.backfill);
     let contacts = check.contacts(raw.contact.unwrap_or_default());
     let alerts = check.alerts(raw.alerts, raw.expect.unwrap_or_default());
     let project = project?;
@@ -110,6 +111,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         batching: batching?,
         pickup: pickup?,
         guard: guard?,
+        backfill: backfill?,
         contacts: contacts?,
         alerts: alerts?,
     })

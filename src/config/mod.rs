@@ -10,9 +10,11 @@
 
 mod check;
 mod check_ack;
+mod check_backfill;
 mod check_codes;
 mod check_connectivity;
 mod check_contacts;
+mod check_encrypt;
 mod check_events;
 mod check_extract;
 mod check_fields;

@@ -44,6 +44,7 @@ pub(super) struct File {
     pub provider_id: Option<Spanned<ProviderId>>,
     pub batch: Option<Spanned<Batch>>,
     pub guard: Option<Spanned<Guard>>,
+    pub backfill: Option<Spanned<Backfill>>,
     pub pickup: Option<Spanned<Pickup>>,
     pub contact: Option<Vec<Spanned<Contact>>>,
     pub alerts: Option<Spanned<Alerts>>,
@@ -155,6 +156,9 @@ pub(super) struct Endpoint {
     pub infer_window_seconds: Number,
     pub on_inferred: Text,
     pub on_uncertain: Text,
+    pub encrypt_to: Texts,
+    pub encrypt_home: Text,
+    pub encrypt_name: Text,
     pub ack: Text,
     pub ack_folder: Text,
     pub ack_files: Text,
@@ -199,6 +203,7 @@ pub(super) struct ExternalId {
 pub(super) struct Filters {
     pub patient_department: Text,
     pub on_leave_scope: Text,
+    pub patients_of_appointments: Text,
     #[serde(default)]
     pub patients: Vec<Spanned<Filter>>,
     #[serde(default)]
@@ -235,6 +240,15 @@ pub(super) struct Guard {
     pub faults_percent_max: Number,
     pub changes_percent_max: Number,
     pub rows_min: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Backfill {
+    pub patients: Text,
+    pub messages_per_minute: Number,
+    pub messages_per_file: Number,
+    pub windows: Texts,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,5 +1,7 @@
 //! The files that `hl7drop init` writes.
 
+use crate::domain::{Endpoint, Method, Scope};
+
 /// Stands in `config/interface.toml` where the interface's name goes.
 const NAME: &str = "INTERFACE-NAME";
 
@@ -8,6 +10,30 @@ const NAME: &str = "INTERFACE-NAME";
 /// is: it is a test interface that delivers into `../delivered/<name>`.
 pub fn interface_file(name: &str) -> String {
     include_str!("../../config/interface.toml").replace(NAME, name)
+}
+
+/// Returns which values of an interface are those that [`interface_file`] asks to fill in:
+/// each setting with what it says.
+pub fn left_as_example(scope: &Scope) -> Vec<(&'static str, String)> {
+    let mut left = Vec::new();
+    for (key, value, example) in [
+        ("context_id", &scope.context_id, "99999"),
+        ("practice", &scope.practice, "Example Practice"),
+        ("receiving_application", &scope.wire.receiving_application, "VENDOR"),
+    ] {
+        if value == example {
+            left.push((key, format!("{value:?}")));
+        }
+    }
+    let example = format!("../delivered/{}", scope.interface.as_str());
+    let nearby = |endpoint: &Endpoint| match &endpoint.method {
+        Method::Folder(folder) => folder.ends_with(&example),
+        Method::Sftp(_) => false,
+    };
+    if scope.endpoints.iter().any(nearby) {
+        left.push(("folder", format!("{example:?}")));
+    }
+    left
 }
 
 /// Returns the commented program file; its values are the defaults.
@@ -22,7 +48,6 @@ mod tests {
     use super::super::interface::read;
     use super::super::testing::{GOOD, scope, switched_on};
     use super::*;
-    use crate::domain::Method;
 
     #[test]
     fn a_new_interface_file_reads_without_problems_and_delivers_nearby() {
@@ -33,6 +58,23 @@ mod tests {
             scope.endpoints[0].method,
             Method::Folder("/etc/hl7drop/interfaces/../delivered/ridge-hie".into())
         );
+    }
+
+    #[test]
+    fn each_line_to_fill_in_is_known_as_an_example_until_it_is() {
+        let text = interface_file("ridge");
+        let folder = Path::new("/etc/hl7drop/interfaces");
+        let marked = text.lines().filter(|line| line.contains("# fill in"));
+        let marked: Vec<&str> =
+            marked.filter_map(|line| line.split('=').next()).map(str::trim).collect();
+        let left = left_as_example(&read(&text, folder).unwrap());
+        let keys: Vec<&str> = left.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, marked);
+        for (key, value) in left {
+            let text = text.replace(&format!("= {value}"), "= \"42\"");
+            let left = left_as_example(&read(&text, folder).unwrap());
+            assert!(left.len() == 3 && left.iter().all(|(other, _)| *other != key), "{key}");
+        }
     }
 
     #[test]

@@ -41,6 +41,11 @@ impl Column {
         !(self.cells.is_empty() && self.instead().is_empty())
     }
 
+    /// Returns it without what people mapped: that is asked when it is told.
+    pub fn as_dropped(&self) -> Column {
+        Column { translating: None, ..self.clone() }
+    }
+
     fn instead(&self) -> &[usize] {
         self.translating.as_ref().map_or(&[], |translating| &translating.instead)
     }

@@ -17,6 +17,8 @@ pub struct FilterError {
     kind: ExtractKind,
     by: FilterBy,
     what: String,
+    /// True if there is no table yet that it could be looked up in.
+    pub waits: bool,
 }
 
 /// The filters of an interface, each name by its ID.
@@ -47,23 +49,37 @@ impl Resolved {
     /// Finds the ID of each name.
     ///
     /// # Errors
+    /// Every name that is not of exactly one provider or department.
+    pub fn of(filters: &Filters, references: &References) -> Result<Resolved, Vec<FilterError>> {
+        let mut wrong = Vec::new();
+        let mut ids = |kind, filter: &Filter| -> Ids {
+            let mut all = Ids::new();
+            for (&by, names) in filter {
+                for name in names {
+                    match id_of(references, by, name) {
+                        Ok(id) => _ = all.entry(by).or_default().insert(id),
+                        Err((what, waits)) => wrong.push(FilterError { kind, by, what, waits }),
+                    }
+                }
+            }
+            all
+        };
+        let patients = ids(ExtractKind::Patients, &filters.patients);
+        let appointments = ids(ExtractKind::Appointments, &filters.appointments);
+        let department = filters.patient_department;
+        if wrong.is_empty() {
+            Ok(Resolved { patients, appointments, department })
+        } else {
+            Err(wrong)
+        }
+    }
+
+    /// Finds the ID of each name.
+    ///
+    /// # Errors
     /// The first that is not of exactly one provider or department.
     pub fn new(filters: &Filters, references: &References) -> Result<Resolved, FilterError> {
-        let ids = |kind, filter: &Filter| {
-            filter
-                .iter()
-                .map(|(&by, names)| {
-                    let id = |name: &String| id_of(references, by, name);
-                    let ids = names.iter().map(id).collect::<Result<_, String>>();
-                    Ok((by, ids.map_err(|what| FilterError { kind, by, what })?))
-                })
-                .collect::<Result<Ids, FilterError>>()
-        };
-        Ok(Resolved {
-            patients: ids(ExtractKind::Patients, &filters.patients)?,
-            appointments: ids(ExtractKind::Appointments, &filters.appointments)?,
-            department: filters.patient_department,
-        })
+        Resolved::of(filters, references).map_err(|mut wrong| wrong.swap_remove(0))
     }
 
     /// Binds the filter of a header's kind.
@@ -122,8 +138,9 @@ impl Sieve {
     }
 }
 
-/// Returns the one ID that a name or an ID of the file stands for.
-fn id_of(references: &References, by: FilterBy, name: &str) -> Result<Vec<u8>, String> {
+/// Returns the one ID that a name or an ID of the file stands for; else what is wrong, and
+/// whether that is only the lack of a table.
+fn id_of(references: &References, by: FilterBy, name: &str) -> Result<Vec<u8>, (String, bool)> {
     let (table, found) = match by {
         FilterBy::Provider => ("providers", references.providers_called(name)),
         FilterBy::Department => ("departments", references.departments_called(name)),
@@ -132,25 +149,34 @@ fn id_of(references: &References, by: FilterBy, name: &str) -> Result<Vec<u8>, S
         // Without a table digits can only be an ID, and a name cannot be looked up.
         return match name.bytes().all(|byte| byte.is_ascii_digit()) {
             true => Ok(name.as_bytes().to_vec()),
-            false => Err(format!(
-                "`{name}` is looked up in the {table} extract, and there was none yet; drop one, \
-                 or write the ID"
-            )),
+            false => {
+                let what = format!(
+                    "`{name}` is looked up in the {table} extract, and there was none yet; drop \
+                     one, or write the ID"
+                );
+                Err((what, true))
+            }
         };
     };
     let shown = |id: &Vec<u8>| String::from_utf8_lossy(id).into_owned();
     match found.as_slice() {
         [id] => Ok(id.clone()),
-        [] => Err(format!(
-            "`{name}` is no ID and no name in the {table} extract in force; write one as it \
-             stands there"
-        )),
-        many => Err(format!(
-            "`{name}` stands for {} in the {table} extract in force ({}); write the ID of the one \
-             that is meant",
-            many.len(),
-            many.iter().map(shown).collect::<Vec<_>>().join(", "),
-        )),
+        [] => {
+            let what = format!(
+                "`{name}` is no ID and no name in the {table} extract in force; write one as it \
+                 stands there"
+            );
+            Err((what, false))
+        }
+        many => {
+            let what = format!(
+                "`{name}` stands for {} in the {table} extract in force ({}); write the ID of the \
+                 one that is meant",
+                many.len(),
+                many.iter().map(shown).collect::<Vec<_>>().join(", "),
+            );
+            Err((what, false))
+        }
     }
 }
 
@@ -180,7 +206,13 @@ mod tests {
     fn filters(by: FilterBy, name: &str, patient_department: PatientDepartment) -> Filters {
         let filter = Filter::from([(by, vec![name.to_string()])]);
         let on_leave = OnLeave::Update;
-        Filters { patients: filter, appointments: Filter::new(), patient_department, on_leave }
+        Filters {
+            patients: filter,
+            appointments: Filter::new(),
+            patient_department,
+            on_leave,
+            patients_first: false,
+        }
     }
 
     fn resolved(references: &References, by: FilterBy, name: &str) -> Result<String, String> {

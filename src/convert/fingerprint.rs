@@ -98,13 +98,7 @@ impl Keeper {
         let own = |name: &str| name.strip_prefix("patient.").unwrap_or(name).to_string();
         let mut columns: Vec<Column> = columns
             .filter(|one| one.row == 1)
-            // As it was dropped: what is mapped is asked when it is told.
-            .map(|one| Column {
-                row: 0,
-                name: own(&one.name).into(),
-                translating: None,
-                ..one.clone()
-            })
+            .map(|one| Column { row: 0, name: own(&one.name).into(), ..one.as_dropped() })
             .chain(besides.map(|(name, cells)| Column {
                 cells: cells.to_vec(),
                 name: name.into(),
@@ -135,6 +129,20 @@ impl Keeper {
         Keeper { columns }
     }
 
+    /// Takes what the columns of an appointment say of its patient, under the names that
+    /// a patients extract has.
+    pub fn of_patient(layout: &Layout) -> Keeper {
+        let Keeper { mut columns } = Keeper::whole(layout);
+        columns.retain(|column| column.name.starts_with(OF_PATIENT) || column.name == "patientid");
+        for column in &mut columns {
+            column.name =
+                column.name.strip_prefix(OF_PATIENT).unwrap_or(&column.name).to_string().into();
+        }
+        columns.sort_by(|one, other| one.name.cmp(&other.name));
+        columns.dedup_by(|one, other| one.name == other.name);
+        Keeper { columns }
+    }
+
     /// Returns the header of appointments that were kept whole under these names.
     pub fn layout(names: &[String]) -> Layout {
         let cell = |name: &String| match name.strip_prefix(OF_PATIENT) {
@@ -156,6 +164,21 @@ impl Keeper {
         for column in &self.columns {
             put(column.value(&input), out);
         }
+    }
+
+    /// Takes the columns of a program of the record itself, too.
+    #[must_use]
+    pub fn and(mut self, program: &Program) -> Keeper {
+        let own = program.columns.iter().filter(|one| one.row == 0);
+        self.columns.extend(own.map(Column::as_dropped).filter(Column::is_there));
+        self.columns.sort_by(|one, other| one.name.cmp(&other.name));
+        self.columns.dedup_by(|one, other| one.name == other.name);
+        self
+    }
+
+    /// Appends one value behind those of a record.
+    pub fn add(value: &[u8], out: &mut Vec<u8>) {
+        put(value, out);
     }
 
     /// Appends values as they were kept.

@@ -10,6 +10,7 @@ mod charset;
 mod claims;
 mod column;
 mod compile;
+mod deletes;
 mod detect;
 mod explain;
 mod filter;
@@ -28,6 +29,7 @@ mod values;
 
 pub use claims::{Claimer, external_ids};
 pub use compile::{Bound, Compiler};
+pub use deletes::{Deletes, Sent};
 pub use detect::{Detector, Finding};
 pub use explain::Explained;
 pub use filter::{FilterError, Resolved, Sieve};

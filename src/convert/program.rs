@@ -275,6 +275,12 @@ impl Program {
         Ok(charset::finish(self.charset, begin, charset, out)?)
     }
 
+    /// Returns the fields that are written as `""` where their columns are empty.
+    pub(super) fn deletable(&self) -> impl Iterator<Item = Path> {
+        let fields = self.segments.iter().flat_map(|segment| &segment.fields);
+        fields.filter(|field| field.deletes).map(|field| field.path)
+    }
+
     /// Returns when the appointment of a record begins, if it says so.
     pub fn starts(&self, input: Input<'_>) -> Option<DateTime> {
         self.times.as_ref()?.start(input).ok()
@@ -401,8 +407,6 @@ impl FieldProgram {
         self.write_parts(scene, fields, out)
     }
 
-    /// Apart from the loop over fields, so that the common case there keeps the registers.
-    #[inline(never)]
     fn write_parts(&self, scene: &Scene<'_>, fields: u8, out: &mut Output) -> Wrote {
         for alternative in &self.alternatives {
             let mut owed = Owed { fields, ..Owed::default() };

@@ -83,6 +83,10 @@ pub enum Note {
     Missing,
     /// A booked appointment that a full snapshot does not have was cancelled, as agreed.
     MissingCancelled,
+    /// A patient outside the filter was sent for his appointment, as agreed.
+    PatientFirst,
+    /// A patient who was to be sent for his appointment, and is not known well enough.
+    PatientNotFirst,
     /// Nothing told: older than what was told last.
     Older,
     /// Nothing told: the slot of an appointment that the vendor has as booked is open.
@@ -103,6 +107,12 @@ pub enum Note {
     OtherDepartment,
     /// An appointment that was announced left the filter, and was told once more.
     LeftFilter,
+    /// Not told in a backfill: the day's traffic told of it since the extract was read.
+    ToldSince,
+    /// Not told in a backfill: an appointment that is not booked, or whose day has passed.
+    NotToCome,
+    /// Not told in a backfill: a patient who was deleted or merged.
+    Gone,
 }
 
 impl Note {
@@ -134,6 +144,10 @@ impl Note {
             Note::MissingCancelled => {
                 "booked appointments that the snapshot does not have, told as cancelled"
             }
+            Note::PatientFirst => "patients sent before their appointments",
+            Note::PatientNotFirst => {
+                "patients who could not be sent before their appointments: too little is known"
+            }
             Note::Older => "records older than what was told of them last",
             Note::FreedSlot => "booked appointments whose slot is open again, told to nobody",
             Note::Unchanged => "records unchanged since they were told last",
@@ -144,6 +158,9 @@ impl Note {
             Note::OtherProvider => "records of providers whom [[filter.*]] does not name",
             Note::OtherDepartment => "records of departments that [[filter.*]] does not name",
             Note::LeftFilter => "appointments that left the filter, told once more",
+            Note::ToldSince => "records that were told of since the full extract was read",
+            Note::NotToCome => "appointments that are not booked, or not to come any more",
+            Note::Gone => "patients who were deleted or merged, told to nobody",
         }
     }
 }

@@ -13,8 +13,21 @@ pub struct Endpoint {
     pub method: Method,
     /// What both methods have in common.
     pub protocol: Protocol,
+    /// For whom its files are encrypted; none: they go as they are.
+    pub encryption: Option<Encryption>,
     /// Whether it acknowledges what it gets; none: it does not.
     pub ack: Option<Ack>,
+}
+
+/// OpenPGP encryption of each file before it leaves, by `gpg`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encryption {
+    /// The home of `gpg`, with the public keys; nobody else's.
+    pub home: PathBuf,
+    /// Who can read the file: whole fingerprints of their keys, in upper case.
+    pub recipients: Vec<String>,
+    /// The name of an encrypted file: `{name}` is that of the batch file.
+    pub name: String,
 }
 
 /// How an endpoint acknowledges (`interface.md` 8.22): in response files.

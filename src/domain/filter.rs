@@ -13,6 +13,9 @@ pub struct Filters {
     pub patient_department: PatientDepartment,
     /// `[filter]` on_leave_scope (8.11).
     pub on_leave: OnLeave,
+    /// `[filter]` patients_of_appointments (8.10): true sends the A28 of a patient who was
+    /// never sent before his first appointment.
+    pub patients_first: bool,
 }
 
 /// The rows of one kind: a record must satisfy each, by one of its names or IDs.

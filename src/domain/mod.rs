@@ -17,6 +17,8 @@
 
 mod ack;
 mod answers;
+mod approval;
+mod backfill;
 mod code;
 mod contact;
 mod counts;
@@ -38,16 +40,22 @@ mod wire;
 
 pub use ack::{AckCode, Answer};
 pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
+pub use approval::Approval;
+pub use backfill::{BackfillRules, BackfillStage};
 pub use code::{Code, Owner};
-pub use contact::{Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook};
+pub use contact::{
+    Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook, time_of_day,
+};
 pub use counts::{Counts, Note, Notes};
-pub use endpoint::{Ack, Endpoint, Login, Method, OnDoubt, Protocol, Sftp, Upload, Verify};
+pub use endpoint::{
+    Ack, Encryption, Endpoint, Login, Method, OnDoubt, Protocol, Sftp, Upload, Verify,
+};
 pub use event::{Event, Kind, Telling};
 pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use incident::{Cause, Severity, Trouble};
-pub use known::{Claim, Fingerprint, Known, Status};
+pub use known::{Claim, Fingerprint, Known, RecordKey, Status, Whose};
 pub use layout::{Cell, Id, Layout, Name, OF_PATIENT};
 pub use permission::Permission;
 pub use queue::{QueueState, Step};

@@ -6,7 +6,9 @@ use std::sync::{Arc, LazyLock};
 use jiff::civil::DateTime;
 
 use super::error::EngineError;
-use crate::convert::{Bound, Compiler, Detector, Fingerprinter, Keeper, Map, MapError, Program};
+use crate::convert::{
+    Bound, Compiler, Deletes, Detector, Fingerprinter, Keeper, Map, MapError, Program,
+};
 use crate::domain::{Event, ExtractKind, Kind, Layout, MissingRows, Scope, Translations};
 use crate::extract::{Reading, Vocabulary, VocabularyError};
 use crate::validate::Agreed;
@@ -116,8 +118,31 @@ impl Agreement {
         }
         let nothing = empty(ExtractKind::Appointments);
         let programs = self.programs(Bound::Appointment(&nothing, Some(layout)), clock)?;
-        let besides = ["patientid", "testpatientyn"].map(|name| (name, layout.cells(name)));
-        Ok(Some(Keeper::of(programs.all(), besides.into_iter())))
+        let mut besides = vec!["patientid", "testpatientyn"];
+        let whole = self.scope.filters.patients_first;
+        if whole {
+            besides.extend(["status", "newpatientid", "deleteddatetime", "contextid"]);
+        }
+        let besides = besides.into_iter().map(|name| (name, layout.cells(name)));
+        let keeper = Keeper::of(programs.all(), besides);
+        if !whole {
+            return Ok(Some(keeper));
+        }
+        // Who is outside the filter now may have to be told whole.
+        let own = self.programs(Bound::Patient(layout), clock)?;
+        Ok(Some(match own.of(Event::PatientAdded) {
+            Some(added) => keeper.and(added),
+            None => keeper,
+        }))
+    }
+
+    /// Returns the fields of the patients under a header that an update can delete.
+    ///
+    /// # Errors
+    /// [`MapError`], which a header cannot cause.
+    pub fn deletes(&self, layout: &Layout, clock: DateTime) -> Result<Option<Deletes>, MapError> {
+        let programs = self.programs(Bound::Patient(layout), clock)?;
+        Ok(programs.of(Event::PatientUpdated).and_then(Deletes::of))
     }
 }
 

@@ -68,13 +68,14 @@ pub fn attempt(
         (Stage::Verified | Stage::Uncertain, Some(temp), Some(since)) => {
             attempt.settle(&temp.name, since)?
         }
+        (Stage::Uncertain, None, _) => attempt.only_look()?,
         _ if endpoint.protocol.upload == Upload::Direct => attempt.send_directly(bytes)?,
         _ => attempt.send(bytes)?,
     };
     let server = attempt.there.server();
     let receipt = Receipt {
-        path: attempt.there.path(&row.batch.name),
-        bytes: row.batch.bytes,
+        path: attempt.there.path(row.name()),
+        bytes: row.bytes(),
         evidence: String::new(),
         server: server.address,
         host_key: server.host_key,
@@ -100,23 +101,22 @@ pub struct Attempt<'a> {
 impl Attempt<'_> {
     /// Steps 3 to 9: nothing was renamed yet, by all we know.
     fn send(&mut self, mut bytes: File) -> Result<End, Broken> {
-        let batch = &self.row.batch;
+        let row = self.row;
         self.tidy_last()?;
-        match self.look(&batch.name, true)? {
+        match self.look(row.name(), true)? {
             Look::Absent | Look::Refused => {}
             Look::Ours => return Ok(End::Done("seen")),
             Look::Other => return Ok(self.conflict()),
         }
         let pattern = &self.endpoint.protocol.temp_name;
-        let name = pattern
-            .replace("{name}", &batch.name)
-            .replace("{try}", &(self.row.tries + 1).to_string());
+        let name =
+            pattern.replace("{name}", row.name()).replace("{try}", &(row.tries + 1).to_string());
         let temp = Temp { name, place: self.place.clone() };
-        self.ledger.sending(batch.number, &self.endpoint.name, &temp)?;
+        self.ledger.sending(row.batch.number, &self.endpoint.name, &temp)?;
         let mut counted = Counted { file: &mut bytes, engine: self.engine };
-        self.there.upload(&temp.name, &mut counted, batch.bytes)?;
+        self.there.upload(&temp.name, &mut counted, row.bytes())?;
         if self.endpoint.protocol.verify == Verify::Hash
-            && self.there.digest(&temp.name)? != batch.digest
+            && self.there.digest(&temp.name)? != row.digest()
         {
             self.tidy(&temp.name)?;
             let what = "the bytes read back are not those that were sent; nothing was published";
@@ -136,7 +136,7 @@ impl Attempt<'_> {
 
     /// Step 9 and 10: the rename, and a look at what it made.
     pub fn rename(&mut self, temp: &str, since: i64) -> Result<End, Broken> {
-        let name = &self.row.batch.name;
+        let name = self.row.name();
         match self.there.rename(temp, name) {
             Ok(()) => match self.look(name, false)? {
                 Look::Ours | Look::Refused => Ok(End::Done("renamed")),
@@ -159,13 +159,13 @@ impl Attempt<'_> {
     /// costs a second transfer, so it is done where a crash left a doubt, not after
     /// each rename.
     pub fn look(&mut self, name: &str, read: bool) -> Result<Look, Broken> {
-        let batch = &self.row.batch;
+        let row = self.row;
         match self.there.size(name) {
             Ok(None) => Ok(Look::Absent),
-            Ok(Some(bytes)) if bytes != batch.bytes => Ok(Look::Other),
+            Ok(Some(bytes)) if bytes != row.bytes() => Ok(Look::Other),
             Ok(Some(_)) if !read => Ok(Look::Ours),
             Ok(Some(_)) => match self.there.digest(name) {
-                Ok(digest) if digest == batch.digest => Ok(Look::Ours),
+                Ok(digest) if digest == row.digest() => Ok(Look::Ours),
                 Ok(_) => Ok(Look::Other),
                 Err(err) if err.is_broken() => Err(err.into()),
                 // Taken away between the two looks.

@@ -5,13 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use super::encrypt;
 use super::error::EngineError;
 use super::pass::Engine;
 use super::probe::probe;
 use super::tracking;
+use crate::config::template::left_as_example;
 use crate::digest::Digest;
 use crate::disk::failed;
 use crate::domain::Endpoint;
@@ -60,7 +63,11 @@ pub fn settings(engine: &Engine) -> Vec<Checked> {
             Some(Checked::wrong("scope approval", format!("{standing}\n{todo}")))
         }
     };
-    elsewhere.chain(approval).collect()
+    let examples = left_as_example(scope).into_iter().map(|(key, value)| {
+        let what = format!("{key} is {value}, an example; fill in what was agreed");
+        Checked { warns: true, ..Checked::good(what) }
+    });
+    elsewhere.chain(approval).chain(examples).collect()
 }
 
 /// Looks at the folders: that they are there, and nobody else's to read.
@@ -71,11 +78,14 @@ pub fn folders(engine: &Engine) -> Vec<Checked> {
         return vec![Checked::good(format!("{what}: none yet, the first run makes them"))];
     }
     let mut checked = Vec::new();
+    let began = spool.ledger().exists();
     for folder in spool.folders() {
         let what = format!("folder {}", folder.display());
         // Another user who drops files must get through to the inbox, and no more.
         let forbidden = if folder == spool.root { 0o066 } else { 0o077 };
         match fs::metadata(folder) {
+            // Somebody made the inbox and dropped something; the first run makes the others.
+            Err(err) if !began && err.kind() == io::ErrorKind::NotFound => {}
             Err(err) => checked.push(Checked::wrong(what, format!("{err}; a run makes it again"))),
             // The inbox belongs to the exporter too, if the site wants it so.
             Ok(found) if found.permissions().mode() & forbidden != 0 && folder != spool.inbox => {
@@ -144,6 +154,15 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
         if digest != batch.digest {
             let todo = "its bytes are not those that were promised: restore it from a backup";
             wrong.push(Checked::wrong(&what, todo));
+        }
+        for row in undelivered.iter().filter(|row| row.batch.number == batch.number) {
+            let Some(name) = encrypt::local_name(row) else { continue };
+            let found = File::open(spool.encrypted.join(&name))
+                .and_then(|mut opened| Digest::of_reader(&mut opened));
+            if !found.is_ok_and(|(digest, _)| digest == row.digest()) {
+                let todo = "its bytes are not those that were frozen: restore it from a backup";
+                wrong.push(Checked::wrong(format!("encrypted file {name}"), todo));
+            }
         }
         let waits = undelivered.iter().any(|row| row.batch.number == batch.number);
         if file.starts_with(&spool.sent) && waits {

@@ -7,6 +7,7 @@ use std::fs::File;
 
 use super::attempt::{Broken, End, attempt};
 use super::backoff::{again_at, not_yet};
+use super::encrypt;
 use super::error::EngineError;
 use super::pass::Engine;
 use crate::delivery::Delivery;
@@ -124,6 +125,8 @@ impl To<'_> {
         row: &DeliveryRow,
     ) -> Result<DeliveryRow, EngineError> {
         let again = self.endpoint.protocol.on_uncertain == OnDoubt::Resend && row.resent == 0;
+        // Without a try that this ledger knows of, an older one was put back.
+        let again = again && row.temp.is_some();
         if row.stage != Stage::Uncertain || !again {
             return Ok(row.clone());
         }
@@ -141,9 +144,20 @@ impl To<'_> {
         row: &DeliveryRow,
     ) -> Result<Result<Receipt, Failure>, EngineError> {
         let engine = self.engine;
-        let bytes = whole(&engine.spool.outbox.join(&row.batch.name), row)?;
         let (number, endpoint) = (row.batch.number, row.endpoint.as_str());
-        engine.progress.begin(&row.batch.name, row.batch.bytes);
+        let row = &match encrypt::frozen(engine, self.endpoint, ledger, row)? {
+            Ok(row) => row,
+            Err(failure) => {
+                ledger.failed(number, endpoint, &failure)?;
+                return Ok(Err(failure));
+            }
+        };
+        let path = match &row.encrypted {
+            Some(file) => engine.spool.encrypted_file(endpoint, &file.name),
+            None => engine.spool.outbox.join(&row.batch.name),
+        };
+        let bytes = whole(&path, row)?;
+        engine.progress.begin(row.name(), row.bytes());
         let tried = attempt(engine, self.endpoint, ledger, row, bytes, &mut self.connection);
         engine.progress.end();
         let at = engine.clock.unix();
@@ -172,13 +186,13 @@ impl To<'_> {
     }
 }
 
-/// Opens the batch file and holds it to the digest it was promised with: a flipped
+/// Opens what goes out and holds it to the digest it was promised with: a flipped
 /// byte on our disk must not go out.
 fn whole(path: &std::path::Path, row: &DeliveryRow) -> Result<File, EngineError> {
     let open = || File::open(path).map_err(failed("open", path));
     let (digest, bytes) = Digest::of_reader(&mut open()?).map_err(failed("read", path))?;
-    if digest != row.batch.digest || bytes != row.batch.bytes {
-        return Err(EngineError::Altered { file: row.batch.name.clone() });
+    if digest != row.digest() || bytes != row.bytes() {
+        return Err(EngineError::Altered { file: row.name().to_string() });
     }
     Ok(open()?)
 }

@@ -17,15 +17,16 @@ use crate::ledger::{Stage, Temp};
 impl Attempt<'_> {
     /// Writes the file under its final name.
     pub fn send_directly(&mut self, mut bytes: File) -> Result<End, Broken> {
-        let batch = &self.row.batch;
-        let temp = Temp { name: batch.name.clone(), place: self.place.clone() };
+        let row = self.row;
+        let (number, name) = (row.batch.number, row.name());
+        let temp = Temp { name: name.to_string(), place: self.place.clone() };
         let unsure = self.row.stage == Stage::Uncertain;
         let begun = unsure || self.row.stage == Stage::Sending;
         let ours = begun && self.row.temp.as_ref() == Some(&temp);
         let taken = unsure || self.endpoint.protocol.pickup_immediate;
-        match self.look(&batch.name, true)? {
+        match self.look(name, true)? {
             Look::Ours => return Ok(End::Done("seen")),
-            Look::Other if ours => self.there.remove(&batch.name)?,
+            Look::Other if ours => self.there.remove(name)?,
             Look::Other => return Ok(self.conflict()),
             Look::Absent if ours && taken => {
                 return Ok(self.uncertain(
@@ -35,9 +36,9 @@ impl Attempt<'_> {
             }
             Look::Absent | Look::Refused => {}
         }
-        self.ledger.sending(batch.number, &self.endpoint.name, &temp)?;
+        self.ledger.sending(number, &self.endpoint.name, &temp)?;
         let mut counted = Counted { file: &mut bytes, engine: self.engine };
-        match self.there.upload(&batch.name, &mut counted, batch.bytes) {
+        match self.there.upload(name, &mut counted, row.bytes()) {
             Ok(()) => {}
             Err(DeliveryError::Exists { .. } | DeliveryError::Refused { .. }) if ours => {
                 return Ok(self.uncertain(
@@ -49,10 +50,10 @@ impl Attempt<'_> {
             Err(err) => return Err(err.into()),
         }
         if self.endpoint.protocol.verify == Verify::Hash {
-            match self.there.digest(&batch.name) {
-                Ok(digest) if digest == batch.digest => {}
+            match self.there.digest(name) {
+                Ok(digest) if digest == row.digest() => {}
                 Ok(_) => {
-                    self.tidy(&batch.name)?;
+                    self.tidy(name)?;
                     let what = "the bytes read back are not those that were sent; they were \
                                 removed, unless the vendor took them before";
                     return Ok(End::Wait(what.to_string(), None));

@@ -53,7 +53,7 @@ impl Attempt<'_> {
     pub fn settle(&mut self, temp: &str, since: i64) -> Result<End, Broken> {
         let before = self.look_at_temp(temp)?;
         self.seen = before == Look::Ours;
-        let next = decide(before, self.look(&self.row.batch.name, true)?);
+        let next = decide(before, self.look(self.row.name(), true)?);
         // It is there, so no rename happened yet: the one that begins now is the first.
         let since = match next {
             Next::Rename if self.seen => self.verified()?,
@@ -62,9 +62,22 @@ impl Attempt<'_> {
         self.act(next, temp, since)
     }
 
+    /// A batch of a ledger that was put back: it may have gone out since then, and no
+    /// temporary file can tell. No upload begins before a person says so.
+    pub fn only_look(&mut self) -> Result<End, Broken> {
+        Ok(match self.look(&self.row.batch.name, true)? {
+            Look::Ours => End::Done("seen"),
+            Look::Other => self.conflict(),
+            Look::Absent | Look::Refused => self.uncertain(
+                "the ledger is one of earlier, and the file is not to be seen at the server: it \
+                 was taken there, or never sent",
+            ),
+        })
+    }
+
     /// A rename that was refused: what do both names say now? Never renames again.
     pub fn after_refusal(&mut self, temp: &str, since: i64, gone: bool) -> Result<End, Broken> {
-        let (before, last) = (self.look_at_temp(temp)?, self.look(&self.row.batch.name, true)?);
+        let (before, last) = (self.look_at_temp(temp)?, self.look(self.row.name(), true)?);
         if before == Look::Refused || last == Look::Refused {
             if gone {
                 return Ok(self.infer(since));
@@ -146,7 +159,7 @@ impl Attempt<'_> {
 
     /// The end where somebody else's file has our name.
     pub fn conflict(&self) -> End {
-        let path = self.there.path(&self.row.batch.name);
+        let path = self.there.path(self.row.name());
         let what = format!(
             "conflict: {path} exists with other bytes; it is not overwritten. \
              Ask the vendor where it came from"

@@ -12,15 +12,18 @@ use jiff::civil::DateTime;
 use rayon::ThreadPool;
 
 use super::agreement::{Agreement, Programs};
+use super::backfill::Backfilling;
 use super::claims::{ClaimKey, Claims, Judged, judge};
 use super::doubles;
 use super::error::EngineError;
+use super::first::{First, Needed};
 use super::guard::Changes;
 use super::keys::{Keys, Sorted};
 use super::memory::Memory;
 use super::missing::Search;
 use super::patients::{PatientFile, PatientIndex};
 use super::pipeline::ordered;
+use super::plain::Plain;
 use super::reference;
 use super::render::Renderer;
 use super::selfcheck::Learned;
@@ -28,17 +31,15 @@ use super::source::{Progress, Source};
 use super::survey::Survey;
 use super::tally::Tally;
 use super::track::{Origin, Tracker};
+use super::waiting::Waiting;
 use super::writer::Writer;
 use crate::convert::{Bound, Explained, References, Refusal, Resolved};
-use crate::disk::{self, NewFile};
+use crate::disk;
 use crate::domain::{
-    Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position,
+    Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position, Whose,
 };
-use crate::extract::{Blocks, ExtractError, Rows};
+use crate::extract::{ExtractError, Reading, Rows};
 use crate::ledger::Register;
-
-/// Name of the plain copy of a patients extract that is compressed or no UTF-8.
-pub(super) const PLAIN: &str = ".patients.plain";
 
 /// Takes down what becomes of each extract.
 pub trait Journal: Send {
@@ -52,11 +53,17 @@ pub trait Journal: Send {
     /// # Errors
     /// Those of the store.
     fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError>;
-    /// A record of it is refused.
+    /// A record of it is refused; `whose` is which.
     ///
     /// # Errors
     /// Those of the store.
-    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError>;
+    fn fault(&mut self, fault: &Fault, text: &str, whose: Whose) -> Result<(), EngineError>;
+    /// A good record takes the place of a fault that waited.
+    fn passed(&mut self, _fault: i64, _record: u64) {}
+    /// Returns what waited before.
+    fn waiting(&self) -> Arc<Waiting> {
+        Arc::default()
+    }
     /// It ends.
     ///
     /// # Errors
@@ -95,6 +102,8 @@ pub struct Conversion<'a> {
     pub part: bool,
     /// How many appointments may be missing; none: as many as there are.
     pub guard: Option<Guard>,
+    /// What holds instead of the day's rules, where this is part of a backfill.
+    pub backfill: Option<Backfilling<'a>>,
 }
 
 /// A record whose fields are to be explained.
@@ -148,6 +157,7 @@ struct Read {
     keys: Sorted,
     claims: Vec<ClaimKey>,
     withheld: Vec<u64>,
+    needed: Needed,
     plain: Option<Plain>,
 }
 
@@ -160,13 +170,6 @@ impl Read {
             self.withheld.sort_unstable();
         }
     }
-}
-
-/// A copy of an extract's text; removed when it is dropped.
-pub(super) struct Plain {
-    pub(super) path: PathBuf,
-    file: Option<NewFile>,
-    pub(super) base: Option<u64>,
 }
 
 impl Conversion<'_> {
@@ -197,7 +200,7 @@ impl Conversion<'_> {
             }
             for source in if rows == 0 { saved(kind)? } else { Vec::new() } {
                 let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
-                let read = reference::read(&source, reading, scope, &mut |_, _| Ok(()));
+                let read = reference::read(&source, reading, scope, &mut |_, _, _| Ok(()));
                 // It was read once; settings that have changed since can be in its way.
                 let read = read.inspect_err(|err| {
                     log::error!("{} in reference/ cannot be read any more: {err}", source.name);
@@ -225,9 +228,10 @@ impl Conversion<'_> {
             };
             accounts.push((source, account));
         }
-        let index = joined.then(|| PatientIndex::new(patients));
+        let found = joined.then(|| PatientIndex::new(patients));
+        let index = self.backfill.and_then(|backfill| backfill.patients).or(found.as_ref());
         for source in sources {
-            let read = self.extract(&source, &tables, index.as_ref(), false);
+            let read = self.extract(&source, &tables, index, false);
             accounts.push((source, settle(read)?.map(|read| read.account)));
         }
         Ok(accounts)
@@ -278,7 +282,8 @@ impl Conversion<'_> {
         }
         let events = read.layout.has("event");
         survey.judged = judge(&mut std::mem::take(&mut read.claims), &survey.older, events);
-        if again || survey.judged != Judged::default() {
+        survey.first = std::mem::take(&mut read.needed);
+        if again || !survey.first.is_empty() || survey.judged != Judged::default() {
             self.journal.undo()?;
             self.writer.rollback(savepoint)?;
             drop(std::mem::take(&mut read.keys));
@@ -307,16 +312,16 @@ impl Conversion<'_> {
             .map_err(|columns| EngineError::Extract(ExtractError::MissingColumns { columns }))?;
         self.journal.begin(source, &layout.header)?;
         let (kind, programs, of_patients) = self.programs(&layout, patients)?;
+        let waiting = self.journal.waiting();
         // Workers ask the register that is behind it.
-        let journal: &mut dyn Journal = &mut *self.journal;
-        let journal = Mutex::new(journal);
+        let journal: Mutex<&mut dyn Journal> = Mutex::new(&mut *self.journal);
         let memory = Memory::open(&journal, self.agreement, &layout, self.clock)?;
         let renderer = Renderer {
             layout: &layout,
             programs: &programs,
             references: &tables.references,
             sieve,
-            on_leave: self.agreement.scope.filters.on_leave,
+            filters: &self.agreement.scope.filters,
             rules: self.agreement.scope.events,
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older: &survey.older,
@@ -325,18 +330,20 @@ impl Conversion<'_> {
             agreed: &self.agreement.agreed,
             learned: Learned::default(),
             memory,
+            backfill: self.backfill,
             claims: Claims::open(self.agreement, &layout),
             judged: &survey.judged,
+            waiting: &waiting,
             tracker: self.writer.has_index().then(|| Tracker::new(&layout)),
         };
         for wanted in self.wanted.iter_mut().filter(|one| one.path == source.path) {
-            let (_, blocks) =
-                source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
-            explain(source, blocks, &renderer, wanted)?;
+            explain(source, &self.agreement.reading, &renderer, wanted)?;
         }
         let keys = renderer.keys.then(|| Keys::new(self.scratch));
         let mut tally = Tally { keys, ..Tally::default() };
         let writer = &mut *self.writer;
+        let first = First { agreement: self.agreement, clock: self.clock };
+        first.tell(source, &renderer, &survey.first, &journal, writer, &mut tally)?;
         let ended = ordered(
             self.pool,
             &mut blocks,
@@ -365,11 +372,11 @@ impl Conversion<'_> {
             let search = Search { agreement: self.agreement, clock: self.clock, guard: self.guard };
             search.tell(source, &renderer, ids, &journal, writer, &mut tally)?;
         }
-        let Tally { counts, notes, keys, claims, mut withheld, changes } = tally;
+        let Tally { counts, notes, keys, claims, mut withheld, changes, needed } = tally;
         withheld.sort_unstable();
         let keys = keys.map(Keys::sorted).transpose()?.unwrap_or_default();
         let account = Account { counts, notes, unknown: layout.unknown.clone(), changes };
-        Ok(Read { account, layout, keys, claims, withheld, plain: None })
+        Ok(Read { account, layout, keys, claims, withheld, needed, plain: None })
     }
 
     /// Compiles the programs of a header, and those for the headers of its patients.
@@ -393,10 +400,15 @@ impl Conversion<'_> {
         let (layout, _) =
             source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
+        let waiting = self.journal.waiting();
         let journal = &mut *self.journal;
-        let scope = &self.agreement.scope;
-        let read = reference::read(source, &self.agreement.reading, scope, &mut |fault, text| {
-            journal.fault(fault, text)
+        let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
+        let read = reference::read(source, reading, scope, &mut |record, whose, bad| match bad {
+            Some((fault, text)) => journal.fault(fault, text, whose),
+            None => {
+                waiting.before(whose).for_each(|row| journal.passed(row.id, record));
+                Ok(())
+            }
         });
         match &read {
             Ok((_, account)) => self.journal.end(&account.counts, &account.notes)?,
@@ -414,10 +426,11 @@ pub(super) fn fault(source: &Source, record: u64, line: u64, refusal: &Refusal) 
 
 fn explain(
     source: &Source,
-    mut blocks: Blocks,
+    reading: &Reading,
     renderer: &Renderer<'_>,
     wanted: &mut Wanted,
 ) -> Result<(), EngineError> {
+    let (_, mut blocks) = source.open(reading, None).map_err(EngineError::Extract)?;
     let mut before = 0;
     while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
         let mut rows = Rows::new(&block, renderer.layout);
@@ -458,31 +471,4 @@ fn patient_file(
     let file = File::open(path).map_err(disk::failed("open", path))?;
     let Read { account, layout, keys, withheld, .. } = read;
     Ok((account, PatientFile { file, base, layout, withheld }, keys))
-}
-
-impl Plain {
-    pub(super) fn create(scratch: &Path) -> Result<Plain, EngineError> {
-        let path = scratch.join(PLAIN);
-        disk::remove(&path)?;
-        let file = Some(disk::create(&path)?);
-        Ok(Plain { path, file, base: None })
-    }
-
-    pub(super) fn add(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        self.base.get_or_insert(offset);
-        match &mut self.file {
-            Some(file) => Ok(file.write(bytes)?),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        self.file = None;
-        // What is left behind by a crash goes with the next one of its name.
-        if let Err(err) = disk::remove(&self.path) {
-            log::warn!("{err}");
-        }
-    }
 }

@@ -72,7 +72,7 @@ pub enum EngineError {
     },
     /// The outbox holds a file that no ledger promised.
     #[error(
-        "outbox/ holds {file}, which the ledger does not know; it is not sent. Was the ledger restored from an older backup? Restore the newest one, or take the file away"
+        "outbox/ holds {file}, which the ledger does not know; it is not sent. Was an older ledger put back by hand? Put the newest one there, or an older one with `hl7drop restore`, or take the file away"
     )]
     Unpromised {
         /// The file's name.
@@ -80,7 +80,7 @@ pub enum EngineError {
     },
     /// `sent/` holds a file that the ledger does not know, or not as delivered.
     #[error(
-        "sent/ holds {file}, which went out, and the ledger does not know that: it is an older one. Put the newest ledger.db back from a backup: with this one the same control IDs would be given again, and files sent again. If that file is none of ours, take it away"
+        "sent/ holds {file}, which went out, and the ledger does not know that: it is an older one. Put the newest ledger.db back, or an older one with `hl7drop restore`: with this one the same control IDs would be given again, and files sent again. If that file is none of ours, take it away"
     )]
     OldLedger {
         /// The file's name.
@@ -110,7 +110,7 @@ pub enum EngineError {
     },
     /// There are files of earlier runs, and no ledger.
     #[error(
-        "{folder} holds files of earlier runs, but {ledger} is not there; restore it from a backup: a new one would give the same control IDs again"
+        "{folder} holds files of earlier runs, but {ledger} is not there; put it back with `hl7drop restore` (docs/backup.md): a new one would give the same control IDs again"
     )]
     NoLedger {
         /// Where the files are.

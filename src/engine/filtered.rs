@@ -1,6 +1,7 @@
 //! Records outside the filter: a patient is held for the appointments, an appointment
 //! that leaves is told once more (`interface.md` 8.10, 8.11).
 
+use super::claims::Settled;
 use super::error::EngineError;
 use super::key::id_of;
 use super::missing::Freed;
@@ -28,6 +29,9 @@ impl Renderer<'_> {
         input: Input<'_>,
         worker: &mut Worker<'_>,
     ) -> Result<Decided, EngineError> {
+        if let Some(why) = self.passed_over(found, outside, input)? {
+            return Ok(Decided::Nothing(why));
+        }
         let patients = self.layout.kind == ExtractKind::Patients;
         Ok(match (found, outside) {
             // An open slot is nobody's; who had it says the register.
@@ -69,7 +73,7 @@ impl Renderer<'_> {
             }
             _ => (&[][..], None),
         };
-        let (events, status) = match self.on_leave {
+        let (events, status) = match self.filters.on_leave {
             OnLeave::Silent => return Ok(None),
             OnLeave::Cancel => (&[Event::AppointmentCancelled][..], Some(Status::Cancelled)),
             // The filter changed, not the appointment.
@@ -91,6 +95,7 @@ impl Renderer<'_> {
     pub(super) fn hold(
         &self,
         before: Option<Known>,
+        settled: Option<&Settled>,
         input: Input<'_>,
         worker: &mut Worker<'_>,
         entries: &mut Vec<u8>,
@@ -99,20 +104,23 @@ impl Renderer<'_> {
         if id_of(self.layout, input.own).is_empty() {
             return Ok(());
         }
-        // Whom the vendor has been told of is no new patient on coming back.
-        let announced = before.is_some_and(|known| known.announced);
+        // Whom the vendor has been told of is no new patient on coming back, and no news
+        // either if he is as he was told.
+        let told = before.filter(|known| known.announced);
         let known = Known {
-            fingerprint: Fingerprint::NONE,
+            fingerprint: told.map_or(Fingerprint::NONE, |known| known.fingerprint),
             status: None,
-            announced,
+            announced: told.is_some(),
             columns: memory.columns(),
             modified: worker.modified.max(before.map_or(0, |known| known.modified)),
         };
         worker.known = Some(known);
         // Most of them are as they were in the last drop.
         let same = before.is_some_and(|before| before.says(&known)) && !worker.chained;
-        if !same || !memory.is_kept(input.own, &mut worker.scratch)? {
-            memory.enter(input.own, known, &[], &mut worker.scratch, entries);
+        let renewed = settled.is_some_and(|settled| settled.renewed);
+        if !same || renewed || !memory.is_kept(input.own, worker.sent, &mut worker.scratch)? {
+            let claims = settled.map_or(&[][..], |settled| &settled.claims);
+            memory.enter(input.own, known, (claims, worker.sent), &mut worker.scratch, entries);
         }
         Ok(())
     }

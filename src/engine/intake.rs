@@ -3,28 +3,31 @@
 //! Claim, convert into `.staged`, sync, **commit**, publish, shelve. Before the commit
 //! nothing was promised and all of it can be done again; after it everything else can.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::drop::{Account, Accounts, Conversion, Journal};
+use jiff::civil::Date;
+
+use super::backfill::{Backfilling, Slice};
+use super::drop::{Account, Accounts, Conversion};
 use super::error::EngineError;
-use super::guard::{self, Faults, Hold, Verdict};
-use super::mend::resubmit::{Again, Origin};
+use super::guard::{self, Hold, Verdict};
+use super::journal::LedgerJournal;
+use super::mend::resubmit::Again;
 use super::pass::Engine;
 use super::selfcheck;
 use super::source::Source;
 use super::tracking;
+use super::waiting::Waiting;
 use super::writer::{Writer, Written};
 use crate::batch::Envelope;
 use crate::digest::Digest;
 use crate::disk;
-use crate::domain::{Counts, ExtractKind, Fault, Guard, Notes};
+use crate::domain::{ExtractKind, Guard, OnChange};
 use crate::extract::ExtractError;
-use crate::ledger::{
-    BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers, Register, Sign,
-};
+use crate::ledger::{BatchRow, ExtractId, Ledger, Numbers, Sign};
 use crate::spool::{Seen, clean_name, marked, odd, settled};
 
 /// What was taken in.
@@ -82,7 +85,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         Hold::lift(engine)?;
         return Ok(taken);
     }
-    let (accounts, batches) = match convert(engine, ledger, sources, None, guard) {
+    let (accounts, batches) = match convert(engine, ledger, sources, &Lane::Day(guard)) {
         Err(EngineError::Held { what }) => {
             log::error!("{what}");
             (taken.held, taken.guarded) = (Some(what), true);
@@ -106,32 +109,51 @@ pub fn convert_again(
     again: &Again,
     sign: &Sign,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
-    convert(engine, ledger, again.sources.clone(), Some((again, sign)), None)
+    convert(engine, ledger, again.sources.clone(), &Lane::Again(again, sign))
+}
+
+/// What a drop is made of.
+pub(super) enum Lane<'a> {
+    /// What was dropped; the guard looks at it, unless a person let it go.
+    Day(Option<Guard>),
+    /// Records that wait, and who wants them converted again.
+    Again(&'a Again, &'a Sign),
+    /// A slice of a backfill.
+    Backfill(&'a Slice),
 }
 
 /// Converts the extracts of a drop, and promises what comes of them.
-fn convert(
+///
+/// # Errors
+/// [`EngineError::Held`] of a drop that looks wrong; nothing of it was kept. What ends a pass.
+pub(super) fn convert(
     engine: &Engine,
     ledger: &mut dyn Ledger,
     sources: Vec<Source>,
-    again: Option<(&Again, &Sign)>,
-    guard: Option<Guard>,
+    lane: &Lane<'_>,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
     let numbers = ledger.numbers()?;
     let clock = engine.clock.civil(&engine.agreement.scope.timezone);
     let mut envelope = Envelope::new(&engine.agreement.scope, numbers.file, clock);
-    if let Some((again, _)) = again {
-        envelope = envelope.again(again.earlier(engine, &*ledger)?);
-    }
+    envelope = match lane {
+        Lane::Day(_) => envelope,
+        Lane::Again(again, _) => envelope.again(again.earlier(engine, &*ledger)?),
+        Lane::Backfill(_) => envelope.of_backfill(),
+    };
     let staged = engine.spool.staged.join(envelope.file_name());
     disk::remove(&staged)?;
-    let agreement = engine.translated()?;
+    let mut agreement = engine.translated()?;
+    if let Lane::Again(Again { changed_id: true, .. }, _) = lane {
+        agreement.to_mut().scope.on_id_change = OnChange::Warn;
+    }
+    let waiting = lane.waiting(ledger)?;
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
     writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
-    let origins = again.map(|(again, _)| &again.origins);
-    let mut journal = LedgerJournal { origins, ..LedgerJournal::new(ledger, engine.clock.unix()) };
+    let origins = if let Lane::Again(again, _) = lane { Some(&again.origins) } else { None };
+    let now = engine.clock.unix();
+    let mut journal = LedgerJournal::new(ledger, now, origins, waiting);
     let accounts = Conversion {
         agreement: &agreement,
         pool: engine.pool()?,
@@ -141,31 +163,74 @@ fn convert(
         progress: engine.progress.clone(),
         scratch: &engine.spool.processing,
         wanted: &mut [],
-        part: again.is_some(),
-        guard,
+        part: !matches!(lane, Lane::Day(_)),
+        guard: lane.guard(),
+        backfill: lane.backfilling(clock.date()),
     }
     .run(sources, &|kind| saved(engine, kind))?;
-    let LedgerJournal { first, ended, faults, .. } = journal;
+    let LedgerJournal { first, ended, faults, replaced, .. } = journal;
     let index = writer.take_index();
-    let written = writer.finish(again.is_none() && wants_empty(engine, &accounts))?;
+    let empty = matches!(lane, Lane::Day(_)) && wants_empty(engine, &accounts);
+    let written = writer.finish(empty)?;
     selfcheck::around(&written)?;
-    let judged = guard.map(|guard| guard::judge(&guard, &accounts, ledger)).transpose()?;
-    if let Some(what) = judged.flatten() {
+    if let Some(what) = lane.close(ledger, &accounts, &ended, now)? {
         ledger.abandon_drop()?;
         tracking::end(&engine.spool, index, None, None)?;
         for one in &written {
             disk::remove(&engine.spool.staged.join(&one.name))?;
         }
-        Hold::place(engine, &what, &faults)?;
+        if let Lane::Day(_) = lane {
+            Hold::place(engine, &what, &faults)?;
+        }
         return Err(EngineError::Held { what });
     }
-    if let Some((again, sign)) = again.filter(|_| !ended.is_empty()) {
-        again.close(ledger, &ended, sign)?;
-    }
+    replaced.close(ledger, lane.again(), now)?;
     let batch = written.first().map(|first| first.number);
     tracking::end(&engine.spool, index, first.map(|id| id.0.cast_unsigned()), batch)?;
     let batches = promise(engine, ledger, &accounts, written, numbers)?;
     Ok((accounts, batches))
+}
+
+impl Lane<'_> {
+    fn guard(&self) -> Option<Guard> {
+        if let Lane::Day(guard) = self { *guard } else { None }
+    }
+
+    fn backfilling(&self, today: Date) -> Option<Backfilling<'static>> {
+        if let Lane::Backfill(slice) = self { Some(slice.backfilling(today)) } else { None }
+    }
+
+    fn again(&self) -> Option<&Again> {
+        if let Lane::Again(again, _) = self { Some(again) } else { None }
+    }
+
+    /// Reads what rows may take the place of; those of a backfill may be older than it.
+    fn waiting(&self, ledger: &dyn Ledger) -> Result<Arc<Waiting>, EngineError> {
+        match self {
+            Lane::Backfill(_) => Ok(Arc::default()),
+            Lane::Day(_) | Lane::Again(..) => Ok(Arc::new(Waiting::read(ledger)?)),
+        }
+    }
+
+    /// Puts what else goes with a drop into its commit; or returns why it must not be made.
+    fn close(
+        &self,
+        ledger: &mut dyn Ledger,
+        accounts: &Accounts,
+        ended: &[(ExtractId, PathBuf)],
+        now: i64,
+    ) -> Result<Option<String>, EngineError> {
+        match self {
+            Lane::Day(None) => Ok(None),
+            Lane::Day(Some(guard)) => guard::judge(guard, accounts, ledger),
+            Lane::Again(again, sign) if !ended.is_empty() => {
+                again.close(ledger, ended, sign)?;
+                Ok(None)
+            }
+            Lane::Again(..) => Ok(None),
+            Lane::Backfill(slice) => slice.close(ledger, accounts, now),
+        }
+    }
 }
 
 /// Claims what has settled; what is left is told.
@@ -224,7 +289,8 @@ pub fn held(engine: &Engine) -> Result<Option<String>, EngineError> {
     }))
 }
 
-fn kind_of(engine: &Engine, name: &str) -> Option<ExtractKind> {
+/// Returns what a file of this name holds.
+pub(super) fn kind_of(engine: &Engine, name: &str) -> Option<ExtractKind> {
     let files = &engine.agreement.scope.files;
     let found = files.iter().find(|(_, patterns)| patterns.iter().any(|one| one.matches(name)));
     found.map(|(kind, _)| *kind)
@@ -409,92 +475,4 @@ fn shelve(engine: &Engine, accounts: Accounts, taken: &mut Taken) -> Result<(), 
         }
     }
     Ok(())
-}
-
-/// Takes an extract down in the open drop of the ledger.
-struct LedgerJournal<'a> {
-    ledger: &'a mut dyn Ledger,
-    current: Option<ExtractId>,
-    /// The first extract, which stands for the drop.
-    first: Option<ExtractId>,
-    now: i64,
-    /// How many rows of the drop have each fault in each column.
-    faults: Faults,
-    /// Where the records of each extract come from, if they were dropped before.
-    origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
-    /// The file of the extract begun last.
-    path: PathBuf,
-    /// Each extract that ended.
-    ended: Vec<(ExtractId, PathBuf)>,
-}
-
-impl<'a> LedgerJournal<'a> {
-    fn new(ledger: &'a mut dyn Ledger, now: i64) -> LedgerJournal<'a> {
-        let (current, origins, path) = (None, None, PathBuf::new());
-        let (first, ended, faults) = (None, Vec::new(), Faults::new());
-        LedgerJournal { ledger, current, first, now, origins, path, ended, faults }
-    }
-
-    /// Returns where the records of the extract begun last come from.
-    fn of_path(&self) -> Option<&'a Vec<Origin>> {
-        self.origins.and_then(|origins| origins.get(&self.path))
-    }
-
-    fn current(&self) -> Result<ExtractId, LedgerError> {
-        self.current.ok_or_else(|| LedgerError::Failed("no extract was begun".to_string()))
-    }
-}
-
-impl Journal for LedgerJournal<'_> {
-    fn register(&mut self) -> Option<&mut dyn Register> {
-        Some(self.ledger)
-    }
-
-    fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError> {
-        let extract = NewExtract {
-            digest: source.digest()?,
-            name: source.name.to_string(),
-            kind: source.kind,
-            bytes: source.bytes,
-            inode: source.inode,
-            header: header.to_string(),
-            taken_at: self.now,
-        };
-        let begun = self.ledger.begin_extract(&extract)?;
-        self.current = Some(begun);
-        self.first.get_or_insert(begun);
-        self.path.clone_from(&source.path);
-        Ok(())
-    }
-
-    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError> {
-        *self.faults.entry((fault.code, fault.column.to_string())).or_default() += 1;
-        let mut fault = Cow::Borrowed(fault);
-        let at = usize::try_from(fault.at.record - 1).unwrap_or(usize::MAX);
-        // People look for it where it was dropped.
-        if let Some(origin) = self.of_path().and_then(|origins| origins.get(at)) {
-            let at = &mut fault.to_mut().at;
-            (at.record, at.line) = (origin.record, origin.line);
-        }
-        Ok(self.ledger.queue_fault(self.current()?, &fault, text)?)
-    }
-
-    fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError> {
-        if self.of_path().is_some_and(|origins| origins.len() as u64 != counts.rows) {
-            let text = "records that were kept do not read as they did; this is a bug, report it";
-            return Err(LedgerError::Failed(text.to_string()).into());
-        }
-        self.ledger.end_extract(self.current()?, counts, notes)?;
-        self.ended.push((self.current()?, self.path.clone()));
-        Ok(())
-    }
-
-    fn nth(&self) -> u64 {
-        let nth = |(current, first): (ExtractId, ExtractId)| current.0.abs_diff(first.0);
-        self.current.zip(self.first).map_or(0, nth)
-    }
-
-    fn undo(&mut self) -> Result<(), EngineError> {
-        Ok(self.ledger.undo_extract(self.current()?)?)
-    }
 }

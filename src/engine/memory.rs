@@ -9,7 +9,7 @@ use super::agreement::{Agreement, Programs};
 use super::drop::Journal;
 use super::error::EngineError;
 use super::key::id_of;
-use crate::convert::{Bound, Fingerprinter, Input, Keeper};
+use crate::convert::{Bound, Deletes, Fingerprinter, Input, Keeper, Sent};
 use crate::domain::{Cell, Claim, ExtractKind, Fingerprint, Kind, Known, Layout, Record, Values};
 use crate::ledger::{Entry, Kept, LedgerError, Register};
 
@@ -25,6 +25,8 @@ pub struct Memory<'a> {
     patients: Vec<(u32, Programs)>,
     /// Every list of columns that something was kept under.
     lists: Vec<(u32, Vec<String>)>,
+    /// Of patients: what an update deletes, where that was agreed.
+    deletes: Option<Deletes>,
 }
 
 impl<'a> Memory<'a> {
@@ -42,8 +44,14 @@ impl<'a> Memory<'a> {
         let Some(register) = asked.register() else { return Ok(None) };
         let fingerprints = agreement.fingerprinter(layout, clock)?;
         let (mut kind, mut keeper, mut patients) = (Kind::Patient, None, Vec::new());
+        let deletes = match layout.kind {
+            ExtractKind::Patients => agreement.deletes(layout, clock)?,
+            _ => None,
+        };
         if let Some(own) = agreement.keeper(layout, clock)? {
-            keeper = Some((register.keep_columns(&own.names())?, own));
+            let mut names = own.names();
+            names.extend(deletes.map(|_| Sent::COLUMN.to_string()));
+            keeper = Some((register.keep_columns(&names)?, own));
         }
         let lists = register.columns()?;
         if layout.kind == ExtractKind::Appointments {
@@ -55,7 +63,8 @@ impl<'a> Memory<'a> {
             }
         }
         drop(asked);
-        Ok(Some(Memory { register: journal, kind, layout, fingerprints, keeper, patients, lists }))
+        let register = journal;
+        Ok(Some(Memory { register, kind, layout, fingerprints, keeper, patients, lists, deletes }))
     }
 
     /// Returns the fingerprint of a record; `scratch` is a buffer to use again.
@@ -63,12 +72,36 @@ impl<'a> Memory<'a> {
         self.fingerprints.take(input, scratch)
     }
 
-    /// Returns what is known of a record.
+    /// Returns the ID of a record.
+    pub fn id_of<'r>(&self, record: Values<'r>) -> &'r [u8] {
+        id_of(self.layout, record)
+    }
+
+    /// Returns what is known of a patient.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn known(&self, record: Values<'_>) -> Result<Option<Known>, EngineError> {
-        self.register.known(self.kind, id_of(self.layout, record))
+    pub fn patient_known(&self, id: &[u8]) -> Result<Option<Known>, EngineError> {
+        self.register.known(Kind::Patient, id)
+    }
+
+    /// Returns what an update deletes; nothing, unless that was agreed.
+    pub fn deletes(&self) -> Option<Deletes> {
+        self.deletes
+    }
+
+    /// Returns what the vendor was told last of the record of an ID, of whom this was known
+    /// `before`; it is only looked up where updates delete.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn sent(&self, id: &[u8], before: Option<Known>) -> Result<Sent, EngineError> {
+        if self.deletes.is_none() || !before.is_some_and(|known| known.announced) {
+            return Ok(Sent::default());
+        }
+        let Some((record, names)) = self.own(id)? else { return Ok(Sent::ANYTHING) };
+        let at = names.iter().position(|name| name == Sent::COLUMN);
+        Ok(at.map_or(Sent::ANYTHING, |at| Sent::of_kept(record.values().get(at))))
     }
 
     /// Returns what is known of the record of an ID.
@@ -77,6 +110,22 @@ impl<'a> Memory<'a> {
     /// Those of the store.
     pub fn known_of(&self, id: &[u8]) -> Result<Option<Known>, EngineError> {
         self.register.known(self.kind, id)
+    }
+
+    /// Returns where the newest entry of a record is in the register.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn entered(&self, record: Values<'_>) -> Result<Option<u64>, EngineError> {
+        self.register.entered(self.kind, id_of(self.layout, record))
+    }
+
+    /// Returns the external IDs that a patient was sent with.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn patient_claims(&self, id: &[u8]) -> Result<Vec<Claim>, EngineError> {
+        self.register.claims(Kind::Patient, id)
     }
 
     /// Returns the external IDs that a record was sent with.
@@ -133,9 +182,14 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     /// Those of the store.
-    pub fn is_kept(&self, record: Values<'_>, scratch: &mut Vec<u8>) -> Result<bool, EngineError> {
+    pub fn is_kept(
+        &self,
+        record: Values<'_>,
+        sent: Sent,
+        scratch: &mut Vec<u8>,
+    ) -> Result<bool, EngineError> {
         scratch.clear();
-        self.keep(record, scratch);
+        self.keep(record, sent, scratch);
         let kept = self.register.kept(self.kind, id_of(self.layout, record))?;
         Ok(kept.is_some_and(|kept| kept.columns == self.columns() && kept.values == *scratch))
     }
@@ -145,12 +199,12 @@ impl<'a> Memory<'a> {
         &self,
         record: Values<'_>,
         known: Known,
-        claims: &[Claim],
+        (claims, sent): (&[Claim], Sent),
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) {
         scratch.clear();
-        self.keep(record, scratch);
+        self.keep(record, sent, scratch);
         let id = id_of(self.layout, record);
         Entry { kind: self.kind, id, known, claims, kept: scratch }.write(out);
     }
@@ -160,9 +214,12 @@ impl<'a> Memory<'a> {
         self.keeper.as_ref().map_or(0, |(number, _)| *number)
     }
 
-    fn keep(&self, record: Values<'_>, out: &mut Vec<u8>) {
+    fn keep(&self, record: Values<'_>, sent: Sent, out: &mut Vec<u8>) {
         if let Some((_, keeper)) = &self.keeper {
             keeper.keep(record, out);
+        }
+        if self.deletes.is_some() {
+            Keeper::add(sent.kept().as_bytes(), out);
         }
     }
 }
@@ -182,6 +239,7 @@ fn unlisted() -> LedgerError {
 /// the store is one.
 trait Asked: Sync {
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>, EngineError>;
+    fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>, EngineError>;
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>, EngineError>;
     fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>, EngineError>;
     fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>, EngineError>;
@@ -190,6 +248,10 @@ trait Asked: Sync {
 impl Asked for Mutex<&mut dyn Journal> {
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>, EngineError> {
         ask(self, |register| register.known(kind, id))
+    }
+
+    fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>, EngineError> {
+        ask(self, |register| register.entered(kind, id))
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>, EngineError> {

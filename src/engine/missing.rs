@@ -55,7 +55,8 @@ impl Renderer<'_> {
         worker.modified = modified(self.layout.cells("lastmodified"), input.own);
         let newer = before.is_some_and(|known| known.modified > worker.modified);
         let named = matches!(found, Finding::Told(..));
-        newer && worker.modified > 0 && !named && !self.rules.older
+        let told = self.rules.older && self.backfill.is_none();
+        newer && worker.modified > 0 && !named && !told
     }
 
     /// Decides about an open slot.
@@ -96,6 +97,15 @@ pub(super) struct Search<'a> {
     pub clock: DateTime,
     /// How many may be missing; none: all of them.
     pub guard: Option<Guard>,
+}
+
+/// Messages of no row of the extract, with what they leave in register and index.
+pub(super) struct Gathered {
+    kind: Kind,
+    pub(super) out: Output,
+    pub(super) tracks: Tracks,
+    /// Entries, one after the other.
+    pub(super) entries: Vec<u8>,
 }
 
 /// What cancels appointments that were kept under one list of columns.
@@ -139,15 +149,14 @@ impl Search<'_> {
         let too_many = self.guard.is_some_and(|guard| guard.refuses_changes(missing, booked));
         let rule = self.agreement.scope.events.missing_rows;
         let enabled = renderer.programs.detector.is_enabled(CANCELLED);
-        let (mut cancelled, mut out, mut entries) = (0, Output::default(), Vec::new());
-        let mut tracks = Tracks::default();
+        let (mut cancelled, mut gathered) = (0, Gathered::of(Kind::Appointment));
         if rule == MissingRows::Cancel && enabled && !too_many {
             let mut cancels = HashMap::new();
             let mut check = SelfCheck::new(renderer.agreed, &renderer.learned);
             for id in &gone {
-                let begin = out.bytes.len();
-                let mark = out.mark();
-                let told = self.cancel(renderer, &mut cancels, id, &mut out, &mut entries)?;
+                let (begin, mark) = (gathered.out.bytes.len(), gathered.out.mark());
+                let Gathered { out, entries, tracks, .. } = &mut gathered;
+                let told = self.cancel(renderer, &mut cancels, id, out, entries)?;
                 let Some(patient) = told else {
                     out.reset(mark);
                     continue;
@@ -155,11 +164,9 @@ impl Search<'_> {
                 tracks.of_no_row(&[key(KeyOf::Appointment, id), key(KeyOf::Patient, &patient)]);
                 check.record(&out.bytes[begin..], Number::InFile(0), 0);
                 cancelled += 1;
-                if out.bytes.len() >= GATHERED {
-                    take(journal, writer, (&mut out, &mut tracks), &mut entries, tally)?;
-                }
+                gathered.hand_over(false, journal, writer, tally)?;
             }
-            take(journal, writer, (&mut out, &mut tracks), &mut entries, tally)?;
+            gathered.hand_over(true, journal, writer, tally)?;
             check.finish().settle(source, 0, &mut tally.notes)?;
         }
         tally.counts.messages += cancelled;
@@ -232,26 +239,38 @@ impl Cancels {
     }
 }
 
-/// Hands over what was gathered.
-fn take(
-    journal: &Mutex<&mut dyn Journal>,
-    writer: &mut Writer,
-    (out, tracks): (&mut Output, &mut Tracks),
-    entries: &mut Vec<u8>,
-    tally: &mut Tally,
-) -> Result<(), EngineError> {
-    let mut journal = journal.lock().map_err(|_| EngineError::Worker)?;
-    writer.append(Kind::Appointment, out)?;
-    let origin = Origin { extract: journal.nth(), records: 0 };
-    writer.track(origin, tracks, &out.heads)?;
-    tracks.clear();
-    tally.notes.add(&out.notes);
-    out.clear();
-    if let Some(register) = journal.register() {
-        register.remember(entries)?;
+impl Gathered {
+    /// Gathers messages of one kind.
+    pub(super) fn of(kind: Kind) -> Gathered {
+        let (out, tracks, entries) = (Output::default(), Tracks::default(), Vec::new());
+        Gathered { kind, out, tracks, entries }
     }
-    entries.clear();
-    Ok(())
+
+    /// Hands over what was gathered, once it is much, or `all` of it.
+    pub(super) fn hand_over(
+        &mut self,
+        all: bool,
+        journal: &Mutex<&mut dyn Journal>,
+        writer: &mut Writer,
+        tally: &mut Tally,
+    ) -> Result<(), EngineError> {
+        let Gathered { kind, out, tracks, entries } = self;
+        if !all && out.bytes.len() < GATHERED {
+            return Ok(());
+        }
+        let mut journal = journal.lock().map_err(|_| EngineError::Worker)?;
+        writer.append(*kind, out)?;
+        let origin = Origin { extract: journal.nth(), records: 0 };
+        writer.track(origin, tracks, &out.heads)?;
+        tracks.clear();
+        tally.notes.add(&out.notes);
+        out.clear();
+        if let Some(register) = journal.register() {
+            register.remember(entries)?;
+        }
+        entries.clear();
+        Ok(())
+    }
 }
 
 /// Returns the value that is kept of a column, if there is one.

@@ -3,6 +3,7 @@
 //! Each decision is one commit with its author (`ledger/actions.rs`). It changes the
 //! ledger and sends nothing: the next run acts on it.
 
+use super::encrypt;
 use super::error::EngineError;
 use super::pass::Engine;
 use crate::disk;
@@ -47,7 +48,7 @@ impl Engine {
             let (batch, endpoints) = (batch.to_string(), endpoints.join(", "));
             return Err(EngineError::WhichEndpoint { batch, endpoints });
         };
-        if row.stage == Stage::Held {
+        if row.stage == Stage::Held && decision != Decision::Delivered {
             let what = format!("{batch} is held; release it first: hl7drop queue release");
             return Err(EngineError::Refused { what });
         }
@@ -125,6 +126,7 @@ impl Engine {
         if !deliveries.is_empty() && deliveries.iter().all(|row| row.stage == Stage::Deleted) {
             return Ok(disk::remove(&file)?);
         }
+        encrypt::tidy(self, &deliveries)?;
         let delivered = deliveries.iter().all(|row| row.stage.is_done());
         if delivered && !deliveries.is_empty() {
             self.spool.shelve_sent(&file, &self.day())?;

@@ -10,14 +10,19 @@
 //! | in `outbox`, not delivered | to send, or sent and not yet told | `deliver.rs` |
 //! | in `outbox`, not in the ledger | not ours to send | the pass ends |
 //! | in the ledger, not delivered, no file | lost by others | the pass ends |
+//! | in `outbox/.encrypted`, of a delivery that is done or that the ledger does not know | never promised, or told | removed |
 //! | in `sent`, not in the ledger, or not delivered there | an older ledger was put back | the pass ends |
 //! | in `processing/again`, the file not in the ledger | records to convert again, not promised | removed: they wait as before |
 //! | ... in the ledger | promised, not shelved | to `archive` |
 //! | in `outbox`, deleted | given up | removed |
+//! | in `backfill/slices`, a slice in the ledger | taken in, not shelved | to `archive` |
+//! | in `backfill`, of one that is over | nobody wants it any more | removed |
 //! | `.patients.plain`, `.keys.runs`, `.keys.sorted` | a copy, and lists, for one drop | removed |
 //! | in `index`, of a drop that is not in the ledger | never promised | removed |
 //! | a drop in the ledger without its index, or a damaged one | taken away by others | made anew |
 
+use super::backfill;
+use super::encrypt;
 use super::error::EngineError;
 use super::pass::Engine;
 use super::source::Source;
@@ -33,7 +38,7 @@ use crate::spool::Spool;
 /// What ends a pass.
 pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> {
     let spool = &engine.spool;
-    for name in [super::drop::PLAIN].into_iter().chain(super::keys::NAMES) {
+    for name in [super::plain::PLAIN].into_iter().chain(super::keys::NAMES) {
         disk::remove(&spool.processing.join(name))?;
     }
     for name in Spool::list(&spool.staged)? {
@@ -54,6 +59,7 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
         }
     }
     again(engine, ledger)?;
+    backfill::tidy(engine, ledger)?;
     for name in Spool::list(&spool.outbox)? {
         if ledger.batch(&name)?.is_none() {
             return Err(EngineError::Unpromised { file: name });
@@ -67,7 +73,9 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
             return Err(EngineError::OldLedger { file: file.clone() });
         }
     }
-    for delivery in ledger.undelivered()? {
+    let undelivered = ledger.undelivered()?;
+    encrypt::recover(engine, &undelivered)?;
+    for delivery in undelivered {
         let file = delivery.batch.name;
         if !spool.outbox.join(&file).exists() {
             return Err(match sent.contains(&file) {

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::agreement::Programs;
+use super::backfill::Backfilling;
 use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
 use super::filtered::Decided;
+use super::first::Needed;
 use super::guard::Changes;
 use super::joined::no_program;
 use super::key::{first_value, id_cells, id_of, key};
@@ -16,9 +18,10 @@ use super::patients::{Finder, PatientIndex};
 use super::rendered::{Refused, Rendered};
 use super::selfcheck::{Learned, Number, SelfCheck};
 use super::track::Tracker;
-use crate::convert::{Finding, Input, Output, References, Refusal, Sieve};
+use super::waiting::Waiting;
+use crate::convert::{Finding, Input, Output, References, Refusal, Sent, Sieve};
 use crate::domain::{
-    Code, Event, EventRules, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
+    Code, Event, EventRules, ExtractKind, Filters, Fingerprint, Kind, Known, Layout, Note, Status,
 };
 use crate::extract::{Block, Row, Rows};
 use crate::validate::Agreed;
@@ -34,8 +37,8 @@ pub struct Renderer<'a> {
     pub references: &'a References,
     /// Whom the vendor is told of.
     pub sieve: Sieve,
-    /// What is told of an appointment that leaves the filter.
-    pub on_leave: OnLeave,
+    /// What is told of an appointment that leaves the filter, and of its patient.
+    pub filters: &'a Filters,
     /// What is told where there is a choice.
     pub rules: EventRules,
     /// The patients of the same drop, for appointments, and the programs for the
@@ -53,10 +56,14 @@ pub struct Renderer<'a> {
     pub learned: Learned,
     /// What was told before, where it is known.
     pub memory: Option<Memory<'a>>,
+    /// What holds instead of the day's rules, in a backfill.
+    pub backfill: Option<Backfilling<'a>>,
     /// Holds external IDs against each other, where there are any.
     pub claims: Option<Claims>,
     /// What an earlier reading of the extract found of them.
     pub judged: &'a Judged,
+    /// What waited before the drop.
+    pub waiting: &'a Waiting,
     /// Which IDs a record is found by, where there is an index.
     pub tracker: Option<Tracker>,
 }
@@ -70,9 +77,12 @@ pub(super) struct Worker<'a> {
     /// True while that is the state which the next record of the same ID finds.
     pub(super) chained: bool,
     /// By the first record of a series, the next one and what it finds.
-    pub(super) states: HashMap<usize, (usize, Option<Known>)>,
+    pub(super) states: HashMap<usize, (usize, Option<Known>, Sent)>,
     check: SelfCheck<'a>,
     pub(super) changes: Changes,
+    pub(super) needed: Needed,
+    /// What the vendor was told of the record that was looked at last.
+    pub(super) sent: Sent,
     /// Where the record begins.
     pub(super) offset: u64,
     /// Its `lastmodified`.
@@ -117,7 +127,11 @@ impl Worker<'_> {
         memory: &Memory<'_>,
         input: Input<'_>,
     ) -> Result<Option<Known>, EngineError> {
-        self.known = if self.chained { self.known } else { memory.known(input.own)? };
+        if !self.chained {
+            let id = memory.id_of(input.own);
+            self.known = memory.known_of(id)?;
+            self.sent = memory.sent(id, self.known)?;
+        }
         Ok(self.known)
     }
 }
@@ -157,6 +171,7 @@ impl Renderer<'_> {
         rendered.checked = worker.check.finish();
         rendered.claims = worker.claims;
         rendered.changes = worker.changes;
+        rendered.needed = worker.needed;
     }
 
     /// Renders one record and accounts for it; `number` says which it is.
@@ -169,6 +184,7 @@ impl Renderer<'_> {
         rendered: &mut Rendered,
     ) -> Result<(), EngineError> {
         worker.offset = block.offset + row.range.start as u64;
+        let text = without_break(&block.bytes[row.range.clone()]);
         let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
         let claims = worker.claims.len();
         let became = match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
@@ -191,12 +207,19 @@ impl Renderer<'_> {
                     rendered.withheld.push(worker.offset);
                 }
                 rendered.counts.error += 1;
-                let source = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
-                let source = source.trim_end_matches(['\r', '\n']).to_string();
-                rendered.faults.push(Refused { refusal, number, line: row.line, source });
+                let whose = self.whose(row, text);
+                let source = String::from_utf8_lossy(text).into_owned();
+                rendered.faults.push(Refused { refusal, number, line: row.line, source, whose });
                 Became::Refused
             }
         };
+        // An older row says nothing about what came since.
+        let says = matches!(became, Became::Messages(_) | Became::Nothing(_))
+            && became != Became::Nothing(Note::Older);
+        if says && !self.waiting.is_empty() {
+            let before = self.waiting.before(self.whose(row, text));
+            rendered.passed.extend(before.map(|row| (row.id, number)));
+        }
         self.track(row, number, (worker, claims), became, rendered);
         Ok(())
     }
@@ -212,6 +235,8 @@ impl Renderer<'_> {
             states: HashMap::new(),
             check: SelfCheck::new(self.agreed, &self.learned),
             changes: Changes::default(),
+            needed: Needed::new(),
+            sent: Sent::default(),
             offset: 0,
             modified: 0,
             claims: Vec::new(),
@@ -239,17 +264,23 @@ impl Renderer<'_> {
         let (telling, patient) = match self.decide(found, outside, before, input, worker)? {
             Decided::Told(telling, whose) => (telling, whose),
             Decided::Held(why) => {
-                self.hold(before, input, worker, entries)?;
+                // The appointments of one outside the filter carry the same IDs.
+                let settled = match why {
+                    Note::TestPatient => None,
+                    _ => self.claims(input, worker, out)?,
+                };
+                self.hold(before, settled.as_ref(), input, worker, entries)?;
                 return Ok(Became::Nothing(why));
             }
             Decided::Nothing(why) => return Ok(Became::Nothing(why)),
         };
+        let deletes = self.memory.as_ref().and_then(Memory::deletes);
         let detector = &self.programs.detector;
         let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
-        let mut told = 0;
+        let (mut told, mut sent) = (0, worker.sent);
+        let own = first_value(self.layout.cells("patientid"), input.own);
+        let id = patient.as_deref().unwrap_or(own);
         if events.clone().next().is_some() {
-            let own = first_value(self.layout.cells("patientid"), input.own);
-            let id = patient.as_deref().unwrap_or(own);
             let test = self.with_patient(id, input, worker, |programs, input| {
                 if programs.detector.is_test_patient(input) {
                     return Ok(true);
@@ -257,7 +288,12 @@ impl Renderer<'_> {
                 events.try_for_each(|&event| {
                     told += 1;
                     out.head(event);
-                    programs.of(event).ok_or_else(no_program)?.run(input, self.references, out)
+                    let begin = out.bytes.len();
+                    programs.of(event).ok_or_else(no_program)?.run(input, self.references, out)?;
+                    if let Some(deletes) = deletes {
+                        sent = deletes.settle(out, begin, sent);
+                    }
+                    Ok(())
                 })?;
                 Ok(false)
             })?;
@@ -265,6 +301,7 @@ impl Renderer<'_> {
                 return Ok(Became::Nothing(Note::TestPatient));
             }
         }
+        worker.sent = sent;
         let enabled = telling.events.iter().filter(|event| detector.is_enabled(**event));
         match telling.before {
             Some(_) => enabled.for_each(|event| worker.changes.count(*event)),
@@ -273,6 +310,9 @@ impl Renderer<'_> {
         telling.note.into_iter().for_each(|note| out.note(note));
         let settled = self.settle(&telling, input, worker, out)?;
         self.remember(&telling, told, settled.as_ref(), input, worker, entries)?;
+        if told > 0 {
+            self.need(id, input, worker)?;
+        }
         if outside.is_some() && told > 0 {
             out.note(Note::LeftFilter);
         }
@@ -282,6 +322,14 @@ impl Renderer<'_> {
             0 => Became::Nothing(Note::NeverAnnounced),
             told => Became::Messages(told),
         })
+    }
+
+    /// Returns what its records are of.
+    fn kind(&self) -> Kind {
+        match self.layout.kind {
+            ExtractKind::Appointments => Kind::Appointment,
+            _ => Kind::Patient,
+        }
     }
 
     /// Returns what a record tells, by its own word or against the register.
@@ -311,9 +359,10 @@ impl Renderer<'_> {
                 (if told { &[][..] } else { &[Event::PatientUpdated] }, None)
             }
             Finding::Told(events, status) => (events, status),
-            Finding::State(status) => {
-                (detector.change(status, &fingerprint, before.as_ref()), status)
-            }
+            Finding::State(status) => match &self.backfill {
+                Some(backfill) => (backfill.events(self.kind()), status),
+                None => (detector.change(status, &fingerprint, before.as_ref()), status),
+            },
             _ => (&[][..], None),
         };
         let mut note = None;
@@ -347,10 +396,20 @@ impl Renderer<'_> {
         worker: &mut Worker<'_>,
         out: &mut Output,
     ) -> Result<Option<Settled>, Stop> {
-        let Some(claims) = &self.claims else { return Ok(None) };
         if telling.events.is_empty() && telling.before.is_none() {
             return Ok(None);
         }
+        self.claims(input, worker, out)
+    }
+
+    /// Holds the external IDs of a record against those of all others.
+    fn claims(
+        &self,
+        input: Input<'_>,
+        worker: &mut Worker<'_>,
+        out: &mut Output,
+    ) -> Result<Option<Settled>, Stop> {
+        let Some(claims) = &self.claims else { return Ok(None) };
         let at = (id_of(self.layout, input.own), worker.offset);
         let memory = self.memory.as_ref();
         let keys = &mut worker.claims;
@@ -374,7 +433,8 @@ impl Renderer<'_> {
         // What is switched off was not told: once it is on, it is still news.
         if let (0, false, Some(before)) = (told, telling.events.is_empty(), telling.before) {
             (after.fingerprint, after.status) = (before.fingerprint, before.status);
-            stale = memory.columns() > 0 && !memory.is_kept(input.own, &mut worker.scratch)?;
+            stale = memory.columns() > 0
+                && !memory.is_kept(input.own, worker.sent, &mut worker.scratch)?;
         }
         if telling.before.is_some_and(|before| before.says(&after)) {
             after.modified = telling.before.map_or(0, |before| before.modified);
@@ -383,7 +443,7 @@ impl Renderer<'_> {
         let renewed = settled.is_some_and(|settled| settled.renewed);
         if !telling.before.is_some_and(|before| before.says(&after)) || renewed || stale {
             let claims = settled.map_or(&[][..], |settled| &settled.claims);
-            memory.enter(input.own, after, claims, &mut worker.scratch, entries);
+            memory.enter(input.own, after, (claims, worker.sent), &mut worker.scratch, entries);
         }
         Ok(())
     }
@@ -399,6 +459,14 @@ impl From<EngineError> for Stop {
     fn from(err: EngineError) -> Stop {
         Stop::Broken(err)
     }
+}
+
+/// Returns a record without the line break behind it.
+pub(super) fn without_break(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., b'\r' | b'\n'] = text {
+        text = rest;
+    }
+    text
 }
 
 /// Returns a record that can be looked at value by value.

@@ -2,13 +2,14 @@
 
 use super::claims::ClaimKey;
 use super::error::EngineError;
+use super::first::Needed;
 use super::guard::Changes;
 use super::key::Key;
 use super::order::Link;
 use super::selfcheck::{Checked, Number};
 use super::track::Tracks;
 use crate::convert::{Output, Refusal};
-use crate::domain::Counts;
+use crate::domain::{Counts, Whose};
 
 /// What became of a block.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub struct Rendered {
     pub counts: Counts,
     /// Refused records.
     pub faults: Vec<Refused>,
+    /// Faults that waited, each with the good record that takes its place.
+    pub passed: Vec<(i64, Number)>,
     /// Where each record with an ID stands.
     pub keys: Vec<Key>,
     /// Cancelled appointments that were moved, where somebody looks for them.
@@ -27,6 +30,8 @@ pub struct Rendered {
     pub claims: Vec<ClaimKey>,
     /// Records refused for an external ID, by offset: no appointment may have them.
     pub withheld: Vec<u64>,
+    /// Patients that are to be told first.
+    pub needed: Needed,
     /// What the messages were found to be.
     pub checked: Checked,
     /// What they change.
@@ -49,6 +54,8 @@ pub struct Refused {
     pub line: u64,
     /// Its text as it was dropped.
     pub source: String,
+    /// Which record it is of.
+    pub whose: Whose,
 }
 
 impl Rendered {
@@ -58,10 +65,12 @@ impl Rendered {
             output,
             counts,
             faults,
+            passed,
             keys,
             links,
             claims,
             withheld,
+            needed,
             checked,
             changes,
             entries,
@@ -74,10 +83,12 @@ impl Rendered {
         output.clear();
         *counts = Counts::default();
         faults.clear();
+        passed.clear();
         keys.clear();
         links.clear();
         claims.clear();
         withheld.clear();
+        needed.clear();
         entries.clear();
         *broken = None;
     }

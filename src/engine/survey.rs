@@ -7,11 +7,13 @@ use std::fs::File;
 
 use super::claims::Judged;
 use super::doubles;
-use super::drop::{Conversion, Plain};
+use super::drop::Conversion;
 use super::error::EngineError;
+use super::first::Needed;
 use super::key::Key;
 use super::order::{LINK, Link, Plan};
 use super::pipeline::ordered;
+use super::plain::Plain;
 use super::render::Renderer;
 use super::source::Source;
 use crate::disk;
@@ -26,6 +28,8 @@ pub(super) struct Survey {
     pub plan: Option<Plan>,
     /// Of a full snapshot whose missing rows are looked for: the hash of each ID, ascending.
     pub ids: Option<Vec<u64>>,
+    /// Patients that are to be told first, once the extract was read.
+    pub first: Needed,
     /// What is found of the external IDs, once the extract was read.
     pub judged: Judged,
     /// True if there was a look, so that nothing is left to be found.
@@ -44,7 +48,7 @@ impl Conversion<'_> {
         let detector = &programs.detector;
         let appointments = layout.kind == ExtractKind::Appointments;
         let (events, moved) = (detector.has_event_column(), layout.has(LINK));
-        let moved = moved && appointments && !events;
+        let moved = moved && appointments && !events && self.backfill.is_none();
         let wanted = self.agreement.scope.events.missing_rows != MissingRows::Ignore;
         let snapshot = appointments && wanted && !events && !self.part;
         if !(events || moved || snapshot) {

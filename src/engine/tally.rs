@@ -3,6 +3,7 @@
 use super::claims::ClaimKey;
 use super::drop::{Journal, fault};
 use super::error::EngineError;
+use super::first::Needed;
 use super::guard::Changes;
 use super::keys::Keys;
 use super::rendered::Rendered;
@@ -24,6 +25,8 @@ pub struct Tally {
     pub withheld: Vec<u64>,
     /// What the messages change.
     pub changes: Changes,
+    /// Patients that are to be told first.
+    pub needed: Needed,
 }
 
 impl Tally {
@@ -43,12 +46,16 @@ impl Tally {
         for refused in &rendered.faults {
             let record = refused.number.after(self.counts.rows);
             let fault = fault(source, record, refused.line, &refused.refusal);
-            journal.fault(&fault, &refused.source)?;
+            journal.fault(&fault, &refused.source, refused.whose)?;
+        }
+        for (fault, number) in &rendered.passed {
+            journal.passed(*fault, number.after(self.counts.rows));
         }
         rendered.checked.settle(source, self.counts.rows, &mut self.notes)?;
         self.counts.add(&rendered.counts);
         self.notes.add(&rendered.output.notes);
         self.changes.add(&rendered.changes);
+        self.needed.append(&mut rendered.needed);
         if let Some(keys) = &mut self.keys {
             keys.add(&rendered.keys)?;
         }

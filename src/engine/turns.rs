@@ -41,7 +41,7 @@ impl Renderer<'_> {
                     _ => self.one(block, row, here, worker, rendered),
                 };
                 worker.chained = false;
-                worker.states.insert(*first, (*at + 1, worker.known));
+                worker.states.insert(*first, (*at + 1, worker.known, worker.sent));
                 done
             }
         }
@@ -72,9 +72,10 @@ impl Renderer<'_> {
         worker: &mut Worker<'_>,
     ) -> Result<(), EngineError> {
         let Some(memory) = &self.memory else { return Ok(()) };
-        let state = worker.states.get(&first).filter(|(next, _)| *next <= at).copied();
-        let from = state.map_or(first.max(at.saturating_sub(LOOK_BACK)), |(next, _)| next);
-        worker.known = state.and_then(|(_, known)| known);
+        let state = worker.states.get(&first).filter(|(next, ..)| *next <= at).copied();
+        let from = state.map_or(first.max(at.saturating_sub(LOOK_BACK)), |(next, ..)| next);
+        (worker.known, worker.sent) =
+            state.map_or_else(Default::default, |(_, known, sent)| (known, sent));
         // What `known` says is the state from here on, and the register is not asked.
         worker.chained = true;
         let (mut out, mut entries) = (Output::default(), Vec::new());
@@ -87,7 +88,9 @@ impl Renderer<'_> {
             let mut rows = Rows::new(&block, self.layout);
             let row = rows.next_row().ok_or(EngineError::Worker)?;
             if !stated {
-                worker.known = memory.known(row.values)?;
+                let id = memory.id_of(row.values);
+                worker.known = memory.known_of(id)?;
+                worker.sent = memory.sent(id, worker.known)?;
             }
             if number == at {
                 break;

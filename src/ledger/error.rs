@@ -13,7 +13,9 @@ pub enum LedgerError {
     #[error("the disk under the ledger is full; free some space and run again")]
     Full,
     /// Its contents cannot be trusted.
-    #[error("the ledger is damaged ({0}); restore it from a backup before anything is sent")]
+    #[error(
+        "the ledger is damaged ({0}); nothing is sent until it is restored from a backup: hl7drop restore"
+    )]
     Damaged(String),
     /// It was written by another version of this program, or for another interface.
     #[error("the ledger does not fit: {0}")]

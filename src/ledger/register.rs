@@ -55,6 +55,19 @@ pub trait Register {
     /// Those of the store.
     fn count(&self, kind: Kind, limit: u64) -> Result<u64>;
 
+    /// Returns where the next entry will go: what [`Register::entered`] returns of it and of
+    /// all that follow is no less.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn end(&self) -> Result<u64>;
+
+    /// Returns where the newest entry of a record is; one that was made later is further on.
+    ///
+    /// # Errors
+    /// As [`Register::known`].
+    fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>>;
+
     /// Returns what is kept of a record; `None` too if it is known and nothing is kept.
     ///
     /// # Errors
@@ -97,7 +110,7 @@ pub trait Register {
 
 /// Bytes of an entry before its ID.
 pub(super) const HEAD: usize = 48;
-const SEAL: usize = 8;
+pub(super) const SEAL: usize = 8;
 /// Bytes of an external ID in an entry.
 const CLAIM: usize = 24;
 
@@ -253,7 +266,7 @@ pub(super) fn damaged() -> LedgerError {
     LedgerError::Damaged("an entry of its register is not as it was written".to_string())
 }
 
-fn seal(bytes: &[u8]) -> [u8; SEAL] {
+pub(super) fn seal(bytes: &[u8]) -> [u8; SEAL] {
     let digest = Digest::of(bytes).bytes();
     std::array::from_fn(|at| digest[at])
 }

@@ -2,12 +2,13 @@
 //!
 //! | step | from | to |
 //! |---|---|---|
+//! | `encrypted` | waiting, sending, once | the same |
 //! | `sending` | waiting, sending, uncertain, conflict | sending |
 //! | `verified` | sending, verified, uncertain, conflict, under a temporary name | verified |
 //! | `delivered` | any but delivered | delivered |
 //! | `failed` | any but delivered | the same, or any but verified and delivered |
 //! | `retry` | any but delivered and uncertain | the same |
-//! | a person's *delivered* | any but delivered | delivered |
+//! | a person's *delivered* | any but delivered; held too | delivered |
 //! | a person's *resend* | any but delivered | sending |
 //! | a person's *retry* | any but delivered | the same |
 //! | `await_answer` | any but delivered | the same |
@@ -17,7 +18,9 @@
 //! | `delete` | held, and no try was ever made | deleted |
 //! | `resend` | delivered | waiting |
 //!
-//! No decision is made about a delivery that is held or deleted: it is released first.
+//! | an older ledger is put back | any but delivered; held too | uncertain, resp. delivered |
+//!
+//! Nothing else is decided about a delivery that is held: it is released first.
 //! These four are steps of the queue too (`domain/queue.rs`), which has the last word.
 //!
 //! The row that guards the promise is the first: from *verified* no upload begins,
@@ -25,11 +28,23 @@
 //! the bytes again says so first, by a `failed` that names the stage to go to.
 
 use super::{
-    Decision, DeliveryRow, Failure, Holding, LedgerError, Receipt, Result, Sign, Stage, Temp, Wait,
+    Decision, DeliveryRow, Encrypted, Failure, Holding, LedgerError, Receipt, Result, Sign, Stage,
+    Temp, Wait,
 };
 use crate::domain::Step;
 
 impl DeliveryRow {
+    /// What goes out is frozen: from now on every try sends these bytes under this name.
+    pub(super) fn encrypted(mut self, file: &Encrypted) -> Result<DeliveryRow> {
+        use Stage::*;
+        self.guard("encrypted", &[Waiting, Sending])?;
+        if self.encrypted.is_some() {
+            return Err(self.refused("is encrypted already"));
+        }
+        self.encrypted = Some(file.clone());
+        Ok(self)
+    }
+
     /// A try begins under a temporary name.
     pub(super) fn sending(mut self, temp: &Temp) -> Result<DeliveryRow> {
         use Stage::*;
@@ -115,6 +130,8 @@ impl DeliveryRow {
     pub(super) fn decide(mut self, decision: Decision, sign: &Sign) -> Result<DeliveryRow> {
         match self.stage {
             Stage::Delivered => return Err(self.refused("is delivered already")),
+            // What was told before, by a file that this ledger does not know.
+            Stage::Held if decision == Decision::Delivered => return Ok(self.went(sign)),
             Stage::Held => return Err(self.refused("is held; release it first")),
             Stage::Deleted => return Err(self.refused("is deleted")),
             _ => self.go_on(),
@@ -126,7 +143,8 @@ impl DeliveryRow {
             }
             Decision::Resend => {
                 // What was written under the final name itself is the vendor's now.
-                self.temp = self.temp.filter(|temp| temp.name != self.batch.name);
+                let name = self.name().to_string();
+                self.temp = self.temp.filter(|temp| temp.name != name);
                 self.stage = if self.temp.is_some() { Stage::Sending } else { Stage::Waiting };
                 self.rename_at = None;
                 self.resent += 1;
@@ -134,6 +152,26 @@ impl DeliveryRow {
             }
             Decision::Retry => Ok(self),
         }
+    }
+
+    /// It went out, by all that is known: nothing is sent.
+    pub(super) fn went(mut self, sign: &Sign) -> DeliveryRow {
+        let receipt = self.told(sign);
+        (self.stage, self.receipt) = (Stage::Delivered, Some(receipt));
+        (self.failure, self.held_until) = (None, None);
+        self
+    }
+
+    /// An older ledger was put back: whether it went out since then, nobody knows, and no
+    /// temporary file of then is a token any more.
+    pub(super) fn doubted(mut self, what: &str, sign: &Sign) -> DeliveryRow {
+        self.stage = Stage::Uncertain;
+        (self.temp, self.rename_at, self.held_until) = (None, None, None);
+        self.failures += 1;
+        let what = what.to_string();
+        self.failure =
+            Some(Failure { what, stopped: true, again_at: None, stage: None, at: sign.at });
+        self
     }
 
     /// An operator sets it aside, until a time or for as long as it takes.
@@ -170,11 +208,13 @@ impl DeliveryRow {
         Ok(self)
     }
 
-    /// An operator wants the same bytes sent to somebody who had them.
+    /// An operator wants the same batch sent to somebody who had it. One that was encrypted
+    /// is encrypted anew: that the old key is lost is a reason to ask.
     pub(super) fn resend(mut self) -> Result<DeliveryRow> {
         self.may(Step::Resend, "sent again: only what was delivered can be")?;
         (self.stage, self.receipt, self.failure) = (Stage::Waiting, None, None);
         (self.temp, self.rename_at, self.failures) = (None, None, 0);
+        self.encrypted = None;
         self.resent += 1;
         if let Some(wait) = &mut self.wait {
             wait.answered_at = None;
@@ -201,8 +241,8 @@ impl DeliveryRow {
     /// The receipt where the word of a person is all there is.
     fn told(&self, sign: &Sign) -> Receipt {
         Receipt {
-            path: self.batch.name.clone(),
-            bytes: self.batch.bytes,
+            path: self.name().to_string(),
+            bytes: self.bytes(),
             evidence: "told".to_string(),
             server: self.temp.as_ref().map_or_else(String::new, |temp| temp.place.clone()),
             host_key: String::new(),
@@ -276,6 +316,9 @@ mod tests {
         let allowed = |step: &dyn Fn(DeliveryRow) -> Result<DeliveryRow>| -> Vec<Stage> {
             Stage::ALL.into_iter().filter(|&stage| step(at(stage)).is_ok()).collect()
         };
+        let file = Encrypted { name: "seven.hl7.pgp".into(), digest: Digest::of(b"7"), bytes: 1 };
+        assert_eq!(allowed(&|row| row.encrypted(&file)), [Waiting, Sending]);
+        assert_eq!(allowed(&|row| row.encrypted(&file)?.encrypted(&file)), []);
         assert_eq!(allowed(&|row| row.sending(&temp())), [Waiting, Sending, Uncertain, Conflict]);
         assert_eq!(allowed(&|row| row.verified(1)), [Sending, Verified, Uncertain, Conflict]);
         let not_delivered = [Waiting, Sending, Verified, Uncertain, Conflict];
@@ -285,9 +328,17 @@ mod tests {
             assert_eq!(allowed(&|row| row.failed(&failure(Some(to)))), not_delivered, "{to}");
         }
         let sign = Sign { by: "anna".into(), why: "they said so".into(), at: 4 };
-        for decision in [Decision::Delivered, Decision::Resend, Decision::Retry] {
+        for decision in [Decision::Resend, Decision::Retry] {
             assert_eq!(allowed(&|row| row.decide(decision, &sign)), not_delivered, "{decision:?}");
         }
+        let told = allowed(&|row| row.decide(Decision::Delivered, &sign));
+        assert_eq!(
+            told,
+            Stage::ALL
+                .into_iter()
+                .filter(|&stage| stage != Delivered && stage != Deleted)
+                .collect::<Vec<_>>()
+        );
         assert_eq!(allowed(&|row| row.await_answer(60)), not_delivered);
         assert_eq!(allowed(&|row| row.answered(60)), [Delivered]);
         assert_eq!(allowed(&|row| row.hold(None)), [Waiting]);
@@ -304,6 +355,23 @@ mod tests {
         assert!(tried.delete().unwrap_err().to_string().contains("a try to send it was made"));
         let again = at(Stage::Delivered).resend().unwrap().hold(None).unwrap();
         assert!(again.delete().is_err(), "it was delivered once");
+    }
+
+    #[test]
+    fn what_an_older_ledger_sent_or_not_is_for_a_person_and_never_sent_by_itself() {
+        let sign = Sign { by: "anna".into(), why: "the disk failed".into(), at: 4 };
+        for stage in [Stage::Waiting, Stage::Sending, Stage::Verified, Stage::Held] {
+            let row = at(stage).doubted("it may have been sent", &sign);
+            assert_eq!((row.stage, &row.temp, row.rename_at), (Stage::Uncertain, &None, None));
+            assert!(row.failure.as_ref().unwrap().stopped);
+            assert!(row.clone().retry().is_none(), "run --retry sends nothing of it");
+            assert_eq!(row.decide(Decision::Resend, &sign).unwrap().stage, Stage::Waiting);
+        }
+        let told = at(Stage::Held).decide(Decision::Delivered, &sign).unwrap();
+        assert_eq!(
+            (told.stage, told.receipt.unwrap().evidence.as_str()),
+            (Stage::Delivered, "told")
+        );
     }
 
     #[test]

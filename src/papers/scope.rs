@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::agreed::{Agreed, why_not};
-use super::approval::Approval;
 use super::examples::{clock, examples};
 use super::fields::{FieldLine, lines};
 use crate::batch::Envelope;
@@ -11,8 +10,8 @@ use crate::codes::standard;
 use crate::config::settings::{Setting, meaning, settings};
 use crate::convert::Map;
 use crate::domain::{
-    Endpoint, Event, ExternalId, Filter, Kind, Method, NpiMissing, ProviderIds, QueueState, Scope,
-    Sftp, UnmappedRule,
+    Approval, Encryption, Endpoint, Event, ExternalId, Filter, Kind, Method, NpiMissing,
+    ProviderIds, QueueState, Scope, Sftp, UnmappedRule,
 };
 use crate::hl7::field_name;
 use crate::package::Paper;
@@ -104,9 +103,14 @@ fn enablement(paper: &mut Paper, scope: &Scope) {
     paper.table("Table 3: Interface enablement", &["Event", "Message", "Sent"], rows, "");
     paper.text(
         "An appointment that is moved is told as a cancellation (S15) of the old one and, right \
-         after it, a new one (S12); S13 is never sent. A backfill is a full extract that is \
-         dropped first: all its patients are told as A28, its booked appointments as S12.",
+         after it, a new one (S12); S13 is never sent.",
     );
+    let patients = scope.backfill.patients.telling();
+    paper.text(format!(
+        "A backfill tells all patients of a full extract as {}^{}, then all appointments that \
+         are booked and still to come as SIU^S12; its files say backfill=Y in FHS-10 and BHS-10.",
+        patients.message, patients.trigger
+    ));
 }
 
 fn connectivity(paper: &mut Paper, scope: &Scope) {
@@ -125,8 +129,12 @@ fn connectivity(paper: &mut Paper, scope: &Scope) {
                 (format!("sftp://{host}:{port}"), folder.clone(), login)
             }
         };
-        let temp = format!("temporary name {}", protocol.temp_name);
-        vec![endpoint.name.clone(), server, folder, login, temp]
+        let mut way = format!("temporary name {}", protocol.temp_name);
+        if let Some(Encryption { recipients, name, .. }) = &endpoint.encryption {
+            let keys = recipients.join(", ");
+            way += &format!("; encrypted (OpenPGP) for {keys}, as {name}");
+        }
+        vec![endpoint.name.clone(), server, folder, login, way]
     };
     let rows = scope.endpoints.iter().map(row).collect();
     let caption = format!("Endpoints of the environment {}", scope.environment.word());

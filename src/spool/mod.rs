@@ -37,6 +37,9 @@ pub struct Spool {
     pub outbox: PathBuf,
     /// Written, not yet promised.
     pub staged: PathBuf,
+    /// What goes out instead of batch files: encrypted, for one endpoint each. It is made
+    /// where one is wanted.
+    pub encrypted: PathBuf,
     /// Delivered batch files, by day.
     pub sent: PathBuf,
     /// Extracts that were converted, by day.
@@ -53,6 +56,10 @@ pub struct Spool {
     pub odd: PathBuf,
     /// Where each message stands: an index for each drop.
     pub index: PathBuf,
+    /// A backfill that is to come, or under way.
+    pub backfill: PathBuf,
+    /// Its extracts, cut into small ones.
+    pub slices: PathBuf,
 }
 
 /// The lock of a spool; it is gone with its owner.
@@ -68,6 +75,7 @@ impl Spool {
             processing: root.join("processing"),
             outbox: root.join("outbox"),
             staged: root.join("outbox/.staged"),
+            encrypted: root.join("outbox/.encrypted"),
             sent: root.join("sent"),
             archive: root.join("archive"),
             error: root.join("error"),
@@ -76,11 +84,13 @@ impl Spool {
             responses: root.join("responses"),
             odd: root.join("responses/odd"),
             index: root.join("index"),
+            backfill: root.join("backfill"),
+            slices: root.join("backfill/slices"),
         }
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 13] {
+    pub fn folders(&self) -> [&Path; 15] {
         [
             &self.root,
             &self.inbox,
@@ -95,6 +105,8 @@ impl Spool {
             &self.responses,
             &self.odd,
             &self.index,
+            &self.backfill,
+            &self.slices,
         ]
     }
 
@@ -104,6 +116,11 @@ impl Spool {
     /// [`disk::DiskError`].
     pub fn make(&self) -> disk::Result<()> {
         self.folders().into_iter().try_for_each(disk::folder)
+    }
+
+    /// Returns where the encrypted file of this final name is, for an endpoint.
+    pub fn encrypted_file(&self, endpoint: &str, name: &str) -> PathBuf {
+        self.encrypted.join(encrypted_name(endpoint, name))
     }
 
     /// Returns the ledger's file.
@@ -162,6 +179,19 @@ impl Spool {
     /// [`disk::DiskError`].
     pub fn lock_views(&self) -> disk::Result<Option<Lock>> {
         take(self.views_lock_file())
+    }
+
+    /// Takes the lock of a backfill that is being prepared; passes go on beside it.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn lock_backfill(&self) -> disk::Result<Option<Lock>> {
+        take(self.backfill_lock_file())
+    }
+
+    /// Returns the file of that lock.
+    pub fn backfill_lock_file(&self) -> PathBuf {
+        self.root.join("backfill.lock")
     }
 
     /// Returns the folder of records that are converted again.
@@ -243,6 +273,11 @@ impl Spool {
         days.sort();
         Ok(days)
     }
+}
+
+/// Returns the name of an encrypted file here; that of an endpoint has no dot in it.
+pub fn encrypted_name(endpoint: &str, name: &str) -> String {
+    format!("{endpoint}.{name}")
 }
 
 /// Takes the lock of this file, if it is free.

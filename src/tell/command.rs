@@ -4,16 +4,12 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use rustix::process::{Pid, Signal, kill_process_group};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use super::{Alert, Result, TellError};
+use crate::child;
 use crate::secret::unusable;
-
-/// How often its end is looked for.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// Looks whether there is such a program.
 ///
@@ -49,31 +45,17 @@ pub fn run(command: &[String], alert: &Alert, limit: Duration) -> Result<()> {
     // In a thread: one that reads nothing must not hold us up. A program that needs no
     // input may end before it was given any.
     std::thread::spawn(move || input.map(|mut input| writeln!(input, "{json}")));
-    let end = Instant::now() + limit;
-    while Instant::now() < end {
-        match child.try_wait() {
-            Ok(None) => std::thread::sleep(LOOK),
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => {
-                return Err(failed(match (status.code(), status.signal()) {
-                    (Some(code), _) => format!("it ended with {code}"),
-                    (None, signal) => format!("signal {} ended it", signal.unwrap_or(0)),
-                }));
-            }
-            Err(err) => return Err(failed(format!("its end is not known: {err}"))),
+    match child::wait(&mut child, limit) {
+        Ok(Some(status)) if status.success() => Ok(()),
+        Ok(Some(status)) => Err(failed(match (status.code(), status.signal()) {
+            (Some(code), _) => format!("it ended with {code}"),
+            (None, signal) => format!("signal {} ended it", signal.unwrap_or(0)),
+        })),
+        Ok(None) => {
+            Err(failed(format!("it did not end within {} s and was killed", limit.as_secs())))
         }
+        Err(err) => Err(failed(format!("its end is not known: {err}"))),
     }
-    kill(&mut child);
-    Err(failed(format!("it did not end within {} s and was killed", limit.as_secs())))
-}
-
-fn kill(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 #[cfg(test)]

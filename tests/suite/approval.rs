@@ -2,14 +2,17 @@
 //! production sends nothing that nobody approved.
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
 
 use hl7drop::config::settings::settings;
+use hl7drop::digest::Digest;
 use hl7drop::package;
 use hl7drop::papers::agreed::{NOT_AGREED, why_not};
-
 use hl7drop::spool::Spool;
+use rusqlite::Connection;
 
-use crate::site::{NAME, Output, Site};
+use crate::site::{NAME, Output, Site, ended};
 
 const PATIENTS: &str = "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,02/14/1987,F\n";
 
@@ -33,6 +36,10 @@ fn drop_in_production(site: &Site, name: &str) {
     let spool = Spool::at(&site.root().join("spool").join(NAME).join("production"));
     spool.make().unwrap();
     fs::write(spool.inbox.join(name), PATIENTS).unwrap();
+}
+
+fn approvals_file(site: &Site) -> PathBuf {
+    site.root().join("spool").join(NAME).join("approvals.db")
 }
 
 fn delivered(site: &Site) -> usize {
@@ -91,13 +98,13 @@ fn what_changed_since_the_approval_is_told_and_approving_again_lets_it_go() {
     assert!(again.out.contains(told), "{again:?}");
     assert_eq!((site.run(["run"]).code, delivered(&site)), (Some(0), 1));
     // The audit trail has both, each with its scope.
-    let trail =
-        fs::read_to_string(site.interface_file().with_extension("approvals.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> =
-        trail.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 2);
-    assert!(lines[0]["scope"].as_str().unwrap().contains("\"CARESYNC\"\n"));
-    assert!(lines[1]["scope"].as_str().unwrap().contains("\"CARESYNC2\"\n"));
+    let trail = site.run(["scope", "approvals", NAME, "--json"]).json();
+    let scope = |at: usize| trail[at]["scope"].as_str().unwrap().to_string();
+    assert_eq!(trail.as_array().unwrap().len(), 2);
+    assert!(scope(0).contains("\"CARESYNC\"\n") && scope(1).contains("\"CARESYNC2\"\n"));
+    assert_eq!(trail[1]["digest"], Digest::of(scope(1).as_bytes()).to_string());
+    let listed = site.run(["scope", "approvals", NAME]);
+    assert_eq!(listed.out.matches("  Tess Ter\n  digest ").count(), 2, "{listed:?}");
 }
 
 #[test]
@@ -139,34 +146,89 @@ fn test_is_free_and_an_approval_needs_a_production_to_approve() {
     let future = site.run(["scope", "approve", NAME, "--name", "Ann", "--date", "2999-01-01"]);
     assert_eq!(future.code, Some(2), "{future:?}");
     assert!(future.err.contains("is not there yet"), "{future:?}");
-    assert!(!site.interface_file().with_extension("approvals.jsonl").exists());
+    assert!(!approvals_file(&site).exists());
 }
 
 #[test]
-fn an_approval_that_was_changed_or_taken_out_is_noticed() {
-    for (what, told) in [
-        ("changed", "its scope was changed"),
-        ("taken out", "the line before it was changed or taken out"),
-        ("cut", "it is no approval"),
+fn an_approval_that_was_changed_or_taken_out_is_noticed_and_nothing_is_sent() {
+    for (spoil, told) in [
+        (
+            "UPDATE approval SET scope = replace(scope, 'CARESYNC', 'CARESINK') WHERE number = 2",
+            "the row of a number was changed from outside",
+        ),
+        ("DELETE FROM approval WHERE number = 2", "one was taken out or put in from outside"),
+        (
+            "DELETE FROM approval WHERE number = 2; DELETE FROM action WHERE id = 2",
+            "the counter actions says 2 and there are 1",
+        ),
     ] {
         let site = Site::new();
         produce(&site);
         site.approve();
         site.approve();
-        let file = site.interface_file().with_extension("approvals.jsonl");
-        let text = fs::read_to_string(&file).unwrap();
-        let spoilt = match what {
-            "changed" => text.replace("CARESYNC", "CARESINK"),
-            "taken out" => format!("{}\n", text.lines().nth(1).unwrap()),
-            _ => text[..text.len() - 20].to_string(),
-        };
-        fs::write(&file, spoilt).unwrap();
+        drop_in_production(&site, "patients.csv");
+        Connection::open(approvals_file(&site)).unwrap().execute_batch(spoil).unwrap();
         let refused = site.run(["run"]);
-        assert_eq!(refused.code, Some(11), "{what}: {refused:?}");
-        assert!(refused.err.contains(told), "{what}: {refused:?}");
+        assert_eq!((refused.code, delivered(&site)), (Some(11), 0), "{spoil}: {refused:?}");
+        assert!(refused.err.contains(told), "{spoil}: {refused:?}");
         let again = site.run(["scope", "approve", NAME, "--name", "Ann"]);
-        assert_eq!(again.code, Some(5), "{what}: {again:?}");
+        assert_eq!(again.code, Some(5), "{spoil}: {again:?}");
     }
+}
+
+#[test]
+fn a_crash_leaves_an_approval_made_or_not_and_the_next_one_goes_behind_it() {
+    for fault in ["abort", "error"] {
+        let mut met = 0;
+        loop {
+            let site = Site::new();
+            produce(&site);
+            let mut command = site.command(["scope", "approve", NAME, "--name", "Ann Example"]);
+            command.env("HL7DROP_FAULT", format!("{fault}:{}", met + 1));
+            let struck = ended(&mut command);
+            if !struck.err.contains("fault at ") {
+                assert_eq!(struck.code, Some(0), "{struck:?}");
+                break;
+            }
+            met += 1;
+            let trail = site.run(["scope", "approvals", NAME, "--json"]);
+            let made = trail.json().as_array().unwrap().len();
+            assert!(made <= 1, "{fault}:{met}: {trail:?}");
+            let place = struck.err.lines().find(|line| line.contains("fault at ")).unwrap();
+            assert_eq!(made == 1, place.ends_with("approval.add.after"), "{struck:?}");
+            drop_in_production(&site, "patients.csv");
+            let stands = if made == 1 { (Some(0), 1) } else { (Some(11), 0) };
+            let run = site.run(["run"]);
+            assert_eq!((run.code, delivered(&site)), stands, "{fault}:{met}: {run:?}");
+            site.approve();
+            let trail = site.run(["scope", "approvals", NAME, "--json"]).json();
+            assert_eq!(trail.as_array().unwrap().len(), made + 1, "{fault}:{met}");
+            assert_eq!(site.run(["run"]).code, Some(0), "{fault}:{met}");
+        }
+        assert!(met > 2, "{fault}: the places of an approval were not met");
+    }
+}
+
+#[test]
+fn approvals_at_the_same_instant_are_all_kept() {
+    let site = Site::new();
+    produce(&site);
+    let names: Vec<String> = (0..8).map(|at| format!("Approver {at}")).collect();
+    let begin = |name| {
+        let mut command = site.command(["scope", "approve", NAME, "--name", name]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let all: Vec<_> = names.iter().map(|name| begin(name)).collect();
+    for mut one in all {
+        assert!(one.wait().unwrap().success());
+    }
+    let trail = site.run(["scope", "approvals", NAME, "--json"]);
+    let trail = trail.json();
+    let mut kept: Vec<&str> =
+        trail.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    kept.sort_unstable();
+    assert_eq!(kept, names);
+    assert_eq!(site.run(["run"]).code, Some(0));
 }
 
 #[test]

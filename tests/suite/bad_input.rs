@@ -491,7 +491,7 @@ fn a_damaged_ledger_sends_nothing_until_it_is_restored() {
         let said = site.run(["run"]);
         assert_eq!(said.code, Some(5), "{said:?}");
         assert!(said.err.contains("the ledger is damaged"), "{said:?}");
-        assert!(said.err.contains("restore it from a backup"), "{said:?}");
+        assert!(said.err.contains("hl7drop restore"), "{said:?}");
         assert_eq!(delivered(&site), 2);
         assert_eq!(site.run(["check", "--offline"]).code, Some(5));
         // Nobody may have mended it behind our back.
@@ -514,7 +514,7 @@ fn a_ledger_that_is_gone_is_not_begun_anew_beside_sent_files() {
     let said = site.run(["run"]);
     assert_eq!(said.code, Some(5), "{said:?}");
     assert!(said.err.contains("holds files of earlier runs"), "{said:?}");
-    assert!(said.err.contains("restore it from a backup"), "{said:?}");
+    assert!(said.err.contains("hl7drop restore"), "{said:?}");
     assert!(!path.exists() && delivered(&site) == 2);
     fs::rename(&backup, &path).unwrap();
     assert_eq!(site.run(["run"]).code, Some(0));

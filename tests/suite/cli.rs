@@ -85,6 +85,39 @@ fn every_help_ends_with_the_exit_codes() {
 }
 
 #[test]
+fn shells_and_man_know_every_verb_and_nothing_that_is_hidden() {
+    let verbs = verbs();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&["completions", shell]);
+        assert_eq!((script.code, script.err.as_str()), (Some(0), ""), "{script:?}");
+        for verb in verbs.iter().map(String::as_str).chain(["mark-delivered", "dry-run"]) {
+            assert!(script.out.contains(verb), "{shell} does not know {verb}");
+        }
+        assert!(!script.out.contains("One pass for"), "{shell} knows what is hidden");
+    }
+    let bash = run(&["completions", "bash"]).out;
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("hl7drop.bash");
+    fs::write(&file, bash).unwrap();
+    let typed = "source $0; COMP_WORDS=(hl7drop que); COMP_CWORD=1; \
+                 _hl7drop hl7drop que hl7drop; echo ${COMPREPLY[@]}";
+    let completed = ended(Command::new("bash").arg("-c").arg(typed).arg(&file));
+    assert_eq!(completed.out, "queue\n", "{completed:?}");
+    assert_eq!(run(&["completions", "csh"]).code, Some(2));
+
+    let pages = place.path().join("man");
+    assert_eq!(run(&["man", pages.to_str().unwrap()]).code, Some(0));
+    let page = |name: &str| fs::read_to_string(pages.join(name)).unwrap();
+    for verb in &verbs {
+        let text = page(&format!("hl7drop-{verb}.1"));
+        assert!(text.contains("EXIT STATUS"), "{verb}: {text}");
+    }
+    assert!(page("hl7drop.1").contains("hl7drop\\-run(1)"));
+    assert!(page("hl7drop-queue-resubmit.1").contains(".SH SYNOPSIS"));
+    assert!(!pages.join("hl7drop-pass.1").exists() && !pages.join("hl7drop-man.1").exists());
+}
+
+#[test]
 fn wrong_usage_ends_with_2_and_says_how_to_go_on() {
     let patients = format!("{QUICKSTART}/patients.csv");
     let wrong: &[(&[&str], &str)] = &[
@@ -134,7 +167,14 @@ fn init_makes_what_check_accepts_and_overwrites_nothing() {
     }
     let said = ended(program().args(["check", "ridge"]).current_dir(&dir));
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.out.lines().all(|line| line.starts_with("ok ")), "{said:?}");
+    let (warned, good): (Vec<&str>, Vec<&str>) =
+        said.out.lines().partition(|line| line.starts_with("warn "));
+    assert!(good.iter().all(|line| line.starts_with("ok ")), "{said:?}");
+    let examples = ["context_id", "practice", "receiving_application", "folder"];
+    assert_eq!(warned.len(), examples.len(), "{said:?}");
+    for (line, example) in warned.iter().zip(examples) {
+        assert!(line.contains(example) && line.ends_with("fill in what was agreed"), "{said:?}");
+    }
 
     let interface = dir.join("interfaces/ridge.toml");
     fs::write(&interface, "mine").unwrap();
@@ -256,6 +296,7 @@ fn status_tells_machines_where_everything_stands() {
         "approval",
         "approved",
         "awaited",
+        "backfill",
         "delivered",
         "environment",
         "extracts",
@@ -291,8 +332,18 @@ fn status_tells_machines_where_everything_stands() {
         balanced(extract);
     }
     let wanted = [
-        "batch", "bytes", "endpoint", "failure", "made_at", "messages", "receipt", "sha256",
-        "stage", "state", "tries",
+        "batch",
+        "bytes",
+        "encrypted",
+        "endpoint",
+        "failure",
+        "made_at",
+        "messages",
+        "receipt",
+        "sha256",
+        "stage",
+        "state",
+        "tries",
     ];
     assert_eq!(keys(&one["delivered"][0]), wanted);
     assert_eq!(one["delivered"][0]["state"], "PROCESSED");
@@ -334,10 +385,11 @@ fn the_queue_is_told_in_the_same_shape_as_the_faults_of_convert() {
         said.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut queued = queue.json().as_array().unwrap().clone();
     for row in &mut queued {
-        let more: BTreeSet<&str> = FAULT.into_iter().chain(["at", "id", "interface"]).collect();
+        let more: BTreeSet<&str> =
+            FAULT.into_iter().chain(["at", "id", "interface", "since", "times"]).collect();
         assert_eq!(keys(row), more.into_iter().collect::<Vec<_>>());
         let row = row.as_object_mut().unwrap();
-        for key in ["at", "id", "interface"] {
+        for key in ["at", "id", "interface", "since", "times"] {
             row.remove(key);
         }
     }

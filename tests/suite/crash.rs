@@ -21,6 +21,7 @@ use hl7drop::hl7::read::BatchFile;
 use hl7drop::ledger::{Ledger, Sqlite, Stage};
 use serde_json::Value;
 
+use crate::encrypt::{encrypting, vendor};
 use crate::sftpd;
 use crate::site::{NAME, Output, Site};
 
@@ -222,14 +223,17 @@ fn partner(site: &Site, ledger: Option<&Sqlite>) {
     let Some(ledger) = ledger else { return assert_eq!(seen, BTreeMap::new(), "no ledger yet") };
     let endpoint = &site.engine().agreement.scope.endpoints[0].name;
     for (name, path) in &seen {
-        let batch = ledger.batch(name).unwrap().unwrap_or_else(|| panic!("{name} not promised"));
-        assert_eq!(sha(path), batch.digest, "{name} is half made");
-        let stage = ledger.delivery(batch.number, endpoint).unwrap().unwrap().stage;
+        let batch = ledger.batch(name.trim_end_matches(".pgp")).unwrap();
+        let batch = batch.unwrap_or_else(|| panic!("{name} not promised"));
+        let delivery = ledger.delivery(batch.number, endpoint).unwrap().unwrap();
+        assert_eq!(sha(path), delivery.digest(), "{name} is half made");
+        let stage = delivery.stage;
         assert!(matches!(stage, Stage::Verified | Stage::Delivered), "{name} is {stage:?}");
     }
     for batch in ledger.batches().unwrap() {
-        let stage = ledger.delivery(batch.number, endpoint).unwrap().unwrap().stage;
-        assert!(stage != Stage::Delivered || seen.contains_key(&batch.name), "{} said", batch.name);
+        let row = ledger.delivery(batch.number, endpoint).unwrap().unwrap();
+        let there = seen.contains_key(row.name());
+        assert!(row.stage != Stage::Delivered || there, "{} said", row.name());
     }
 }
 
@@ -275,7 +279,8 @@ fn settled(site: &Site) -> Settled {
     let (mut delivered, mut messages) = (Vec::new(), Vec::new());
     for (name, path) in arrived(site) {
         delivered.push(name);
-        let bytes = fs::read(path).unwrap();
+        let encrypted = path.extension().is_some_and(|extension| extension == "pgp");
+        let bytes = if encrypted { vendor().decrypt(&path) } else { fs::read(path).unwrap() };
         for message in BatchFile::read(&bytes).unwrap().messages() {
             let segments = message.segments.iter();
             let lines = segments.map(|segment| String::from_utf8_lossy(segment.bytes()));
@@ -364,7 +369,7 @@ fn places(make: &dyn Fn() -> Site, strike: Strike) -> Vec<String> {
 }
 
 /// Works `what` off in parallel, for 1, 2, 3 ... until it says false, or panics.
-fn until_false(what: impl Fn(u32) -> bool + Sync) {
+pub fn until_false(what: impl Fn(u32) -> bool + Sync) {
     let (next, failed) = (AtomicU32::new(1), AtomicBool::new(false));
     let one = || {
         let nth = next.fetch_add(1, Ordering::Relaxed);
@@ -511,6 +516,28 @@ fn power_lost_once_between_the_files_of_a_drop() {
     let names: Vec<String> = (1..=3).map(|number| format!("99999-00000{number}.hl7")).collect();
     assert_eq!(expected.delivered, names);
     sweep_to(expected, "two files, abort", &two_files, ABORT, of_files);
+}
+
+/// The places around an encryption, and those of the line behind it.
+fn of_the_encryption(place: &str) -> bool {
+    place.starts_with("openpgp.") || place.starts_with("ledger.") && !place.contains("_drop")
+}
+
+#[test]
+fn power_lost_once_or_the_disk_full_around_an_encryption() {
+    let make = || encrypting(Site::new());
+    let expected = || {
+        let site = dropped(make());
+        finished(&site.run(["run"]));
+        let (settled, plain) = (settle(&site), without_fault());
+        assert_eq!(settled.messages, plain.messages, "what was encrypted is what was promised");
+        assert_eq!((&settled.accounts, &settled.files), (&plain.accounts, &plain.files));
+        assert_eq!(settled.delivered, ["99999-000001.hl7.pgp", "99999-000002.hl7.pgp"]);
+        settled
+    };
+    sweep_to(expected(), "encrypted, abort", &make, ABORT, of_the_encryption);
+    let early = |place: &str| of_the_encryption(place) && !place.contains(".delivered");
+    sweep_to(expected(), "encrypted, full", &make, FULL, early);
 }
 
 #[test]

@@ -346,7 +346,10 @@ fn an_older_ledger_is_noticed_though_nothing_waits() {
     let said = site.run(["run"]);
     assert_eq!(said.code, Some(5), "{said:?}");
     assert!(said.err.contains("sent/ holds 99999-000002.hl7"), "{said:?}");
-    assert!(said.err.contains("Put the newest ledger.db back"), "{said:?}");
+    assert!(
+        said.err.contains("Put the newest ledger.db back, or an older one with `hl7drop restore`"),
+        "{said:?}"
+    );
     assert_eq!(files(&site.partner).len(), 2, "no number is given twice");
     fs::rename(&newest, &ledger).unwrap();
     assert_eq!(site.run(["run"]).code, Some(0));

@@ -223,3 +223,136 @@ fn a_room_has_no_npi_and_goes_out_under_its_own_id() {
     let found = notes(&site, "appointments.csv");
     assert!(found.contains("\"npi_missing\":3"), "PV1-7, PV1-17, AIG-3: {found}");
 }
+
+#[test]
+fn a_patient_who_was_never_sent_goes_before_his_first_appointment_where_that_is_agreed() {
+    let of_27 = |first: &str| {
+        format!(
+            "[provider_id]\nuse = \"athena\"\n[filter]\npatients_of_appointments = \"{first}\"\n\
+             [[filter.patients]]\nby = \"provider\"\nnames = [\"27\"]"
+        )
+    };
+    let people =
+        patients(&["8,Doe,Bea,02/14/1987,F,12,12,28,Boston", "9,Doe,Cid,02/14/1987,M,12,12,27,"]);
+    let day = [("50", "8", "27", "f"), ("51", "9", "27", "f"), ("52", "8", "27", "f")];
+    let visits = ["S12 50 BOOKED", "S12 51 BOOKED", "S12 52 BOOKED"];
+    let own = "appointmentid,patientid,lastname,firstname,dob,sex,departmentid,providerid,date,\
+               starttime,duration,appointmentstatus\n\
+               60,70,Roe,Eve,02/14/1990,F,12,27,05/21/2026,10:00,15,f\n";
+    for (first, before, alone) in
+        [("first", &["A28 9", "A28 8"][..], &["A28 70"][..]), ("filtered", &["A28 9"], &[])]
+    {
+        let site = site(&of_27(first));
+        let files = [("patients.csv", people.as_str()), ("appointments.csv", &appointments(&day))];
+        assert_eq!(told(&site, &files), [before, &visits].concat(), "{first}");
+        let again = [("53", "8", "27", "f")];
+        let again = appointments(&again);
+        assert_eq!(
+            told(&site, &[("appointments-2.csv", &again)]),
+            ["S12 53 BOOKED"],
+            "{first}: once"
+        );
+        // Whom only the appointment names; and later he comes by himself, as an update.
+        let all = [alone, &["S12 60 BOOKED"]].concat();
+        assert_eq!(told(&site, &[("appointments-3.csv", own)]), all, "{first}");
+        let later = patients(&["70,Roe,Eve,02/14/1990,F,12,12,27,Salem"]);
+        let known = if alone.is_empty() { "A28 70" } else { "A31 70" };
+        assert_eq!(told(&site, &[("patients-2.csv", &later)]), [known], "{first}");
+        let checked = site.run(["check", "--offline"]);
+        assert_eq!(checked.code, Some(0), "ledger, files and index agree: {checked:?}");
+        let found =
+            site.run(["queue", "search", "--patient", "8", "--event", "patient_added", "--json"]);
+        let found = found.json()[0]["hits"].as_array().unwrap().len();
+        assert_eq!(found, usize::from(first == "first"), "it is found by the patient's ID");
+    }
+}
+
+#[test]
+fn who_goes_first_is_told_whole_and_not_at_all_if_he_is_gone() {
+    let site = site(
+        "[provider_id]\nuse = \"athena\"\n[filter]\npatients_of_appointments = \"first\"\n\
+         [[filter.patients]]\nby = \"provider\"\nnames = [\"27\"]",
+    );
+    let people = "patientid,lastname,firstname,dob,sex,primaryproviderid,status,nextkinname,\
+                  insurance1_insurancepackageid,insurance1_insuranceplanname\n\
+                  8,Doe,Bea,02/14/1987,F,28,active,\"RIVERA, LUZ\",982,AETNA\n\
+                  9,Doe,Cid,02/14/1987,M,28,deleted,,,\n\
+                  10,Doe,Dan,02/14/1987,M,28,active,,,AETNA\n";
+    // They are known, and days later their appointments come.
+    assert_eq!(told(&site, &[("patients.csv", people)]), [""; 0]);
+    let day = appointments(&[("50", "8", "27", "f"), ("51", "9", "27", "f")]);
+    let said = run(&site, &[("appointments.csv", &day)]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    let waits = site.run(["queue", "--json"]).json();
+    assert_eq!((&waits[0]["code"], &waits[0]["record"]), (&"O001".into(), &2.into()), "{waits}");
+    let batch = fs::read_dir(&site.partner).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(batch).unwrap();
+    assert_eq!(words(&text), ["A28 8", "S12 50 BOOKED"]);
+    assert!(text.contains("NK1|1|RIVERA^LUZ|") && text.contains("IN1|1|982^AETNA|"), "{text}");
+    let found = notes(&site, "appointments.csv");
+    assert!(found.contains("\"patient_first\":1"), "{found}");
+    // His insurance has no package, which is no matter to his appointment.
+    let more = appointments(&[("52", "10", "27", "f")]);
+    assert_eq!(run(&site, &[("appointments-2.csv", &more)]).code, Some(3));
+    let found = notes(&site, "appointments-2.csv");
+    assert!(found.contains("\"patient_not_first\":1"), "{found}");
+}
+
+#[test]
+fn an_id_of_somebody_outside_the_filter_is_not_somebody_elses() {
+    let site = site(
+        "[provider_id]\nuse = \"athena\"\n[[filter.patients]]\nby = \"provider\"\n\
+         names = [\"27\"]\n[[external_ids.patient]]\nname = \"MRN\"\ncustom_field_id = \"41\"\n\
+         category = \"MRN\"\nfield = \"PID-4\"",
+    );
+    let people = |rows: &[&str]| {
+        let header = "patientid,lastname,firstname,dob,sex,primaryproviderid,customfield_41";
+        format!("{header}\n{}\n", rows.join("\n"))
+    };
+    let first = people(&["1,Doe,Ann,02/14/1987,F,27,4471"]);
+    assert_eq!(told(&site, &[("patients-1.csv", &first)]), ["A28 1"]);
+    // His appointments would carry her record number.
+    let second = people(&["2,Roe,Bob,02/14/1988,M,28,4471", "3,Poe,Cy,02/14/1989,M,28,4472"]);
+    let said = run(&site, &[("patients-2.csv", &second)]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    let waits = site.run(["queue", "--json"]).json();
+    let waits = waits.as_array().unwrap();
+    let one = (waits.len(), &waits[0]["code"], &waits[0]["record"]);
+    assert_eq!(one, (1, &"X001".into(), &1.into()), "{waits:?}");
+    let third = people(&["4,Loe,Di,02/14/1990,F,27,4472"]);
+    let said = run(&site, &[("patients-3.csv", &third)]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    assert_eq!(site.run(["queue", "--json"]).json().as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn who_was_out_for_a_while_is_no_news_if_he_is_as_he_was_told() {
+    let filter = "[provider_id]\nuse = \"athena\"\n[[filter.patients]]\nby = \"provider\"\n\
+                  names = [\"27\"]";
+    let site = site(filter);
+    let of = |provider: &str, city: &str| {
+        let header = "patientid,lastname,firstname,dob,sex,primaryproviderid,city,testpatientyn";
+        format!("{header}\n1,Doe,Ann,02/14/1987,F,{provider},{city},\n")
+    };
+    let city = ["Boston", "Boston", "Boston", "Lynn", "Lynn"];
+    let expected: [&[&str]; 5] = [&["A28 1"], &[], &[], &[], &["A31 1"]];
+    for (at, provider) in ["27", "28", "27", "28", "27"].iter().enumerate() {
+        let name = format!("patients-{at}.csv");
+        assert_eq!(told(&site, &[(&name, &of(provider, city[at]))]), expected[at], "drop {at}");
+    }
+}
+
+#[test]
+fn check_says_whether_the_names_of_the_filter_stand_for_one() {
+    let named = "[[filter.appointments]]\nby = \"department\"\nnames = [\"Riverbend Main\"]";
+    let site = site(named);
+    let said = site.run(["check", "--offline"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("and there was none yet; drop one, or write the ID"), "{said:?}");
+    run(&site, &[("departments.csv", DEPARTMENTS)]);
+    let said = site.run(["check", "--offline"]);
+    assert!(said.out.contains("each stands for one provider or department"), "{said:?}");
+    agree(&site, &named.replace("Main", "Mian"));
+    let said = site.run(["check", "--offline"]);
+    assert!(said.code != Some(0) && said.out.contains("Riverbend Mian"), "{said:?}");
+}

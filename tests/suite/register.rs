@@ -352,3 +352,29 @@ fn a_deleted_patient_is_told_once_as_an_update() {
     assert_eq!(told(&site, &[("patients-3.csv", &people("deleted", "\n"))]), [""; 0]);
     assert_eq!(told(&site, &[("patients-4.csv", &people("active", "\n"))]), ["A31 7"]);
 }
+
+#[test]
+fn an_update_deletes_only_what_was_sent_before() {
+    let site = Site::new();
+    let file = site.interface_file();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("[wire]\n", "[wire]\nsend_deletes = true\n")).unwrap();
+    let drop = |at: u32, row: &str| {
+        let header = "patientid,lastname,firstname,dob,sex,race,preferredname,maritalstatus,city";
+        site.put(&format!("patients-{at}.csv"), format!("{header}\n{row}\n"));
+        let said = site.run(["run"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let name = format!("99999-{at:06}.hl7");
+        let sent = fs::read_to_string(site.partner.join(name)).unwrap();
+        let pid =
+            sent.split(['\r', '\n']).find(|line| line.starts_with("PID|")).unwrap().to_string();
+        let field = |at: usize| pid.split('|').nth(at).unwrap_or_default().to_string();
+        [field(9), field(10), field(16)].join("|")
+    };
+    assert_eq!(drop(1, "1,Doe,Ann,02/14/1987,F,2106-3,Annie,,Salem"), "Annie|2106-3^White^CDCREC|");
+    // The race stays, the nickname goes, and nobody ever heard of a marital status.
+    assert_eq!(drop(2, "1,Doe,Ann,02/14/1987,F,2106-3,,,Lynn"), "\"\"|2106-3^White^CDCREC|");
+    // It is gone by now.
+    assert_eq!(drop(3, "1,Doe,Ann,02/14/1987,F,,,M,Lynn"), "|\"\"|M");
+    assert_eq!(drop(4, "1,Doe,Ann,02/14/1987,F,,,,Lynn"), "||\"\"");
+}

@@ -305,3 +305,49 @@ fn a_disk_that_is_nearly_full_takes_nothing_in_and_delivers() {
     assert_eq!(site.run(["run"]).code, Some(0));
     assert_eq!(told(&site).len(), 2);
 }
+
+#[test]
+fn a_daemon_sends_nothing_of_an_unapproved_scope_and_goes_on_once_it_is_approved() {
+    let site = swept(Site::new(), "");
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let production = text
+        .replace("\"test\"", "\"production\"")
+        .replace("connectivity.test", "connectivity.production");
+    fs::write(site.interface_file(), production).unwrap();
+    let daemon = Daemon::start(&site);
+    let inbox = site.root().join("spool").join(NAME).join("production/inbox");
+    daemon.until("the inbox is made", || inbox.is_dir());
+    fs::write(inbox.join("patients.csv"), patients(0..2)).unwrap();
+    daemon.until("refused", || daemon.said("the scope is not approved: nobody has approved it"));
+    assert!(inbox.join("patients.csv").exists() && told(&site).is_empty());
+    let status = site.run(["status", "--json"]);
+    assert_eq!(status.code, Some(11), "{status:?}");
+    site.approve();
+    daemon.until("delivered", || site.partner.join(BATCH).exists());
+    assert_eq!(told(&site), ["Doe0^Ann", "Doe1^Ann"]);
+    assert_eq!(daemon.stop().0.code(), Some(0));
+}
+
+#[test]
+fn a_daemon_leaves_a_held_drop_and_what_comes_behind_it_to_a_person() {
+    let site = swept(Site::new(), "");
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    fs::write(site.interface_file(), text + "[guard]\nrows_min = 2\n").unwrap();
+    let daemon = Daemon::start(&site);
+    let ledger = site.spool().ledger();
+    daemon.until("the first pass", || ledger.exists());
+    site.put("patients.csv", patients(0..3).replace("02/14/1987", "02/31/1987"));
+    let held = || site.run(["held", "--json"]).json()[0]["files"].to_string();
+    daemon.until("it is held", || held().contains("patients.csv"));
+    site.put("patients-2.csv", patients(5..6));
+    // It looks once a second: the one behind it has been seen by then.
+    thread::sleep(Duration::from_millis(2500));
+    assert!(site.spool().inbox.join("patients-2.csv").exists() && told(&site).is_empty());
+    assert_eq!(site.run(["status"]).code, Some(3));
+    // The daemon may be at work on it just now.
+    let discard = ["held", NAME, "--discard", "--why", "bad export"];
+    daemon.until("decided", || site.run(discard).code == Some(0));
+    daemon.until("the next one is delivered", || site.partner.join(BATCH).exists());
+    assert_eq!(told(&site), ["Doe5^Ann"]);
+    assert_eq!(daemon.stop().0.code(), Some(0));
+}

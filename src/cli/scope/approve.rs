@@ -1,20 +1,22 @@
-//! `scope approve`: who approved the scope as it is, and when.
+//! `scope approve`: who approved the scope as it is, and when; and the list of all who did.
 
 use std::io::{self, Write};
 
-use super::args::Approve;
+use serde_json::json;
+
+use super::args::{Approvals, Approve};
 use super::find;
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
-use crate::cli::output::count;
+use crate::cli::output::{count, time};
 use crate::cli::setup;
 use crate::cli::sign::person;
 use crate::cli::{Failure, Outcome};
 use crate::clock::Clock;
 use crate::config::interface;
-use crate::engine::EngineError;
+use crate::domain::Approval;
+use crate::engine::{self, EngineError, approvals_file};
 use crate::papers::agreed::Agreed;
-use crate::papers::approval::{self, ApprovalError, Signature};
 
 /// As much as a name, a title and a company need.
 const NAME_CHARS_MAX: usize = 120;
@@ -41,19 +43,21 @@ pub fn approve(cli: &Cli, args: &Approve) -> Outcome {
         let text = format!("--date {date} is not there yet; today is {today}");
         return Err(Failure::usage(text));
     }
-    let before = approval::read(&path).map_err(failed)?.into_iter().next_back();
-    let signature = Signature {
+    let spool = setup::program_of(cli)?.spool;
+    let approval = Approval {
         name: name.to_string(),
         date: date.to_string(),
         at: clock.unix(),
         by: person(),
+        digest: agreed.digest().to_string(),
+        scope: agreed.text(),
     };
-    let approval = approval::add(&path, &agreed, signature).map_err(failed)?;
+    let before = engine::approve(&scope, &spool, &approval)?;
     let mut out = io::stdout().lock();
     let lines = count(agreed.lines.len() as u64, "line", "lines");
     writeln!(out, "approved by {} on {}: {lines}", approval.name, approval.date)?;
     writeln!(out, "  digest {}", approval.digest)?;
-    writeln!(out, "  kept in {}", approval::path_of(&path).display())?;
+    writeln!(out, "  kept in {}", approvals_file(&scope, &spool).display())?;
     if let Some(before) = before {
         writeln!(out, "  since {} approved on {}:", before.name, before.date)?;
         let changes = Agreed::read(&before.scope).changes(&agreed);
@@ -65,9 +69,23 @@ pub fn approve(cli: &Cli, args: &Approve) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn failed(err: ApprovalError) -> Failure {
-    match err {
-        ApprovalError::Disk(err) => err.into(),
-        err => Failure { exit: Exit::LOCAL, text: err.to_string() },
+/// Lists the approvals, oldest first.
+pub fn approvals(cli: &Cli, args: &Approvals) -> Outcome {
+    let path = find(cli, &args.interface)?;
+    let scope = setup::scope(&path)?;
+    let spool = setup::program_of(cli)?.spool;
+    let approvals = engine::approvals(&scope, &spool).map_err(EngineError::from)?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", json!(approvals))?;
+        return Ok(Exit::DONE);
     }
+    if approvals.is_empty() {
+        writeln!(out, "nobody has approved the scope yet")?;
+    }
+    for Approval { name, date, at, by, digest, .. } in &approvals {
+        let at = time(*at, &scope.timezone);
+        writeln!(out, "{date}  {name}\n  digest {digest}\n  written down by {by} at {at}")?;
+    }
+    Ok(Exit::DONE)
 }

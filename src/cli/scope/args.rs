@@ -28,6 +28,8 @@ pub enum ScopeVerb {
     Diff(Diff),
     /// Note down who approved the scope as it is; production sends nothing without
     Approve(Approve),
+    /// List who approved which scope, oldest first
+    Approvals(Approvals),
 }
 
 /// `scope show`.
@@ -80,6 +82,17 @@ pub struct Approve {
     /// The day they did, for example 2026-05-20 [default: today]
     #[arg(long, value_name = "DATE")]
     pub date: Option<Date>,
+}
+
+/// `scope approvals`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Approvals {
+    /// The interface's name, or its file
+    pub interface: String,
+    /// Write JSON for machines: an array, each with the whole scope that was approved
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `scope import`.

@@ -21,6 +21,7 @@ pub fn scope(cli: &Cli, args: &ScopeArgs) -> Outcome {
         ScopeVerb::Show(args) => show::show(cli, args),
         ScopeVerb::Diff(args) => diff::diff(cli, args),
         ScopeVerb::Approve(args) => approve::approve(cli, args),
+        ScopeVerb::Approvals(args) => approve::approvals(cli, args),
     }
 }
 

@@ -10,9 +10,8 @@ use crate::cli::exit::Exit;
 use crate::cli::setup::{self, scope_of};
 use crate::cli::{Failure, Outcome};
 use crate::disk;
-use crate::engine::resolved_names;
+use crate::engine::{EngineError, approvals, resolved_names};
 use crate::package;
-use crate::papers::approval;
 use crate::papers::scope::{Sources, document};
 
 /// Writes the document.
@@ -24,13 +23,16 @@ pub fn show(cli: &Cli, args: &Show) -> Outcome {
     let path = find(cli, &args.interface)?;
     let (text, folder) = setup::text(&path)?;
     let scope = scope_of(&path, &text, &folder)?;
-    // A file without a program around it has no reference tables to look names up in.
-    let resolved = match setup::setup(cli, &[]) {
-        Ok(setup) => resolved_names(&setup.open(&path)?)?,
-        Err(_) => BTreeMap::new(),
+    // A file without a program around it has no reference tables to look names up in,
+    // and no approvals.
+    let (resolved, approvals) = match setup::setup(cli, &[]) {
+        Ok(setup) => {
+            let resolved = resolved_names(&setup.open(&path)?)?;
+            let approvals = approvals(&scope, &setup.program.spool).map_err(EngineError::from)?;
+            (resolved, approvals)
+        }
+        Err(_) => (BTreeMap::new(), Vec::new()),
     };
-    let approvals = approval::read(&path)
-        .map_err(|err| Failure { exit: Exit::LOCAL, text: err.to_string() })?;
     let sources =
         Sources { text: &text, scope: &scope, resolved: &resolved, approvals: &approvals };
     let paper = document(&sources).map_err(bug)?;

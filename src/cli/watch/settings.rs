@@ -52,8 +52,9 @@ pub struct Watched {
     _lock: Lock,
     /// The inbox as it was before the last pass began.
     before: Glance,
-    /// The ledger as a pass left it that left something for a person to decide.
-    left: Option<Glance>,
+    /// The ledger and the drop that is held, as a pass left them that left something for a
+    /// person to decide.
+    left: Option<(Glance, Glance)>,
     /// Which folder gives us events.
     armed: Option<(u64, u64)>,
 }
@@ -178,7 +179,7 @@ impl Watched {
         let glance = Glance::of(&self.spool.inbox);
         // A folder that cannot be read is for a pass to complain about.
         let changed = glance != self.before && glance != Glance::default();
-        let acted = self.left.is_some_and(|left| left != Glance::of_file(&self.spool.ledger()));
+        let acted = self.left.is_some_and(|left| left != self.decided());
         if changed || acted {
             self.due.event(now);
         }
@@ -192,9 +193,14 @@ impl Watched {
     }
 
     /// A pass ended. What came while it ran may not have been seen by it; and where it
-    /// left something for a person, the ledger shows when that person has decided.
-    pub fn look_after(&mut self, now: Instant, stopped: bool) {
-        self.left = stopped.then(|| Glance::of_file(&self.spool.ledger()));
+    /// left something for a person, the ledger or the held drop shows when that person has
+    /// decided.
+    pub fn look_after(&mut self, now: Instant, waits: bool) {
+        self.left = waits.then(|| self.decided());
         self.look(now);
+    }
+
+    fn decided(&self) -> (Glance, Glance) {
+        (Glance::of_file(&self.spool.ledger()), Glance::of(&self.spool.processing))
     }
 }

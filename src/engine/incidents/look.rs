@@ -308,8 +308,8 @@ fn of_ledger(err: &LedgerError, typed: &Typed) -> Trouble {
 fn of_ledger_in(err: &LedgerError, typed: &Typed, about: &str) -> Trouble {
     let next = vec![
         format!("what else is wrong: {}", typed.check()),
-        "put ledger.db and ledger.register back from the newest backup, both; until then \
-         nothing is taken in or sent"
+        "put the newest backup back: hl7drop restore DIR --why \"TEXT\" (docs/backup.md); until \
+         then nothing is taken in or sent"
             .to_string(),
     ];
     let (about, what) = (about.to_string(), err.to_string());

@@ -20,12 +20,14 @@ mod select;
 pub use groups::Group;
 pub(super) use hold::release_due;
 pub use mappings::{maps_to_csv, read_maps_csv};
+pub(in crate::engine) use preview::Scratch;
 pub use preview::{Preview, Previewed};
 pub use requests::Asked;
 pub use select::Selection;
 
 use serde::{Deserialize, Serialize};
 
+use super::backfill::{self, BackfillTask};
 use super::error::EngineError;
 use super::pass::Engine;
 use crate::domain::Counts;
@@ -36,7 +38,12 @@ use crate::ledger::{Closing, Decision, Ledger, Sign};
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     /// Convert records that wait again, under today's settings and mappings.
-    Resubmit(Selection),
+    Resubmit {
+        /// Which.
+        which: Selection,
+        /// Those that wait for their changed external IDs (X002), to be sent with them.
+        changed_id: bool,
+    },
     /// Make a new batch file of one that was delivered, under new numbers.
     Rebuild {
         /// The batch file, by name.
@@ -77,6 +84,8 @@ pub enum Task {
     },
     /// Close records that wait: they need no mending.
     Close(Selection),
+    /// Decide about the backfill.
+    Backfill(BackfillTask),
 }
 
 /// What was done.
@@ -102,7 +111,7 @@ impl Task {
     /// Returns what is asked for, in a word.
     pub const fn verb(&self) -> &'static str {
         match self {
-            Task::Resubmit(_) => "resubmit",
+            Task::Resubmit { .. } => "resubmit",
             Task::Rebuild { .. } => "rebuild",
             Task::Resend { .. } => "resend",
             Task::Hold { .. } => "hold",
@@ -110,13 +119,17 @@ impl Task {
             Task::Delete { .. } => "delete",
             Task::MarkDelivered { .. } => "mark-delivered",
             Task::Close(_) => "close",
+            Task::Backfill(task) => task.verb(),
         }
     }
 
     /// Returns what it is asked for; never a patient.
     pub fn about(&self) -> String {
         match self {
-            Task::Resubmit(which) | Task::Close(which) => which.about(),
+            Task::Resubmit { which, changed_id: true } => {
+                format!("{}, with their changed external IDs", which.about())
+            }
+            Task::Resubmit { which, .. } | Task::Close(which) => which.about(),
             Task::Rebuild { batch, messages } if !messages.is_empty() => {
                 format!("{} messages of {batch}", messages.len())
             }
@@ -124,6 +137,7 @@ impl Task {
             | Task::Resend { batch, .. }
             | Task::Delete { batch }
             | Task::MarkDelivered { batch, .. } => batch.clone(),
+            Task::Backfill(_) => "the backfill".to_string(),
             Task::Hold { batch, .. } | Task::Release { batch } => {
                 batch.clone().unwrap_or_else(|| "the interface".to_string())
             }
@@ -142,7 +156,9 @@ impl Engine {
         sign: &Sign,
     ) -> Result<Mended, EngineError> {
         let mended = match task {
-            Task::Resubmit(which) => resubmit::resubmit(self, ledger, which, sign),
+            Task::Resubmit { which, changed_id } => {
+                resubmit::resubmit(self, ledger, which, *changed_id, sign)
+            }
             Task::Rebuild { batch, messages } => {
                 rebuild::rebuild(self, ledger, batch, messages, request, sign)
             }
@@ -157,6 +173,7 @@ impl Engine {
                 self.decided(ledger, batch, endpoint, Decision::Delivered, sign)?;
                 Ok(Mended { batch: Some(batch.clone()), ..Mended::default() })
             }
+            Task::Backfill(task) => backfill::carry_out(self, ledger, *task, sign),
             Task::Close(which) => {
                 let ids = which.ids(self, ledger)?;
                 let records = ledger.close_faults(&Closing::Ids(ids), sign)?;
@@ -169,6 +186,6 @@ impl Engine {
 }
 
 /// Returns the refusal of a task, in a sentence.
-fn refused<T>(what: impl Into<String>) -> Result<T, EngineError> {
+pub(super) fn refused<T>(what: impl Into<String>) -> Result<T, EngineError> {
     Err(EngineError::Refused { what: what.into() })
 }

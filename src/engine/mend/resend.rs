@@ -33,8 +33,8 @@ pub fn resend(
     };
     let path = engine.whole_batch(&batch)?;
     let looked = (engine.open_delivery)(endpoint).and_then(|mut there| {
-        let size = there.size(name)?;
-        Ok(size.map(|_| there.path(name)))
+        let size = there.size(row.name())?;
+        Ok(size.map(|_| there.path(row.name())))
     });
     let note = match looked {
         Ok(None) => None,

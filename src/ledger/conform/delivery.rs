@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Story, TEST, at, failure, receipt, refused, sign};
+use crate::digest::Digest;
 use crate::domain::QueueState;
-use crate::ledger::{DeliveryRow, Stage};
+use crate::ledger::{DeliveryRow, Encrypted, Stage};
 
 impl Story<'_> {
     /// Commits a drop and brings its batch to a stage.
@@ -50,6 +51,12 @@ impl Story<'_> {
         let number = batch.number;
         let mut row = DeliveryRow::waiting(&batch, "test");
         assert_eq!(self.at(number), row);
+        let file =
+            Encrypted { name: "batch.pgp".to_string(), digest: Digest::of(b"encrypted"), bytes: 9 };
+        self.ledger().encrypted(number, "test", &file).unwrap();
+        row.encrypted = Some(file.clone());
+        assert_eq!(self.at(number), row);
+        refused(self.ledger().encrypted(number, "test", &file));
         for (tries, temp) in [(1, ".batch.1.part"), (2, ".batch.2.part")] {
             self.ledger().sending(number, "test", &at(temp)).unwrap();
             (row.stage, row.tries, row.temp) = (Stage::Sending, tries, Some(at(temp)));
@@ -67,6 +74,9 @@ impl Story<'_> {
         let ledger = self.ledger();
         assert!(ledger.undelivered().unwrap().iter().all(|open| open.batch.number != number));
         assert_eq!(ledger.receipts(1).unwrap(), [row]);
+        ledger.resend(number, "test", &sign()).unwrap();
+        assert_eq!(self.at(number).encrypted, None, "it is encrypted anew");
+        self.deliver(number, "test");
         // A file that is found under its final name was delivered, however that came.
         for stage in [Stage::Waiting, Stage::Sending, Stage::Uncertain, Stage::Conflict] {
             let number = self.delivery_at(stage);

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, Row, TransactionBehavior, params_from_iter};
 
 use super::action;
-use super::open::{open_maps, peek_maps};
+use super::open::{MAPS, open_beside, peek_beside};
 use super::query::{all, at_most, one};
 use super::row::{check_seal, sealed};
 use crate::crashpoint::crashpoint;
@@ -52,7 +52,7 @@ impl Maps {
     /// # Errors
     /// [`LedgerError`], each variant.
     pub fn open(path: &Path) -> Result<Maps> {
-        Ok(Maps { conn: open_maps(path)? })
+        Ok(Maps { conn: open_beside(path, &MAPS)? })
     }
 
     /// Opens the file to read it, if there is one.
@@ -60,7 +60,7 @@ impl Maps {
     /// # Errors
     /// As [`Maps::open`].
     pub fn peek(path: &Path) -> Result<Option<Maps>> {
-        Ok(peek_maps(path)?.map(|conn| Maps { conn }))
+        Ok(peek_beside(path, &MAPS)?.map(|conn| Maps { conn }))
     }
 
     /// Returns all mappings: those for all interfaces first, then by kind and value.

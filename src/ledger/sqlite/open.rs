@@ -11,28 +11,41 @@ use super::answer::CLOSED_ANSWERS;
 use super::error::wrong_value;
 use super::register::BYTES;
 use super::row::set_counter;
+use super::upgrade::{can_upgrade, upgrade};
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, DiskError};
 use crate::ledger::{LedgerError, Numbers, Result};
 
 /// The schema this program reads and writes.
-const SCHEMA: i64 = 4;
+pub(super) const SCHEMA: i64 = 4;
 
-const TABLES: &str = include_str!("schema.sql");
+pub(super) const TABLES: &str = include_str!("schema.sql");
 
-/// The schema of the mappings.
-const MAPS_SCHEMA: i64 = 1;
+/// A small file that people keep beside the ledgers, with a chain of actions of its own.
+pub(super) struct Beside {
+    /// What it is called, also by its `meta` row.
+    name: &'static str,
+    schema: i64,
+    tables: &'static str,
+}
 
-const MAPS: &str = include_str!("maps.sql");
+/// What values are meant by.
+pub(super) const MAPS: Beside =
+    Beside { name: "maps", schema: 1, tables: include_str!("maps.sql") };
+
+/// Who approved which scope.
+pub(super) const APPROVALS: Beside =
+    Beside { name: "approvals", schema: 1, tables: include_str!("approvals.sql") };
 
 /// Counters that start at nothing.
-const FROM_NOTHING: [&str; 11] = [
+pub(super) const FROM_NOTHING: [&str; 12] = [
     "messages",
     "ERROR",
     "CBOERROR",
     "ATHENAERROR",
     "DELETED",
     "RESUBMITTED",
+    "SUPERSEDED",
     "given_up",
     CLOSED_ANSWERS,
     "hold",
@@ -67,8 +80,11 @@ pub(super) fn open(path: &Path, owner: &str, wait: Duration) -> Result<Connectio
         make(&new, owner)?;
         disk::shift_new(&new, path)?;
     }
-    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, wait)?;
-    check_identity(&conn, owner)?;
+    let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, wait)?;
+    let schema = check_identity(&conn, owner)?;
+    if schema != SCHEMA {
+        upgrade(&mut conn, path, schema)?;
+    }
     make_durable(&conn)?;
     Ok(conn)
 }
@@ -88,43 +104,44 @@ fn make_durable(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Opens the mappings at `path` to write, and makes the file first if there is none. No
+/// Opens a file beside the ledgers to write, and makes it first if there is none. No
 /// lock is held, so two may make it at once: the first one's counts.
-pub(super) fn open_maps(path: &Path) -> Result<Connection> {
+pub(super) fn open_beside(path: &Path, beside: &Beside) -> Result<Connection> {
     refuse_network(path)?;
     if !is_there(path)? {
         let new = with_suffix(path, &format!(".{}.new", std::process::id()));
-        make_file(&new, MAPS, "maps", &[("maps", MAPS_SCHEMA.to_string())], &[ACTIONS])?;
+        let identity = [(beside.name, beside.schema.to_string())];
+        make_file(&new, beside.tables, beside.name, &identity, &[ACTIONS])?;
         match disk::shift_new(&new, path) {
             Err(err) if err.is_exists() => disk::remove(&new)?,
             made => made?,
         }
     }
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Sqlite::WAIT)?;
-    check_maps(&conn)?;
+    check_beside(&conn, beside)?;
     make_durable(&conn)?;
     Ok(conn)
 }
 
-/// Opens the mappings at `path` to read only, if there are any.
-pub(super) fn peek_maps(path: &Path) -> Result<Option<Connection>> {
+/// Opens a file beside the ledgers to read only, if it is there.
+pub(super) fn peek_beside(path: &Path, beside: &Beside) -> Result<Option<Connection>> {
     if !is_there(path)? {
         return Ok(None);
     }
     refuse_network(path)?;
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, Sqlite::WAIT)?;
-    check_maps(&conn)?;
+    check_beside(&conn, beside)?;
     Ok(Some(conn))
 }
 
-fn check_maps(conn: &Connection) -> Result<()> {
-    let sql = "SELECT value FROM meta WHERE name = 'maps'";
-    let found: Option<String> = conn.query_row(sql, [], |row| row.get(0)).optional()?;
-    match found.and_then(|found| found.parse().ok()) {
-        Some(MAPS_SCHEMA) => Ok(()),
+fn check_beside(conn: &Connection, beside: &Beside) -> Result<()> {
+    let sql = "SELECT value FROM meta WHERE name = $1";
+    let found: Option<String> = conn.query_row(sql, [beside.name], |row| row.get(0)).optional()?;
+    match found.and_then(|found| found.parse::<i64>().ok()) {
+        Some(schema) if schema == beside.schema => Ok(()),
         _ => Err(LedgerError::Foreign(format!(
-            "maps.db has not the schema {MAPS_SCHEMA} that this program knows; use the hl7drop \
-             that wrote it"
+            "{}.db has not the schema {} that this program knows; use the hl7drop that wrote it",
+            beside.name, beside.schema
         ))),
     }
 }
@@ -136,7 +153,13 @@ pub(super) fn peek(path: &Path, owner: &str, wait: Duration) -> Result<Option<Co
     }
     refuse_network(path)?;
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, wait)?;
-    check_identity(&conn, owner)?;
+    let schema = check_identity(&conn, owner)?;
+    if schema != SCHEMA {
+        return Err(LedgerError::Foreign(format!(
+            "it has schema {schema}, of an earlier hl7drop; the next `hl7drop run` brings it to \
+             {SCHEMA} and keeps a copy"
+        )));
+    }
     Ok(Some(conn))
 }
 
@@ -194,7 +217,8 @@ fn connect(path: &Path, flags: OpenFlags, wait: Duration) -> Result<Connection> 
     Ok(conn)
 }
 
-fn check_identity(conn: &Connection, owner: &str) -> Result<()> {
+/// Sees that it is a ledger, whose it is, and that its schema is known; returns that.
+fn check_identity(conn: &Connection, owner: &str) -> Result<i64> {
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
     if tables == 0 {
         return Err(LedgerError::Damaged("it is empty".to_string()));
@@ -211,16 +235,17 @@ fn check_identity(conn: &Connection, owner: &str) -> Result<()> {
         found.ok_or_else(|| wrong_value(name))
     };
     let schema = meta("schema")?;
-    if schema.parse() != Ok(SCHEMA) {
+    let known = schema.parse().ok().filter(|found| *found == SCHEMA || can_upgrade(*found));
+    let Some(known) = known else {
         return Err(LedgerError::Foreign(format!(
             "it has schema {schema} and this program knows {SCHEMA}; use the hl7drop that wrote it"
         )));
-    }
+    };
     let found = meta("owner")?;
     if found != owner {
         return Err(LedgerError::Foreign(format!("it belongs to {found}, not to {owner}")));
     }
-    Ok(())
+    Ok(known)
 }
 
 fn refuse_network(path: &Path) -> Result<()> {
@@ -246,7 +271,7 @@ fn is_there(path: &Path) -> Result<bool> {
     look.map_err(|err| LedgerError::Failed(format!("look at {}: {err}", path.display())))
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

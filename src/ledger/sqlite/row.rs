@@ -8,10 +8,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::wrong_value;
 use crate::digest::Digest;
-use crate::domain::{Code, Counts, ExtractKind, Fault, Position};
+use crate::domain::{Code, Counts, ExtractKind, Fault, Position, RecordKey, Whose};
 use crate::ledger::{
-    BatchRow, DeliveryRow, ExtractId, ExtractRow, Failure, FaultRow, LedgerError, NewExtract,
-    Receipt, Result, Stage, Temp, Wait,
+    BatchRow, DeliveryRow, Encrypted, ExtractId, ExtractRow, Failure, FaultRow, LedgerError,
+    NewExtract, NewFault, Receipt, Result, Stage, Temp, Wait,
 };
 
 /// The columns of a batch, with its seal.
@@ -22,7 +22,8 @@ pub(super) const BATCH: &str =
 pub(super) const DELIVERY: &str = "d.batch, d.endpoint, d.stage, d.temp, d.place, \
      d.rename_at, d.tries, d.resent, d.failures, d.failure, d.failure_stopped, d.failure_at, \
      d.again_at, d.path, d.bytes, d.evidence, d.server, \
-     d.host_key, d.delivered_at, d.held_until, d.answer_within, d.answered_at, d.seal";
+     d.host_key, d.delivered_at, d.held_until, d.answer_within, d.answered_at, d.out_name, \
+     d.out_digest, d.out_bytes, d.seal";
 
 /// The columns of an extract, with its seal.
 pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.inode, e.header, e.records, \
@@ -31,10 +32,10 @@ pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.ino
 
 /// The columns of a fault and of its extract.
 pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.place, f.field, \
-     f.source, e.name, e.taken_at";
+     f.source, e.name, e.taken_at, f.whose, f.modified, coalesce(f.since, e.taken_at), f.times";
 
 const BATCH_END: usize = 7;
-const DELIVERY_END: usize = 30;
+const DELIVERY_END: usize = 33;
 const EXTRACT_END: usize = 17;
 
 /// Returns a number as SQL has it.
@@ -177,7 +178,12 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
         Some(within_s) => Some(Wait { within_s, answered_at: row.get(29)? }),
         None => None,
     };
+    let encrypted = match row.get::<_, Option<String>>(30)? {
+        Some(name) => Some(Encrypted { name, digest: parsed(row, 31)?, bytes: number(row, 32)? }),
+        None => None,
+    };
     Ok(DeliveryRow {
+        encrypted,
         batch,
         endpoint: row.get(9)?,
         stage: stage.ok_or_else(|| wrong_value("stage"))?,
@@ -197,6 +203,7 @@ pub(super) fn delivery(row: &Row<'_>) -> Result<DeliveryRow> {
 pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
     let failure = row.failure.as_ref();
     let receipt = row.receipt.as_ref();
+    let encrypted = row.encrypted.as_ref();
     let text = |text: Option<&String>| Value::from(text.cloned());
     let values = sealed(vec![
         big(row.batch.number)?.into(),
@@ -221,13 +228,17 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
         row.held_until.into(),
         row.wait.as_ref().map(|wait| wait.within_s).into(),
         row.wait.as_ref().and_then(|wait| wait.answered_at).into(),
+        text(encrypted.map(|file| &file.name)),
+        encrypted.map(|file| file.digest.to_string()).into(),
+        encrypted.map(|file| big(file.bytes)).transpose()?.into(),
     ]);
     conn.prepare_cached(
         "INSERT INTO delivery (batch, endpoint, stage, temp, place, rename_at, tries, resent, \
          failures, failure, failure_stopped, failure_at, again_at, path, bytes, evidence, server, \
-         host_key, delivered_at, held_until, answer_within, answered_at, seal) \
+         host_key, delivered_at, held_until, answer_within, answered_at, out_name, out_digest, \
+         out_bytes, seal) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-         $19, $20, $21, $22, $23) \
+         $19, $20, $21, $22, $23, $24, $25, $26) \
          ON CONFLICT (batch, endpoint) DO UPDATE SET stage = excluded.stage, \
          temp = excluded.temp, place = excluded.place, rename_at = excluded.rename_at, \
          tries = excluded.tries, resent = excluded.resent, failures = excluded.failures, \
@@ -236,7 +247,8 @@ pub(super) fn put_delivery(conn: &Connection, row: &DeliveryRow) -> Result<()> {
          bytes = excluded.bytes, evidence = excluded.evidence, server = excluded.server, \
          host_key = excluded.host_key, delivered_at = excluded.delivered_at, \
          held_until = excluded.held_until, answer_within = excluded.answer_within, \
-         answered_at = excluded.answered_at, seal = excluded.seal",
+         answered_at = excluded.answered_at, out_name = excluded.out_name, \
+         out_digest = excluded.out_digest, out_bytes = excluded.out_bytes, seal = excluded.seal",
     )?
     .execute(rusqlite::params_from_iter(values))?;
     Ok(())
@@ -324,7 +336,17 @@ pub(super) fn fault(row: &Row<'_>) -> Result<FaultRow> {
         },
         source: row.get(7)?,
         at: row.get(9)?,
+        whose: whose(row, 10)?,
+        since: row.get(12)?,
+        times: number(row, 13)?,
     })
+}
+
+/// Reads which record a fault is of from two columns.
+pub(super) fn whose(row: &Row<'_>, from: usize) -> Result<Whose> {
+    let text: String = row.get(from)?;
+    let key = u128::from_str_radix(&text, 16).map_err(|_| wrong_value("whose"))?;
+    Ok(Whose { key: RecordKey(key.to_be_bytes()), modified: number(row, from + 1)? })
 }
 
 /// Writes a new fault. A drop may have millions: nothing but the field is copied.
@@ -332,12 +354,12 @@ pub(super) fn insert_fault(
     conn: &Connection,
     id: i64,
     extract: ExtractId,
-    fault: &Fault,
-    source: &str,
+    new: &NewFault<'_>,
 ) -> Result<()> {
+    let fault = new.fault;
     conn.prepare_cached(
-        "INSERT INTO fault (id, extract, record, line, code, state, place, field, source) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO fault (id, extract, record, line, code, state, place, field, source, whose, \
+         modified, since, times) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )?
     .execute(rusqlite::params![
         id,
@@ -348,7 +370,11 @@ pub(super) fn insert_fault(
         fault.code.owner().queue_state().to_string(),
         fault.column,
         fault.field.map(|field| field.to_string()),
-        source,
+        new.source,
+        format!("{:032x}", u128::from_be_bytes(new.whose.key.0)),
+        big(new.whose.modified)?,
+        new.before.map(|(since, _)| since),
+        big(new.times())?,
     ])?;
     Ok(())
 }
