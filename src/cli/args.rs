@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
 use super::backfill::args::BackfillArgs;
 use super::backup::{Backup, Restore};
@@ -55,6 +55,8 @@ pub enum Verb {
     Queue(Queue),
     /// List the batch files that are not delivered; or decide about one of them
     Delivery(Delivery),
+    /// List the files that were delivered on a day, for who compares them with what arrived
+    Manifest(Manifest),
     /// List what receivers did not acknowledge, or refused; or decide about it
     Acks(Acks),
     /// Pin the host key of a vendor's server
@@ -221,6 +223,18 @@ pub struct Decided {
     /// The cause is mended: the next run looks at the server and goes on from there
     #[arg(long, requires = "batch")]
     pub retry: bool,
+}
+
+/// `manifest`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Manifest {
+    /// Interfaces and output; without --json it is CSV
+    #[command(flatten)]
+    pub named: Named,
+    /// The day at the practice, for example 2026-05-20 [default: today so far]
+    #[arg(long, value_name = "DATE")]
+    pub day: Option<Date>,
 }
 
 /// `acks`.

@@ -15,6 +15,7 @@ mod held;
 mod init;
 mod install;
 mod keepers;
+mod manifest;
 mod manual;
 mod next;
 mod output;
@@ -137,6 +138,7 @@ pub fn main() -> ExitCode {
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Acks(args) => acks::acks(&cli, args),
+        Verb::Manifest(args) => manifest::manifest(&cli, args),
         Verb::Contact(args) => contact::contact(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
