@@ -3,16 +3,17 @@
 //! Claim, convert into `.staged`, sync, **commit**, publish, shelve. Before the commit
 //! nothing was promised and all of it can be done again; after it everything else can.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::drop::{Account, Accounts, Conversion, Journal};
+use super::drop::{Account, Accounts, Conversion};
 use super::error::EngineError;
-use super::guard::{self, Faults, Hold, Verdict};
-use super::mend::resubmit::{Again, Origin};
+use super::guard::{self, Hold, Verdict};
+use super::journal::LedgerJournal;
+use super::mend::resubmit::Again;
 use super::pass::Engine;
+use super::poison::Tries;
 use super::selfcheck;
 use super::source::Source;
 use super::tracking;
@@ -20,11 +21,9 @@ use super::writer::{Writer, Written};
 use crate::batch::Envelope;
 use crate::digest::Digest;
 use crate::disk;
-use crate::domain::{Counts, ExtractKind, Fault, Guard, Notes};
+use crate::domain::{ExtractKind, Guard};
 use crate::extract::ExtractError;
-use crate::ledger::{
-    BatchRow, ExtractId, Ledger, LedgerError, NewExtract, Numbers, Register, Sign,
-};
+use crate::ledger::{BatchRow, Ledger, Numbers, Sign};
 use crate::spool::{Seen, clean_name, marked, odd, settled};
 
 /// What was taken in.
@@ -77,12 +76,23 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         None => claim(engine, first, &mut taken)?,
     }
     let guard = verdict.is_none().then_some(engine.agreement.scope.guard);
-    let sources = sources(engine, ledger, &mut taken)?;
+    let mut sources = sources(engine, ledger, &mut taken)?;
+    let most = engine.agreement.scope.pickup.poison_after;
+    let (mut tries, poison) = Tries::begin(&engine.spool.processing, &mut sources, most)?;
+    for (source, deaths) in poison {
+        let what = format!("hl7drop broke down {deaths} times while it read this file");
+        let hint = "the other extracts went on without it; report it as a bug, with the log. To \
+                    try it once more, drop it again";
+        refuse(engine, &source.path, &source.name, what, hint, &mut taken)?;
+    }
     if sources.is_empty() {
         Hold::lift(engine)?;
         return Ok(taken);
     }
-    let (accounts, batches) = match convert(engine, ledger, sources, None, guard) {
+    let converted = convert(engine, ledger, sources, None, guard, Some(&mut tries));
+    // Whatever it came to, nobody died of it.
+    let ended = tries.end();
+    let (accounts, batches) = match converted {
         Err(EngineError::Held { what }) => {
             log::error!("{what}");
             (taken.held, taken.guarded) = (Some(what), true);
@@ -90,6 +100,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         }
         converted => converted?,
     };
+    ended?;
     taken.batches = batches;
     shelve(engine, accounts, &mut taken)?;
     Hold::lift(engine)?;
@@ -106,7 +117,7 @@ pub fn convert_again(
     again: &Again,
     sign: &Sign,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
-    convert(engine, ledger, again.sources.clone(), Some((again, sign)), None)
+    convert(engine, ledger, again.sources.clone(), Some((again, sign)), None, None)
 }
 
 /// Converts the extracts of a drop, and promises what comes of them.
@@ -116,6 +127,7 @@ fn convert(
     sources: Vec<Source>,
     again: Option<(&Again, &Sign)>,
     guard: Option<Guard>,
+    tries: Option<&mut Tries>,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
     let numbers = ledger.numbers()?;
     let clock = engine.clock.civil(&engine.agreement.scope.timezone);
@@ -131,7 +143,8 @@ fn convert(
     writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
     let origins = again.map(|(again, _)| &again.origins);
-    let mut journal = LedgerJournal { origins, ..LedgerJournal::new(ledger, engine.clock.unix()) };
+    let mut journal = LedgerJournal::new(ledger, engine.clock.unix());
+    (journal.origins, journal.tries) = (origins, tries);
     let accounts = Conversion {
         agreement: &agreement,
         pool: engine.pool()?,
@@ -194,7 +207,10 @@ fn claim(engine: &Engine, first: bool, taken: &mut Taken) -> Result<(), EngineEr
             moving.push(seen);
             continue;
         }
-        engine.spool.claim(&seen, kind)?;
+        if !engine.spool.claim(&seen, kind)? {
+            moving.push(seen);
+            continue;
+        }
         if !marker.is_empty() {
             disk::remove(&engine.spool.inbox.join(seen.name + marker))?;
         }
@@ -244,14 +260,20 @@ fn sources(
     ledger: &dyn Ledger,
     taken: &mut Taken,
 ) -> Result<Vec<Source>, EngineError> {
-    let mut sources = Vec::new();
+    let (mut sources, reading) = (Vec::new(), &engine.agreement.reading);
     let mut seen: HashSet<Digest> = HashSet::new();
     for kind in ExtractKind::ALL {
         for path in engine.spool.claimed(kind)? {
             let name =
                 path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+            let bytes = path.symlink_metadata().map_or(0, |found| found.len());
+            if bytes > reading.bytes_max {
+                let mib_max = reading.bytes_max >> 20;
+                unreadable(engine, &path, &name, &ExtractError::TooLarge { mib_max }, taken)?;
+                continue;
+            }
             match Source::of(&path, &name, kind, false) {
-                Err(err) => refuse(engine, &path, &name, &ExtractError::Read(err), taken)?,
+                Err(err) => unreadable(engine, &path, &name, &ExtractError::Read(err), taken)?,
                 Ok(source)
                     if !seen.insert(source.digest()?) && source.bytes > 0
                         || is_duplicate(engine, ledger, &source)? =>
@@ -284,24 +306,35 @@ fn is_duplicate(
     Ok(opened.is_ok_and(|(layout, _)| layout.has("event")))
 }
 
-fn refuse(
+fn unreadable(
     engine: &Engine,
     path: &Path,
     name: &str,
     err: &ExtractError,
     taken: &mut Taken,
 ) -> Result<(), EngineError> {
-    let (what, hint) = (err.to_string(), err.hint().to_string());
+    refuse(engine, path, name, err.to_string(), err.hint(), taken)
+}
+
+/// Puts an extract into `error/`, with its why-file.
+fn refuse(
+    engine: &Engine,
+    path: &Path,
+    name: &str,
+    what: String,
+    hint: &str,
+    taken: &mut Taken,
+) -> Result<(), EngineError> {
     let at = engine.clock.civil(&engine.agreement.scope.timezone).to_string();
     let why = toml::Table::from_iter([
         ("file".to_string(), name.into()),
         ("at".to_string(), at.into()),
         ("what".to_string(), what.clone().into()),
-        ("what_to_do".to_string(), hint.clone().into()),
+        ("what_to_do".to_string(), hint.into()),
     ]);
     engine.spool.shelve_error(path, &why.to_string())?;
     log::error!("{name} went to error/: {what}; {hint}");
-    taken.refused.push((name.to_string(), what, hint));
+    taken.refused.push((name.to_string(), what, hint.to_string()));
     Ok(())
 }
 
@@ -405,96 +438,8 @@ fn shelve(engine: &Engine, accounts: Accounts, taken: &mut Taken) -> Result<(), 
                 }
                 taken.accounts.push((source, account));
             }
-            Err(err) => refuse(engine, &source.path, &source.name.clone(), &err, taken)?,
+            Err(err) => unreadable(engine, &source.path, &source.name.clone(), &err, taken)?,
         }
     }
     Ok(())
-}
-
-/// Takes an extract down in the open drop of the ledger.
-struct LedgerJournal<'a> {
-    ledger: &'a mut dyn Ledger,
-    current: Option<ExtractId>,
-    /// The first extract, which stands for the drop.
-    first: Option<ExtractId>,
-    now: i64,
-    /// How many rows of the drop have each fault in each column.
-    faults: Faults,
-    /// Where the records of each extract come from, if they were dropped before.
-    origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
-    /// The file of the extract begun last.
-    path: PathBuf,
-    /// Each extract that ended.
-    ended: Vec<(ExtractId, PathBuf)>,
-}
-
-impl<'a> LedgerJournal<'a> {
-    fn new(ledger: &'a mut dyn Ledger, now: i64) -> LedgerJournal<'a> {
-        let (current, origins, path) = (None, None, PathBuf::new());
-        let (first, ended, faults) = (None, Vec::new(), Faults::new());
-        LedgerJournal { ledger, current, first, now, origins, path, ended, faults }
-    }
-
-    /// Returns where the records of the extract begun last come from.
-    fn of_path(&self) -> Option<&'a Vec<Origin>> {
-        self.origins.and_then(|origins| origins.get(&self.path))
-    }
-
-    fn current(&self) -> Result<ExtractId, LedgerError> {
-        self.current.ok_or_else(|| LedgerError::Failed("no extract was begun".to_string()))
-    }
-}
-
-impl Journal for LedgerJournal<'_> {
-    fn register(&mut self) -> Option<&mut dyn Register> {
-        Some(self.ledger)
-    }
-
-    fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError> {
-        let extract = NewExtract {
-            digest: source.digest()?,
-            name: source.name.to_string(),
-            kind: source.kind,
-            bytes: source.bytes,
-            inode: source.inode,
-            header: header.to_string(),
-            taken_at: self.now,
-        };
-        let begun = self.ledger.begin_extract(&extract)?;
-        self.current = Some(begun);
-        self.first.get_or_insert(begun);
-        self.path.clone_from(&source.path);
-        Ok(())
-    }
-
-    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError> {
-        *self.faults.entry((fault.code, fault.column.to_string())).or_default() += 1;
-        let mut fault = Cow::Borrowed(fault);
-        let at = usize::try_from(fault.at.record - 1).unwrap_or(usize::MAX);
-        // People look for it where it was dropped.
-        if let Some(origin) = self.of_path().and_then(|origins| origins.get(at)) {
-            let at = &mut fault.to_mut().at;
-            (at.record, at.line) = (origin.record, origin.line);
-        }
-        Ok(self.ledger.queue_fault(self.current()?, &fault, text)?)
-    }
-
-    fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError> {
-        if self.of_path().is_some_and(|origins| origins.len() as u64 != counts.rows) {
-            let text = "records that were kept do not read as they did; this is a bug, report it";
-            return Err(LedgerError::Failed(text.to_string()).into());
-        }
-        self.ledger.end_extract(self.current()?, counts, notes)?;
-        self.ended.push((self.current()?, self.path.clone()));
-        Ok(())
-    }
-
-    fn nth(&self) -> u64 {
-        let nth = |(current, first): (ExtractId, ExtractId)| current.0.abs_diff(first.0);
-        self.current.zip(self.first).map_or(0, nth)
-    }
-
-    fn undo(&mut self) -> Result<(), EngineError> {
-        Ok(self.ledger.undo_extract(self.current()?)?)
-    }
 }

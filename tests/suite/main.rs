@@ -34,6 +34,7 @@ mod judges;
 mod kills;
 mod ledger;
 mod mend;
+mod pickup;
 mod properties;
 mod proxy;
 mod real_data;
