@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         wanted: &mut [],
         part: false,
         guard: None,
+        backfill: None,
     }
     .run(sources, &|_| Ok(Vec::new()))?;
     for (source, account) in accounts {

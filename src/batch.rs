@@ -20,6 +20,7 @@ pub struct Envelope {
     file_name: String,
     line_ending: LineEnding,
     wrappers: Wrappers,
+    backfill: bool,
     earlier: Earlier,
 }
 
@@ -62,6 +63,7 @@ impl Envelope {
             name_template,
             line_ending: scope.wire.line_ending,
             wrappers: scope.batching.wrappers,
+            backfill: false,
             earlier: Earlier::default(),
         }
     }
@@ -69,6 +71,11 @@ impl Envelope {
     /// Says that what is in the file was transmitted before.
     pub fn again(self, earlier: Earlier) -> Envelope {
         Envelope { earlier, ..self }
+    }
+
+    /// Says that the file is part of a backfill (FHS-10, BHS-10; `interface.md` 7).
+    pub fn of_backfill(self) -> Envelope {
+        Envelope { backfill: true, ..self }
     }
 
     /// Returns the envelope of the next file of the same drop.
@@ -98,7 +105,8 @@ impl Envelope {
             return;
         }
         let name = format!("{}-{:06}", self.context_id, self.number);
-        let comment = format!("hl7drop backfill=N env={}", self.processing_id);
+        let backfill = if self.backfill { "Y" } else { "N" };
+        let comment = format!("hl7drop backfill={backfill} env={}", self.processing_id);
         let control_id = self.control_id(self.number);
         let reference = &self.earlier.file;
         let fields = Header { name: &name, comment: &comment, control_id: &control_id, reference };
@@ -108,7 +116,8 @@ impl Envelope {
 
     /// Writes, where it was agreed, BHS of the `index`th batch, counted from 1.
     pub fn open_batch(&self, kind: Kind, index: u64, out: &mut Vec<u8>) {
-        self.batch_header(kind, comment(kind), index, out);
+        let mark = if self.backfill { " backfill=Y" } else { "" };
+        self.batch_header(kind, &format!("{}{mark}", comment(kind)), index, out);
     }
 
     /// Writes a batch of nothing, by agreement (3.5, zero messages).

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use jiff::civil::DateTime;
 
+use super::backfill::args::BackfillArgs;
 use super::backup::{Backup, Restore};
 use super::exit;
 use super::held::Held;
 use super::manual::{Completions, Manual};
 use super::queue::args::Queue;
 use super::scope::args::ScopeArgs;
+use super::support::Support;
+use super::testplan::args::Testplan;
 
 /// Drop an extract, get a delivered, verified HL7 v2 batch file.
 ///
@@ -46,6 +49,8 @@ pub enum Verb {
     Status(Status),
     /// Show a drop that is held since it looks wrong as a whole; release or discard it
     Held(Held),
+    /// Tell all patients and all appointments to come, once, beside the day's traffic
+    Backfill(BackfillArgs),
     /// The message queue: list what waits for a person, and work on it
     Queue(Queue),
     /// List the batch files that are not delivered; or decide about one of them
@@ -60,6 +65,8 @@ pub enum Verb {
     Validate(Validate),
     /// Read the filled scope package, write the scope as a document, compare two, approve
     Scope(ScopeArgs),
+    /// Write an interface's test plan, run its unit phase, take the end-user results, report
+    Testplan(Testplan),
     /// Say what a code of the queue or a rule of validate means, and what to do
     Explain(Explain),
     /// Write a commented interface file and make its folders
@@ -70,6 +77,8 @@ pub enum Verb {
     Backup(Backup),
     /// Put a backup back, so that nothing is sent twice for it
     Restore(Restore),
+    /// Pack what somebody who helps from afar needs, and nothing about patients
+    Support(Support),
     /// Write what completes verbs and options in a shell
     Completions(Completions),
     /// Write the manual pages

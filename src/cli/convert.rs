@@ -101,6 +101,7 @@ fn run(
         wanted,
         part: false,
         guard: None,
+        backfill: None,
     }
     .run(sources, &|_: ExtractKind| Ok(Vec::new()))?;
     let written = writer.finish(agreement.scope.batching.send_empty)?;

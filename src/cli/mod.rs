@@ -2,6 +2,7 @@
 
 mod acks;
 mod args;
+mod backfill;
 mod backup;
 mod check;
 mod contact;
@@ -24,6 +25,8 @@ mod serve;
 mod setup;
 mod sign;
 mod status;
+mod support;
+mod testplan;
 mod user;
 mod validate;
 mod watch;
@@ -116,6 +119,8 @@ pub fn main() -> ExitCode {
     // error of `convert` belongs to the bad rows.
     let level = match cli.verb {
         Verb::Convert(_) => "off",
+        // Its own words say what came of it.
+        Verb::Testplan(_) => "warn",
         _ if std::io::stderr().is_terminal() => "warn",
         _ => "info",
     };
@@ -128,6 +133,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::check(&cli, args),
         Verb::Status(args) => status::status(&cli, args),
         Verb::Held(args) => held::held(&cli, args),
+        Verb::Backfill(args) => backfill::backfill(&cli, args),
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Acks(args) => acks::acks(&cli, args),
@@ -135,11 +141,13 @@ pub fn main() -> ExitCode {
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(&cli, args),
+        Verb::Testplan(args) => testplan::testplan(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
         Verb::Install(args) => install::install(&cli, args),
         Verb::Backup(args) => backup::backup(&cli, args),
         Verb::Restore(args) => backup::restore(&cli, args),
+        Verb::Support(args) => support::support(&cli, args),
         Verb::Completions(args) => manual::completions(args),
         Verb::Man(args) => manual::manual(args),
         Verb::Serve(args) => serve::serve(&cli, args),

@@ -99,6 +99,11 @@ fn write_summary(
     for delivered in &summary.deliveries {
         write_delivered(&typed, delivered, out)?;
     }
+    if let Some(row) = summary.backfill.as_ref().filter(|row| !row.stage.is_over()) {
+        let (taken, slices) = (number(row.taken), number(row.slices));
+        let stage = row.stage.word();
+        writeln!(out, "  backfill {} is {stage}: {taken} of {slices} files taken in", row.id)?;
+    }
     write_acks(&typed, &summary.acks, out)?;
     if summary.drops.is_empty()
         && summary.deliveries.is_empty()

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::acks::{awaited_json, write_awaited};
 use super::args::{Cli, Status};
+use super::backfill::{is_waiting, line, to_json as backfill_json};
 use super::delivery::write_undelivered;
 use super::exit::Exit;
 use super::next::Typed;
@@ -15,7 +16,7 @@ use super::setup::{name, setup};
 use super::{Failure, Outcome};
 use crate::domain::QueueState;
 use crate::engine::incidents::{Incident, open_in};
-use crate::engine::{Engine, EngineError, Hold, overdue};
+use crate::engine::{BackfillState, Engine, EngineError, Hold, overdue};
 use crate::ledger::{ActionRow, Answers, DeliveryRow, ExtractRow, Ledger, Sqlite, Totals};
 use crate::papers::approval::Standing as Approval;
 use crate::spool::Spool;
@@ -33,6 +34,7 @@ struct Standing {
     overdue: usize,
     actions: Vec<ActionRow>,
     held: Option<Hold>,
+    backfill: BackfillState,
     folders: Vec<(&'static str, usize)>,
     incidents: Vec<Incident>,
 }
@@ -83,6 +85,7 @@ fn look(engine: &Engine) -> Result<Standing, EngineError> {
         overdue: 0,
         actions: Vec::new(),
         held: Hold::look(engine)?,
+        backfill: BackfillState::look(engine)?,
         folders: Vec::new(),
         incidents: open_in(&spool.root),
     };
@@ -118,7 +121,7 @@ fn exit_of(standing: &Standing) -> Exit {
     let failed = failed || standing.overdue > 0;
     // What seems over is waited for, and no reason to wake anybody.
     let open = standing.incidents.iter().any(|one| one.calm_since.is_none());
-    let held = standing.held.is_some();
+    let held = standing.held.is_some() || is_waiting(&standing.backfill);
     let exit = if waits || refused || open || held { Exit::WAITING } else { Exit::DONE };
     if failed { exit.graver(Exit::DELIVERY) } else { exit }
 }
@@ -163,6 +166,12 @@ fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -
     let typed = Typed::new(cli, engine);
     if let Some(hold) = &standing.held {
         super::held::write(&typed, engine, hold, out)?;
+    }
+    if let Some(line) = line(engine, &standing.backfill) {
+        writeln!(out, "  {line}")?;
+    }
+    if is_waiting(&standing.backfill) {
+        writeln!(out, "    what to do: {}", typed.backfill("status", ""))?;
     }
     for delivery in &standing.undelivered {
         write_undelivered(&typed, engine, delivery, out)?;
@@ -284,6 +293,7 @@ fn to_json(engine: &Engine, standing: &Standing) -> Value {
         "approval": engine.standing.to_string(),
         "last_drop": standing.totals.last_drop,
         "oldest_waiting": standing.totals.oldest_waiting,
+        "backfill": backfill_json(engine, &standing.backfill),
         "held": standing.held.as_ref().map(|hold| {
             super::held::to_json(engine.agreement.scope.interface.as_str(), hold)
         }),

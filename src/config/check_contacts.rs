@@ -1,13 +1,13 @@
 //! `[[contact]]`, `[alerts]` and `[[expect]]`: who is told of what, and what is watched for.
 
-use jiff::civil::{Time, Weekday};
+use jiff::civil::Weekday;
 use toml::Spanned;
 
 use super::check::{Check, Place, open};
 use super::raw::{self, Text, Texts};
 use crate::domain::{
     Alerts, Cause, Contact, Expect, ExtractKind, Mail, Proof, Quiet, Security, Severity, Way,
-    Webhook,
+    Webhook, time_of_day,
 };
 
 const DAYS: [(&str, Weekday); 7] = [
@@ -118,9 +118,8 @@ impl Check<'_> {
         if value.as_ref().is_empty() {
             return Some(None);
         }
-        let parts = value.as_ref().split_once('-');
-        let quiet = parts.and_then(|(from, to)| Some(Quiet { from: time(from)?, to: time(to)? }));
-        if quiet.is_none_or(|quiet| quiet.from == quiet.to) {
+        let quiet = Quiet::read(value.as_ref());
+        if quiet.is_none() {
             let what = "`quiet` is a part of the day such as \"22:00-06:30\", or \"\" for never";
             self.problem(value.span().start, what.to_string());
             return None;
@@ -340,7 +339,7 @@ impl Check<'_> {
         let kind = self.word(place, "extract", row.extract, &kinds);
         let by = self.text(place, "by", row.by, "\"06:30\"");
         let by = by.and_then(|by| {
-            let found = time(by.as_ref());
+            let found = time_of_day(by.as_ref());
             if found.is_none() {
                 let what = format!("`by` is {:?}; write a time of day, \"06:30\"", by.as_ref());
                 self.problem(by.span().start, what);
@@ -353,13 +352,6 @@ impl Check<'_> {
         });
         Some(Expect { kind: kind?, by: by?, days: days? })
     }
-}
-
-/// Reads `06:30`.
-fn time(text: &str) -> Option<Time> {
-    let (hour, minute) = text.trim().split_once(':')?;
-    let two = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();
-    Time::new(two(hour)?, two(minute)?, 0, 0).ok()
 }
 
 /// True of this very machine.

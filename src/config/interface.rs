@@ -77,6 +77,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let batching = check.batching(raw.batch);
     let pickup = check.pickup(raw.pickup);
     let guard = check.guard(raw.guard);
+    let backfill = check.backfill(raw.backfill);
     let contacts = check.contacts(raw.contact.unwrap_or_default());
     let alerts = check.alerts(raw.alerts, raw.expect.unwrap_or_default());
     let project = project?;
@@ -110,6 +111,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         batching: batching?,
         pickup: pickup?,
         guard: guard?,
+        backfill: backfill?,
         contacts: contacts?,
         alerts: alerts?,
     })

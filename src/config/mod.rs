@@ -10,6 +10,7 @@
 
 mod check;
 mod check_ack;
+mod check_backfill;
 mod check_codes;
 mod check_connectivity;
 mod check_contacts;

@@ -44,6 +44,7 @@ pub(super) struct File {
     pub provider_id: Option<Spanned<ProviderId>>,
     pub batch: Option<Spanned<Batch>>,
     pub guard: Option<Spanned<Guard>>,
+    pub backfill: Option<Spanned<Backfill>>,
     pub pickup: Option<Spanned<Pickup>>,
     pub contact: Option<Vec<Spanned<Contact>>>,
     pub alerts: Option<Spanned<Alerts>>,
@@ -239,6 +240,15 @@ pub(super) struct Guard {
     pub faults_percent_max: Number,
     pub changes_percent_max: Number,
     pub rows_min: Number,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Backfill {
+    pub patients: Text,
+    pub messages_per_minute: Number,
+    pub messages_per_file: Number,
+    pub windows: Texts,
 }
 
 #[derive(Default, Deserialize)]

@@ -152,6 +152,25 @@ impl References {
         (!self.departments.is_empty()).then(|| ids(found.map(|(id, _)| id)))
     }
 
+    /// Returns the providers whom messages can name: each by its ID in the extracts, with
+    /// what stands for it in messages.
+    pub fn usable_providers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut usable: Vec<(&[u8], &[u8])> = self
+            .providers
+            .iter()
+            .filter_map(|(id, one)| Some((id.as_slice(), one.id.as_ref().ok()?.as_slice())))
+            .collect();
+        usable.sort_unstable();
+        usable.into_iter()
+    }
+
+    /// Returns the IDs of the departments, ascending.
+    pub fn department_ids(&self) -> impl Iterator<Item = &[u8]> {
+        let mut ids: Vec<&[u8]> = self.departments.keys().map(Vec::as_slice).collect();
+        ids.sort_unstable();
+        ids.into_iter()
+    }
+
     /// Returns how many providers and departments there are.
     pub fn len(&self) -> (usize, usize) {
         (self.providers.len(), self.departments.len())

@@ -100,7 +100,8 @@ pub enum Proof {
     Hmac(Secret),
 }
 
-/// A part of the day, in the practice's time zone; it may go over midnight.
+/// A part of the day, in the practice's time zone; it may go over midnight: quiet hours, or
+/// the hours in which a backfill goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quiet {
     /// Its first minute.
@@ -110,6 +111,13 @@ pub struct Quiet {
 }
 
 impl Quiet {
+    /// Reads `22:00-06:30`; one that has no length is none.
+    pub fn read(text: &str) -> Option<Quiet> {
+        let (from, to) = text.split_once('-')?;
+        let quiet = Quiet { from: time_of_day(from)?, to: time_of_day(to)? };
+        (quiet.from != quiet.to).then_some(quiet)
+    }
+
     /// True of a time within it.
     pub fn covers(self, time: Time) -> bool {
         match self.from <= self.to {
@@ -117,6 +125,13 @@ impl Quiet {
             false => self.from <= time || time < self.to,
         }
     }
+}
+
+/// Reads `06:30`.
+pub fn time_of_day(text: &str) -> Option<Time> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let two = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();
+    Time::new(two(hour)?, two(minute)?, 0, 0).ok()
 }
 
 /// What is watched for, and how patient the alerts are (`[alerts]`, `[[expect]]`).

@@ -107,6 +107,12 @@ pub enum Note {
     OtherDepartment,
     /// An appointment that was announced left the filter, and was told once more.
     LeftFilter,
+    /// Not told in a backfill: the day's traffic told of it since the extract was read.
+    ToldSince,
+    /// Not told in a backfill: an appointment that is not booked, or whose day has passed.
+    NotToCome,
+    /// Not told in a backfill: a patient who was deleted or merged.
+    Gone,
 }
 
 impl Note {
@@ -152,6 +158,9 @@ impl Note {
             Note::OtherProvider => "records of providers whom [[filter.*]] does not name",
             Note::OtherDepartment => "records of departments that [[filter.*]] does not name",
             Note::LeftFilter => "appointments that left the filter, told once more",
+            Note::ToldSince => "records that were told of since the full extract was read",
+            Note::NotToCome => "appointments that are not booked, or not to come any more",
+            Note::Gone => "patients who were deleted or merged, told to nobody",
         }
     }
 }

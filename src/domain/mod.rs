@@ -18,6 +18,7 @@
 mod ack;
 mod answers;
 mod approval;
+mod backfill;
 mod code;
 mod contact;
 mod counts;
@@ -40,8 +41,11 @@ mod wire;
 pub use ack::{AckCode, Answer};
 pub use answers::{Answers, FilledKey, FilledRow, Question, Spot, Value};
 pub use approval::Approval;
+pub use backfill::{BackfillRules, BackfillStage};
 pub use code::{Code, Owner};
-pub use contact::{Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook};
+pub use contact::{
+    Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook, time_of_day,
+};
 pub use counts::{Counts, Note, Notes};
 pub use endpoint::{
     Ack, Encryption, Endpoint, Login, Method, OnDoubt, Protocol, Sftp, Upload, Verify,

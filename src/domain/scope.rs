@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 
+use super::backfill::BackfillRules;
 use super::contact::{Alerts, Contact};
 use super::endpoint::Endpoint;
 use super::event::Event;
@@ -166,6 +167,8 @@ pub struct Scope {
     pub pickup: Pickup,
     /// `[guard]`.
     pub guard: Guard,
+    /// `[backfill]`.
+    pub backfill: BackfillRules,
     /// `[[contact]]`: who is told of this interface's incidents.
     pub contacts: Vec<Contact>,
     /// `[alerts]` and `[[expect]]`.

@@ -12,6 +12,7 @@ use jiff::civil::DateTime;
 use rayon::ThreadPool;
 
 use super::agreement::{Agreement, Programs};
+use super::backfill::Backfilling;
 use super::claims::{ClaimKey, Claims, Judged, judge};
 use super::doubles;
 use super::error::EngineError;
@@ -102,6 +103,8 @@ pub struct Conversion<'a> {
     pub part: bool,
     /// How many appointments may be missing; none: as many as there are.
     pub guard: Option<Guard>,
+    /// What holds instead of the day's rules, where this is part of a backfill.
+    pub backfill: Option<Backfilling<'a>>,
 }
 
 /// A record whose fields are to be explained.
@@ -233,9 +236,10 @@ impl Conversion<'_> {
             };
             accounts.push((source, account));
         }
-        let index = joined.then(|| PatientIndex::new(patients));
+        let found = joined.then(|| PatientIndex::new(patients));
+        let index = self.backfill.and_then(|backfill| backfill.patients).or(found.as_ref());
         for source in sources {
-            let read = self.extract(&source, &tables, index.as_ref(), false);
+            let read = self.extract(&source, &tables, index, false);
             accounts.push((source, settle(read)?.map(|read| read.account)));
         }
         Ok(accounts)
@@ -335,6 +339,7 @@ impl Conversion<'_> {
             keys: joined || !survey.done && survey.older.is_empty(),
             agreed: &self.agreement.agreed,
             memory,
+            backfill: self.backfill,
             claims: Claims::open(self.agreement, &layout),
             judged: &survey.judged,
             tracker: self.writer.has_index().then(|| Tracker::new(&layout)),

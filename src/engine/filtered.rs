@@ -29,6 +29,9 @@ impl Renderer<'_> {
         input: Input<'_>,
         worker: &mut Worker<'_>,
     ) -> Result<Decided, EngineError> {
+        if let Some(why) = self.passed_over(found, outside, input)? {
+            return Ok(Decided::Nothing(why));
+        }
         let patients = self.layout.kind == ExtractKind::Patients;
         Ok(match (found, outside) {
             // An open slot is nobody's; who had it says the register.

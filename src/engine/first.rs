@@ -44,7 +44,10 @@ impl Renderer<'_> {
         let Some(memory) = self.memory.as_ref().filter(|_| self.patients_first) else {
             return Ok(());
         };
+        // Whom a rehearsal finds in their extract, their own part will have told by then.
+        let rehearsed = self.backfill.is_some_and(|backfill| backfill.patients.is_some());
         if self.layout.kind != ExtractKind::Appointments
+            || rehearsed
             || worker.needed.contains_key(id)
             || memory.patient_known(id)?.is_some_and(|known| known.announced)
         {

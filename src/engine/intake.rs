@@ -7,6 +7,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::civil::Date;
+
+use super::backfill::{Backfilling, Slice};
 use super::drop::{Account, Accounts, Conversion};
 use super::error::EngineError;
 use super::guard::{self, Hold, Verdict};
@@ -23,7 +26,7 @@ use crate::digest::Digest;
 use crate::disk;
 use crate::domain::{ExtractKind, Guard};
 use crate::extract::ExtractError;
-use crate::ledger::{BatchRow, Ledger, Numbers, Sign};
+use crate::ledger::{BatchRow, ExtractId, Ledger, Numbers, Sign};
 use crate::spool::{Seen, clean_name, marked, odd, settled};
 
 /// What was taken in.
@@ -77,19 +80,12 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     }
     let guard = verdict.is_none().then_some(engine.agreement.scope.guard);
     let mut sources = sources(engine, ledger, &mut taken)?;
-    let most = engine.agreement.scope.pickup.poison_after;
-    let (mut tries, poison) = Tries::begin(&engine.spool.processing, &mut sources, most)?;
-    for (source, deaths) in poison {
-        let what = format!("hl7drop broke down {deaths} times while it read this file");
-        let hint = "the other extracts went on without it; report it as a bug, with the log. To \
-                    try it once more, drop it again";
-        refuse(engine, &source.path, &source.name, what, hint, &mut taken)?;
-    }
+    let mut tries = without_poison(engine, &mut sources, &mut taken)?;
     if sources.is_empty() {
         Hold::lift(engine)?;
         return Ok(taken);
     }
-    let converted = convert(engine, ledger, sources, None, guard, Some(&mut tries));
+    let converted = convert(engine, ledger, sources, &Lane::Day(guard), Some(&mut tries));
     // Whatever it came to, nobody died of it.
     let ended = tries.end();
     let (accounts, batches) = match converted {
@@ -117,24 +113,55 @@ pub fn convert_again(
     again: &Again,
     sign: &Sign,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
-    convert(engine, ledger, again.sources.clone(), Some((again, sign)), None, None)
+    convert(engine, ledger, again.sources.clone(), &Lane::Again(again, sign), None)
+}
+
+/// Puts extracts that bring the process down into `error/`; see `poison.rs`.
+fn without_poison(
+    engine: &Engine,
+    sources: &mut Vec<Source>,
+    taken: &mut Taken,
+) -> Result<Tries, EngineError> {
+    let most = engine.agreement.scope.pickup.poison_after;
+    let (tries, poison) = Tries::begin(&engine.spool.processing, sources, most)?;
+    for (source, deaths) in poison {
+        let what = format!("hl7drop broke down {deaths} times while it read this file");
+        let hint = "the other extracts went on without it; report it as a bug, with the log. To \
+                    try it once more, drop it again";
+        refuse(engine, &source.path, &source.name, what, hint, taken)?;
+    }
+    Ok(tries)
+}
+
+/// What a drop is made of.
+pub(super) enum Lane<'a> {
+    /// What was dropped; the guard looks at it, unless a person let it go.
+    Day(Option<Guard>),
+    /// Records that wait, and who wants them converted again.
+    Again(&'a Again, &'a Sign),
+    /// A slice of a backfill.
+    Backfill(&'a Slice),
 }
 
 /// Converts the extracts of a drop, and promises what comes of them.
-fn convert(
+///
+/// # Errors
+/// [`EngineError::Held`] of a drop that looks wrong; nothing of it was kept. What ends a pass.
+pub(super) fn convert(
     engine: &Engine,
     ledger: &mut dyn Ledger,
     sources: Vec<Source>,
-    again: Option<(&Again, &Sign)>,
-    guard: Option<Guard>,
+    lane: &Lane<'_>,
     tries: Option<&mut Tries>,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
     let numbers = ledger.numbers()?;
     let clock = engine.clock.civil(&engine.agreement.scope.timezone);
     let mut envelope = Envelope::new(&engine.agreement.scope, numbers.file, clock);
-    if let Some((again, _)) = again {
-        envelope = envelope.again(again.earlier(engine, &*ledger)?);
-    }
+    envelope = match lane {
+        Lane::Day(_) => envelope,
+        Lane::Again(again, _) => envelope.again(again.earlier(engine, &*ledger)?),
+        Lane::Backfill(_) => envelope.of_backfill(),
+    };
     let staged = engine.spool.staged.join(envelope.file_name());
     disk::remove(&staged)?;
     let agreement = engine.translated()?;
@@ -142,9 +169,9 @@ fn convert(
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
     writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
-    let origins = again.map(|(again, _)| &again.origins);
-    let mut journal = LedgerJournal::new(ledger, engine.clock.unix());
-    (journal.origins, journal.tries) = (origins, tries);
+    let origins = if let Lane::Again(again, _) = lane { Some(&again.origins) } else { None };
+    let mut journal = LedgerJournal::new(ledger, engine.clock.unix(), origins);
+    journal.tries = tries;
     let accounts = Conversion {
         agreement: &agreement,
         pool: engine.pool()?,
@@ -154,31 +181,61 @@ fn convert(
         progress: engine.progress.clone(),
         scratch: &engine.spool.processing,
         wanted: &mut [],
-        part: again.is_some(),
-        guard,
+        part: !matches!(lane, Lane::Day(_)),
+        guard: lane.guard(),
+        backfill: lane.backfilling(clock.date()),
     }
     .run(sources, &|kind| saved(engine, kind))?;
     let LedgerJournal { first, ended, faults, .. } = journal;
     let index = writer.take_index();
-    let written = writer.finish(again.is_none() && wants_empty(engine, &accounts))?;
+    let empty = matches!(lane, Lane::Day(_)) && wants_empty(engine, &accounts);
+    let written = writer.finish(empty)?;
     selfcheck::around(&written)?;
-    let judged = guard.map(|guard| guard::judge(&guard, &accounts, ledger)).transpose()?;
-    if let Some(what) = judged.flatten() {
+    if let Some(what) = lane.close(ledger, &accounts, &ended, engine.clock.unix())? {
         ledger.abandon_drop()?;
         tracking::end(&engine.spool, index, None, None)?;
         for one in &written {
             disk::remove(&engine.spool.staged.join(&one.name))?;
         }
-        Hold::place(engine, &what, &faults)?;
+        if let Lane::Day(_) = lane {
+            Hold::place(engine, &what, &faults)?;
+        }
         return Err(EngineError::Held { what });
-    }
-    if let Some((again, sign)) = again.filter(|_| !ended.is_empty()) {
-        again.close(ledger, &ended, sign)?;
     }
     let batch = written.first().map(|first| first.number);
     tracking::end(&engine.spool, index, first.map(|id| id.0.cast_unsigned()), batch)?;
     let batches = promise(engine, ledger, &accounts, written, numbers)?;
     Ok((accounts, batches))
+}
+
+impl Lane<'_> {
+    fn guard(&self) -> Option<Guard> {
+        if let Lane::Day(guard) = self { *guard } else { None }
+    }
+
+    fn backfilling(&self, today: Date) -> Option<Backfilling<'static>> {
+        if let Lane::Backfill(slice) = self { Some(slice.backfilling(today)) } else { None }
+    }
+
+    /// Puts what else goes with a drop into its commit; or returns why it must not be made.
+    fn close(
+        &self,
+        ledger: &mut dyn Ledger,
+        accounts: &Accounts,
+        ended: &[(ExtractId, PathBuf)],
+        now: i64,
+    ) -> Result<Option<String>, EngineError> {
+        match self {
+            Lane::Day(None) => Ok(None),
+            Lane::Day(Some(guard)) => guard::judge(guard, accounts, ledger),
+            Lane::Again(again, sign) if !ended.is_empty() => {
+                again.close(ledger, ended, sign)?;
+                Ok(None)
+            }
+            Lane::Again(..) => Ok(None),
+            Lane::Backfill(slice) => slice.close(ledger, accounts, now),
+        }
+    }
 }
 
 /// Claims what has settled; what is left is told.
@@ -240,7 +297,8 @@ pub fn held(engine: &Engine) -> Result<Option<String>, EngineError> {
     }))
 }
 
-fn kind_of(engine: &Engine, name: &str) -> Option<ExtractKind> {
+/// Returns what a file of this name holds.
+pub(super) fn kind_of(engine: &Engine, name: &str) -> Option<ExtractKind> {
     let files = &engine.agreement.scope.files;
     let found = files.iter().find(|(_, patterns)| patterns.iter().any(|one| one.matches(name)));
     found.map(|(kind, _)| *kind)

@@ -1,4 +1,4 @@
-//! What becomes of each extract, taken down in the open drop of the ledger.
+//! What becomes of each extract of a drop, taken down in the open drop of the ledger.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,23 +20,29 @@ pub(super) struct LedgerJournal<'a> {
     ledger: &'a mut dyn Ledger,
     current: Option<ExtractId>,
     /// The first extract, which stands for the drop.
-    pub(super) first: Option<ExtractId>,
+    pub first: Option<ExtractId>,
     now: i64,
     /// How many rows of the drop have each fault in each column.
-    pub(super) faults: Faults,
+    pub faults: Faults,
     /// Where the records of each extract come from, if they were dropped before.
-    pub(super) origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
+    origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
     /// Where it is noted what is read, if a death may be that extract's fault.
-    pub(super) tries: Option<&'a mut Tries>,
+    pub tries: Option<&'a mut Tries>,
     /// The file of the extract begun last.
     path: PathBuf,
     /// Each extract that ended.
-    pub(super) ended: Vec<(ExtractId, PathBuf)>,
+    pub ended: Vec<(ExtractId, PathBuf)>,
 }
 
 impl<'a> LedgerJournal<'a> {
-    pub(super) fn new(ledger: &'a mut dyn Ledger, now: i64) -> LedgerJournal<'a> {
-        let (current, origins, tries, path) = (None, None, None, PathBuf::new());
+    /// Takes down what is read at `now`, unix seconds; `origins` is where the records of each
+    /// extract come from, if they were dropped before.
+    pub fn new(
+        ledger: &'a mut dyn Ledger,
+        now: i64,
+        origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
+    ) -> LedgerJournal<'a> {
+        let (current, tries, path) = (None, None, PathBuf::new());
         let (first, ended, faults) = (None, Vec::new(), Faults::new());
         LedgerJournal { ledger, current, first, now, origins, tries, path, ended, faults }
     }

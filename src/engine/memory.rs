@@ -112,6 +112,14 @@ impl<'a> Memory<'a> {
         self.register.known(self.kind, id)
     }
 
+    /// Returns where the newest entry of a record is in the register.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn entered(&self, record: Values<'_>) -> Result<Option<u64>, EngineError> {
+        self.register.entered(self.kind, id_of(self.layout, record))
+    }
+
     /// Returns the external IDs that a patient was sent with.
     ///
     /// # Errors
@@ -231,6 +239,7 @@ fn unlisted() -> LedgerError {
 /// the store is one.
 trait Asked: Sync {
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>, EngineError>;
+    fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>, EngineError>;
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>, EngineError>;
     fn claims(&self, kind: Kind, id: &[u8]) -> Result<Vec<Claim>, EngineError>;
     fn owner(&self, kind: Kind, claim: &Claim) -> Result<Option<Vec<u8>>, EngineError>;
@@ -239,6 +248,10 @@ trait Asked: Sync {
 impl Asked for Mutex<&mut dyn Journal> {
     fn known(&self, kind: Kind, id: &[u8]) -> Result<Option<Known>, EngineError> {
         ask(self, |register| register.known(kind, id))
+    }
+
+    fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>, EngineError> {
+        ask(self, |register| register.entered(kind, id))
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>, EngineError> {

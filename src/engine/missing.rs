@@ -55,7 +55,8 @@ impl Renderer<'_> {
         worker.modified = modified(self.layout.cells("lastmodified"), input.own);
         let newer = before.is_some_and(|known| known.modified > worker.modified);
         let named = matches!(found, Finding::Told(..));
-        newer && worker.modified > 0 && !named && !self.rules.older
+        let told = self.rules.older && self.backfill.is_none();
+        newer && worker.modified > 0 && !named && !told
     }
 
     /// Decides about an open slot.

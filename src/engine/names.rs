@@ -64,7 +64,10 @@ pub fn check_names(engine: &Engine) -> Result<Vec<Checked>, EngineError> {
 
 /// Returns the providers and departments of the reference extracts in force, and those of
 /// the interface file.
-fn in_force(engine: &Engine) -> Result<References, EngineError> {
+///
+/// # Errors
+/// Reference extracts that cannot be read.
+pub(super) fn in_force(engine: &Engine) -> Result<References, EngineError> {
     let (scope, reading) = (&engine.agreement.scope, &engine.agreement.reading);
     let mut references = References::default();
     for kind in [ExtractKind::Providers, ExtractKind::Departments] {

@@ -47,6 +47,11 @@ impl Typed {
         format!("{} held {} {decision}", self.program, self.interface)
     }
 
+    /// Returns the command that does something with the backfill.
+    pub fn backfill(&self, verb: &str, more: &str) -> String {
+        format!("{} backfill {verb} {}{more}", self.program, self.interface)
+    }
+
     /// Returns the command that lists what was not acknowledged.
     pub fn acks(&self) -> String {
         format!("{} acks {}", self.program, self.interface)

@@ -8,6 +8,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::acks::{self, Acks};
 use super::agreement::Agreement;
+use super::backfill;
 use super::deliver::{self, Delivered};
 use super::error::EngineError;
 use super::intake::{self, Taken};
@@ -18,7 +19,7 @@ use super::tracking;
 use crate::clock::Clock;
 use crate::delivery::{self, Delivery};
 use crate::domain::{Endpoint, Environment, Scope};
-use crate::ledger::{Answers, Ledger, Sign, Sqlite, Totals};
+use crate::ledger::{Answers, BackfillRow, Ledger, Sign, Sqlite, Totals};
 use crate::papers::approval::Standing;
 use crate::spool::{Lock, Spool};
 
@@ -75,6 +76,21 @@ pub struct Summary {
     pub release_at: Option<i64>,
     /// What people had asked for, and what came of it.
     pub mended: Vec<Mended>,
+    /// How far the newest backfill is, if there ever was one.
+    pub backfill: Option<BackfillRow>,
+    /// When its next part is due, unix seconds.
+    pub backfill_due: Option<i64>,
+}
+
+impl Summary {
+    /// Takes down what became of batches; what is newer of one of them counts.
+    pub(super) fn deliver(&mut self, tried: Vec<Delivered>) {
+        let again = |old: &Delivered| {
+            tried.iter().any(|new| new.file == old.file && new.endpoint == old.endpoint)
+        };
+        self.deliveries.retain(|old| !again(old));
+        self.deliveries.extend(tried);
+    }
 }
 
 impl Engine {
@@ -161,18 +177,18 @@ impl Engine {
                 summary.drops.push(taken);
             } else {
                 summary.left = taken;
-                if !summary.drops.is_empty() && !mended_any && !requests::any(self)? {
-                    break;
-                }
             }
-            let tried = deliver::deliver(self, &mut ledger)?;
-            let again = |old: &Delivered| {
-                tried.iter().any(|new| new.file == old.file && new.endpoint == old.endpoint)
-            };
-            summary.deliveries.retain(|old| !again(old));
-            summary.deliveries.extend(tried);
+            // What came was delivered before the look that found nothing more.
+            let delivered = !found && !summary.drops.is_empty() && !mended_any;
+            if !delivered || requests::any(self)? {
+                summary.deliver(deliver::deliver(self, &mut ledger)?);
+            }
             // Who asks for something while we are at work relies on this look.
-            if !found && !mended_any && !requests::any(self)? {
+            if found || mended_any || requests::any(self)? {
+                continue;
+            }
+            // The day's traffic is done: now is the turn of what is not of today.
+            if !backfill::turns(self, &mut ledger, &mut summary)? {
                 break;
             }
         }
@@ -223,7 +239,7 @@ impl Engine {
     }
 
     /// Opens the ledger, and refuses to begin a new one beside the files of an old one.
-    fn ledger(&self) -> Result<Sqlite, EngineError> {
+    pub(super) fn ledger(&self) -> Result<Sqlite, EngineError> {
         let path = self.spool.ledger();
         if !path.exists() {
             let outbox = Spool::list(&self.spool.outbox)?;

@@ -15,10 +15,13 @@
 //! | in `processing/again`, the file not in the ledger | records to convert again, not promised | removed: they wait as before |
 //! | ... in the ledger | promised, not shelved | to `archive` |
 //! | in `outbox`, deleted | given up | removed |
+//! | in `backfill/slices`, a slice in the ledger | taken in, not shelved | to `archive` |
+//! | in `backfill`, of one that is over | nobody wants it any more | removed |
 //! | `.patients.plain`, `.keys.runs`, `.keys.sorted` | a copy, and lists, for one drop | removed |
 //! | in `index`, of a drop that is not in the ledger | never promised | removed |
 //! | a drop in the ledger without its index, or a damaged one | taken away by others | made anew |
 
+use super::backfill;
 use super::encrypt;
 use super::error::EngineError;
 use super::pass::Engine;
@@ -56,6 +59,7 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
         }
     }
     again(engine, ledger)?;
+    backfill::tidy(engine, ledger)?;
     for name in Spool::list(&spool.outbox)? {
         if ledger.batch(&name)?.is_none() {
             return Err(EngineError::Unpromised { file: name });

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::agreement::Programs;
+use super::backfill::Backfilling;
 use super::claims::{ClaimKey, Claims, Judged, Settled};
 use super::error::EngineError;
 use super::filtered::Decided;
@@ -19,7 +20,7 @@ use super::selfcheck::{Number, SelfCheck};
 use super::track::Tracker;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sent, Sieve};
 use crate::domain::{
-    Code, Event, EventRules, ExtractKind, Fingerprint, Known, Layout, Note, OnLeave, Status,
+    Code, Event, EventRules, ExtractKind, Fingerprint, Kind, Known, Layout, Note, OnLeave, Status,
 };
 use crate::extract::{Block, Row, Rows};
 use crate::validate::Agreed;
@@ -54,6 +55,8 @@ pub struct Renderer<'a> {
     pub agreed: &'a Arc<Agreed>,
     /// What was told before, where it is known.
     pub memory: Option<Memory<'a>>,
+    /// What holds instead of the day's rules, in a backfill.
+    pub backfill: Option<Backfilling<'a>>,
     /// Holds external IDs against each other, where there are any.
     pub claims: Option<Claims>,
     /// What an earlier reading of the extract found of them.
@@ -310,6 +313,14 @@ impl Renderer<'_> {
         })
     }
 
+    /// Returns what its records are of.
+    fn kind(&self) -> Kind {
+        match self.layout.kind {
+            ExtractKind::Appointments => Kind::Appointment,
+            _ => Kind::Patient,
+        }
+    }
+
     /// Returns what a record tells, by its own word or against the register.
     pub(super) fn telling(
         &self,
@@ -337,9 +348,10 @@ impl Renderer<'_> {
                 (if told { &[][..] } else { &[Event::PatientUpdated] }, None)
             }
             Finding::Told(events, status) => (events, status),
-            Finding::State(status) => {
-                (detector.change(status, &fingerprint, before.as_ref()), status)
-            }
+            Finding::State(status) => match &self.backfill {
+                Some(backfill) => (backfill.events(self.kind()), status),
+                None => (detector.change(status, &fingerprint, before.as_ref()), status),
+            },
             _ => (&[][..], None),
         };
         let mut note = None;

@@ -47,7 +47,7 @@ impl Conversion<'_> {
         let detector = &programs.detector;
         let appointments = layout.kind == ExtractKind::Appointments;
         let (events, moved) = (detector.has_event_column(), layout.has(LINK));
-        let moved = moved && appointments && !events;
+        let moved = moved && appointments && !events && self.backfill.is_none();
         let wanted = self.agreement.scope.events.missing_rows != MissingRows::Ignore;
         let snapshot = appointments && wanted && !events && !self.part;
         if !(events || moved || snapshot) {

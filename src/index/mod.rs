@@ -85,7 +85,7 @@ pub enum Reason {
 }
 
 /// The notes that are reasons, by their number in a file; it only grows at its end.
-const NOTES: [Note; 7] = [
+const NOTES: [Note; 10] = [
     Note::Unchanged,
     Note::OpenSlot,
     Note::NeverAnnounced,
@@ -93,11 +93,14 @@ const NOTES: [Note; 7] = [
     Note::TestPatient,
     Note::OtherProvider,
     Note::OtherDepartment,
+    Note::ToldSince,
+    Note::NotToCome,
+    Note::Gone,
 ];
 
 impl Reason {
     /// Every reason that is no fault.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 12] = [
         Reason::Filtered(NOTES[0]),
         Reason::Filtered(NOTES[1]),
         Reason::Filtered(NOTES[2]),
@@ -105,6 +108,9 @@ impl Reason {
         Reason::Filtered(NOTES[4]),
         Reason::Filtered(NOTES[5]),
         Reason::Filtered(NOTES[6]),
+        Reason::Filtered(NOTES[7]),
+        Reason::Filtered(NOTES[8]),
+        Reason::Filtered(NOTES[9]),
         Reason::Older,
         Reason::Unknown,
     ];
@@ -119,6 +125,9 @@ impl Reason {
             Reason::Filtered(Note::TestPatient) => "test_patient",
             Reason::Filtered(Note::OtherProvider) => "other_provider",
             Reason::Filtered(Note::OtherDepartment) => "other_department",
+            Reason::Filtered(Note::ToldSince) => "told_since",
+            Reason::Filtered(Note::NotToCome) => "not_to_come",
+            Reason::Filtered(Note::Gone) => "gone",
             Reason::Filtered(_) | Reason::Unknown => "unknown",
             Reason::Older => "older_row",
             Reason::Fault => "fault",
@@ -135,6 +144,9 @@ impl Reason {
             Reason::Filtered(Note::TestPatient) => "a test patient's, which stays here",
             Reason::Filtered(Note::OtherProvider) => "its provider is outside [[filter.*]]",
             Reason::Filtered(Note::OtherDepartment) => "its department is outside [[filter.*]]",
+            Reason::Filtered(Note::ToldSince) => "told of since the full extract was read",
+            Reason::Filtered(Note::NotToCome) => "not booked, or not to come any more",
+            Reason::Filtered(Note::Gone) => "a deleted or merged patient's, in a backfill",
             Reason::Filtered(_) | Reason::Unknown => {
                 "nothing was told of it; the index was made anew and does not know why"
             }

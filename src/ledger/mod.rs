@@ -15,6 +15,7 @@
 
 mod actions;
 mod answers;
+mod backfills;
 pub mod conform;
 mod error;
 mod history;
@@ -28,6 +29,7 @@ mod steps;
 
 pub use actions::{Act, ActionRow, Closing, Decision, Sign};
 pub use answers::{AnswerRow, Answers, LookRow, ResponseRow, message_state};
+pub use backfills::{BackfillRow, Backfills};
 pub use error::LedgerError;
 pub use history::History;
 pub use memory::Memory;
@@ -49,7 +51,7 @@ use crate::domain::{Counts, Fault, Notes};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Answers + History + Send {
+pub trait Ledger: Register + Answers + Backfills + History + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 

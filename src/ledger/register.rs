@@ -55,6 +55,19 @@ pub trait Register {
     /// Those of the store.
     fn count(&self, kind: Kind, limit: u64) -> Result<u64>;
 
+    /// Returns where the next entry will go: what [`Register::entered`] returns of it and of
+    /// all that follow is no less.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn end(&self) -> Result<u64>;
+
+    /// Returns where the newest entry of a record is; one that was made later is further on.
+    ///
+    /// # Errors
+    /// As [`Register::known`].
+    fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>>;
+
     /// Returns what is kept of a record; `None` too if it is known and nothing is kept.
     ///
     /// # Errors

@@ -10,3 +10,6 @@ mod examples;
 mod fields;
 mod sample;
 pub mod scope;
+pub mod testplan;
+
+pub use examples::clock as made_up_clock;

@@ -103,9 +103,14 @@ fn enablement(paper: &mut Paper, scope: &Scope) {
     paper.table("Table 3: Interface enablement", &["Event", "Message", "Sent"], rows, "");
     paper.text(
         "An appointment that is moved is told as a cancellation (S15) of the old one and, right \
-         after it, a new one (S12); S13 is never sent. A backfill is a full extract that is \
-         dropped first: all its patients are told as A28, its booked appointments as S12.",
+         after it, a new one (S12); S13 is never sent.",
     );
+    let patients = scope.backfill.patients.telling();
+    paper.text(format!(
+        "A backfill tells all patients of a full extract as {}^{}, then all appointments that \
+         are booked and still to come as SIU^S12; its files say backfill=Y in FHS-10 and BHS-10.",
+        patients.message, patients.trigger
+    ));
 }
 
 fn connectivity(paper: &mut Paper, scope: &Scope) {

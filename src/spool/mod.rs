@@ -56,6 +56,10 @@ pub struct Spool {
     pub odd: PathBuf,
     /// Where each message stands: an index for each drop.
     pub index: PathBuf,
+    /// A backfill that is to come, or under way.
+    pub backfill: PathBuf,
+    /// Its extracts, cut into small ones.
+    pub slices: PathBuf,
 }
 
 /// The lock of a spool; it is gone with its owner.
@@ -80,11 +84,13 @@ impl Spool {
             responses: root.join("responses"),
             odd: root.join("responses/odd"),
             index: root.join("index"),
+            backfill: root.join("backfill"),
+            slices: root.join("backfill/slices"),
         }
     }
 
     /// Every folder, outer ones first.
-    pub fn folders(&self) -> [&Path; 13] {
+    pub fn folders(&self) -> [&Path; 15] {
         [
             &self.root,
             &self.inbox,
@@ -99,6 +105,8 @@ impl Spool {
             &self.responses,
             &self.odd,
             &self.index,
+            &self.backfill,
+            &self.slices,
         ]
     }
 
@@ -171,6 +179,19 @@ impl Spool {
     /// [`disk::DiskError`].
     pub fn lock_views(&self) -> disk::Result<Option<Lock>> {
         take(self.views_lock_file())
+    }
+
+    /// Takes the lock of a backfill that is being prepared; passes go on beside it.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn lock_backfill(&self) -> disk::Result<Option<Lock>> {
+        take(self.backfill_lock_file())
+    }
+
+    /// Returns the file of that lock.
+    pub fn backfill_lock_file(&self) -> PathBuf {
+        self.root.join("backfill.lock")
     }
 
     /// Returns the folder of records that are converted again.

@@ -165,6 +165,7 @@ fn convert(case: &Path, workers: usize) -> Outcome {
         wanted: &mut [],
         part: false,
         guard: None,
+        backfill: None,
     }
     .run(sources(&agreement, case), &|_| Ok(Vec::new()))
     .unwrap();

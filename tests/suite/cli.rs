@@ -296,6 +296,7 @@ fn status_tells_machines_where_everything_stands() {
         "approval",
         "approved",
         "awaited",
+        "backfill",
         "delivered",
         "environment",
         "extracts",

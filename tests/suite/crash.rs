@@ -369,7 +369,7 @@ fn places(make: &dyn Fn() -> Site, strike: Strike) -> Vec<String> {
 }
 
 /// Works `what` off in parallel, for 1, 2, 3 ... until it says false, or panics.
-fn until_false(what: impl Fn(u32) -> bool + Sync) {
+pub fn until_false(what: impl Fn(u32) -> bool + Sync) {
     let (next, failed) = (AtomicU32::new(1), AtomicBool::new(false));
     let one = || {
         let nth = next.fetch_add(1, Ordering::Relaxed);

@@ -80,6 +80,7 @@ fn convert_by(scope: Scope, drop: &[(ExtractKind, &[u8])]) -> Converted {
         wanted: &mut [],
         part: false,
         guard: None,
+        backfill: None,
     }
     .run(sources.collect(), &|_| Ok(Vec::new()))
     .unwrap();

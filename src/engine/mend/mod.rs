@@ -20,12 +20,14 @@ mod select;
 pub use groups::Group;
 pub(super) use hold::release_due;
 pub use mappings::{maps_to_csv, read_maps_csv};
+pub(in crate::engine) use preview::Scratch;
 pub use preview::{Preview, Previewed};
 pub use requests::Asked;
 pub use select::Selection;
 
 use serde::{Deserialize, Serialize};
 
+use super::backfill::{self, BackfillTask};
 use super::error::EngineError;
 use super::pass::Engine;
 use crate::domain::Counts;
@@ -77,6 +79,8 @@ pub enum Task {
     },
     /// Close records that wait: they need no mending.
     Close(Selection),
+    /// Decide about the backfill.
+    Backfill(BackfillTask),
 }
 
 /// What was done.
@@ -110,6 +114,7 @@ impl Task {
             Task::Delete { .. } => "delete",
             Task::MarkDelivered { .. } => "mark-delivered",
             Task::Close(_) => "close",
+            Task::Backfill(task) => task.verb(),
         }
     }
 
@@ -124,6 +129,7 @@ impl Task {
             | Task::Resend { batch, .. }
             | Task::Delete { batch }
             | Task::MarkDelivered { batch, .. } => batch.clone(),
+            Task::Backfill(_) => "the backfill".to_string(),
             Task::Hold { batch, .. } | Task::Release { batch } => {
                 batch.clone().unwrap_or_else(|| "the interface".to_string())
             }
@@ -157,6 +163,7 @@ impl Engine {
                 self.decided(ledger, batch, endpoint, Decision::Delivered, sign)?;
                 Ok(Mended { batch: Some(batch.clone()), ..Mended::default() })
             }
+            Task::Backfill(task) => backfill::carry_out(self, ledger, *task, sign),
             Task::Close(which) => {
                 let ids = which.ids(self, ledger)?;
                 let records = ledger.close_faults(&Closing::Ids(ids), sign)?;
@@ -169,6 +176,6 @@ impl Engine {
 }
 
 /// Returns the refusal of a task, in a sentence.
-fn refused<T>(what: impl Into<String>) -> Result<T, EngineError> {
+pub(super) fn refused<T>(what: impl Into<String>) -> Result<T, EngineError> {
     Err(EngineError::Refused { what: what.into() })
 }

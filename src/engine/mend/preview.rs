@@ -12,15 +12,16 @@ use super::resubmit::{Again, gather};
 use super::{Selection, refused};
 use crate::batch::Envelope;
 use crate::disk;
-use crate::domain::{Claim, Counts, Event, Fault, Kind, Known, Notes, Position};
-use crate::engine::drop::{Conversion, Explanation, Journal, Wanted};
+use crate::domain::{Counts, Event, Fault, Position};
+use crate::engine::drop::{Conversion, Explanation, Wanted};
 use crate::engine::error::EngineError;
 use crate::engine::intake;
+use crate::engine::look::Look;
 use crate::engine::pass::Engine;
-use crate::engine::source::{Silent, Source};
+use crate::engine::source::Silent;
 use crate::engine::writer::Writer;
 use crate::hl7::Path as Field;
-use crate::ledger::{Kept, Ledger, MapRow, Maps, Numbers, Register, Result as Done, Sqlite};
+use crate::ledger::{Ledger, MapRow, Maps, Numbers, Sqlite};
 
 /// What would come of records that wait.
 #[derive(Debug, Default)]
@@ -120,8 +121,7 @@ impl Engine {
         let mut writer = Writer::create(&scratch.join("batch"), envelope, control)?;
         writer.is_unpromised();
         writer.is_scratch();
-        let mut journal =
-            Look { known: Shown(ledger), now: Vec::new(), faults: &mut preview.faults };
+        let mut journal = Look::at(ledger);
         let accounts = Conversion {
             agreement: &agreement,
             pool: self.pool()?,
@@ -133,8 +133,10 @@ impl Engine {
             wanted,
             part: true,
             guard: None,
+            backfill: None,
         }
         .run(again.sources.clone(), &|kind| intake::saved(self, kind))?;
+        preview.faults = journal.faults;
         for (source, account) in accounts {
             match account {
                 Ok(account) => preview.counts.add(&account.counts),
@@ -167,92 +169,14 @@ fn then(found: Option<Explanation>) -> Then {
     }
 }
 
-/// Takes down the faults only.
-struct Look<'a> {
-    known: Shown<'a>,
-    /// Of the extract begun last.
-    now: Vec<Fault>,
-    faults: &'a mut Vec<Fault>,
-}
-
-impl Journal for Look<'_> {
-    fn register(&mut self) -> Option<&mut dyn Register> {
-        Some(&mut self.known)
-    }
-
-    fn begin(&mut self, _: &Source, _: &str) -> Result<(), EngineError> {
-        self.now.clear();
-        Ok(())
-    }
-
-    fn fault(&mut self, fault: &Fault, _: &str) -> Result<(), EngineError> {
-        self.now.push(fault.clone());
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Counts, _: &Notes) -> Result<(), EngineError> {
-        self.faults.append(&mut self.now);
-        Ok(())
-    }
-
-    fn undo(&mut self) -> Result<(), EngineError> {
-        self.now.clear();
-        Ok(())
-    }
-}
-
-/// A register that is only looked at.
-struct Shown<'a>(&'a mut Sqlite);
-
-impl Register for Shown<'_> {
-    fn known(&self, kind: Kind, id: &[u8]) -> Done<Option<Known>> {
-        self.0.known(kind, id)
-    }
-
-    fn each(&self, kind: Kind, see: &mut dyn FnMut(&[u8], Known)) -> Done<()> {
-        self.0.each(kind, see)
-    }
-
-    fn count(&self, kind: Kind, limit: u64) -> Done<u64> {
-        self.0.count(kind, limit)
-    }
-
-    fn kept(&self, kind: Kind, id: &[u8]) -> Done<Option<Kept>> {
-        self.0.kept(kind, id)
-    }
-
-    fn claims(&self, kind: Kind, id: &[u8]) -> Done<Vec<Claim>> {
-        self.0.claims(kind, id)
-    }
-
-    fn owner(&self, kind: Kind, claim: &Claim) -> Done<Option<Vec<u8>>> {
-        self.0.owner(kind, claim)
-    }
-
-    fn columns(&self) -> Done<Vec<(u32, Vec<String>)>> {
-        self.0.columns()
-    }
-
-    fn keep_columns(&mut self, names: &[String]) -> Done<u32> {
-        let known = self.0.columns()?;
-        let found = known.iter().find(|(_, listed)| listed == names).map(|(number, _)| *number);
-        let next = known.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
-        Ok(found.unwrap_or(next))
-    }
-
-    fn remember(&mut self, _: &[u8]) -> Done<()> {
-        Ok(())
-    }
-}
-
 /// Names the folder of a preview; its process follows.
 const SCRATCH: &str = ".preview-";
 
 /// A folder that goes with the preview: it holds patient data.
-struct Scratch(PathBuf);
+pub(in crate::engine) struct Scratch(pub PathBuf);
 
 impl Scratch {
-    fn new(within: &Path) -> Result<Scratch, EngineError> {
+    pub fn new(within: &Path) -> Result<Scratch, EngineError> {
         sweep(within);
         let mut bytes = [0; 4];
         getrandom::fill(&mut bytes)

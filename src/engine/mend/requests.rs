@@ -62,10 +62,14 @@ impl Engine {
     }
 
     fn do_now(&self, task: &Task, id: &str, sign: &Sign, _: &Lock) -> Result<Asked, EngineError> {
-        let Some(mut ledger) = self.ledger_there()? else {
-            return Err(EngineError::NothingWaits { what: task.about() });
-        };
         self.spool.make()?;
+        let mut ledger = match task {
+            // It may be the first thing that an interface ever sends.
+            Task::Backfill(_) => self.ledger()?,
+            _ => self
+                .ledger_there()?
+                .ok_or_else(|| EngineError::NothingWaits { what: task.about() })?,
+        };
         recover(self, &ledger)?;
         carry_out(self, &mut ledger)?;
         Ok(Asked::Done(self.mend(&mut ledger, task, id, sign)?))

@@ -6,6 +6,7 @@
 
 mod actions;
 mod answers;
+mod backfill;
 mod delivery;
 mod history;
 mod mend;
@@ -39,6 +40,8 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.what_is_undone_or_abandoned_was_never_remembered();
     story.many_records_are_remembered_and_each_is_found();
     story.an_external_id_is_whose_newest_entry_has_it();
+    story.what_was_entered_later_is_further_on();
+    story.a_backfill_moves_on_with_the_drops_that_are_its_slices();
     story.a_delivery_goes_its_way();
     story.no_delivery_moves_while_a_drop_is_open();
     story.nothing_leaves_delivered();

@@ -79,6 +79,24 @@ impl Story<'_> {
         ledger
     }
 
+    pub(super) fn what_was_entered_later_is_further_on(&mut self) {
+        let drop = |story: &mut Self, of: &[(&str, u8, &str)]| {
+            let id = story.remember(Kind::Patient, of);
+            let ledger = story.end(id);
+            ledger.commit_drop(&[], &["test"], ledger.numbers().unwrap()).unwrap();
+            story.reopen().end().unwrap()
+        };
+        let entered = |story: &mut Self, id: &str| {
+            story.ledger().entered(Kind::Patient, id.as_bytes()).unwrap()
+        };
+        let first = drop(self, &[("late-1", 1, ""), ("late-2", 1, "x")]);
+        assert!(["late-1", "late-2"].iter().all(|id| entered(self, id).unwrap() < first));
+        let second = drop(self, &[("late-2", 2, "x")]);
+        assert!(entered(self, "late-1").unwrap() < first);
+        assert!((first..second).contains(&entered(self, "late-2").unwrap()));
+        assert_eq!(entered(self, "late-3"), None);
+    }
+
     pub(super) fn what_is_remembered_is_found_once_its_extract_ends(&mut self) {
         let id =
             self.remember(Kind::Patient, &[("007", 1, "one"), ("7", 2, ""), ("007", 3, "two")]);

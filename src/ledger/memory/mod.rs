@@ -1,6 +1,7 @@
 //! A ledger that forgets: for dry runs and tests, and to keep the trait honest.
 
 mod answer;
+mod backfill;
 mod history;
 mod register;
 
@@ -13,9 +14,9 @@ use crate::ledger::integrity::Contents;
 use crate::ledger::open_drop::{OpenDrop, check_rebuilt, seen_before, wrong_time};
 use crate::ledger::steps::{no_batch, no_delivery};
 use crate::ledger::{
-    Act, ActionRow, AnswerRow, BatchRow, Closing, Decision, DeliveryRow, Encrypted, ExtractId,
-    ExtractRow, Failure, FaultRow, Holding, Ledger, LedgerError, LookRow, NewExtract, Numbers,
-    Receipt, ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals,
+    Act, ActionRow, AnswerRow, BackfillRow, BatchRow, Closing, Decision, DeliveryRow, Encrypted,
+    ExtractId, ExtractRow, Failure, FaultRow, Holding, Ledger, LedgerError, LookRow, NewExtract,
+    Numbers, Receipt, ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals,
 };
 use register::{Records, remembered};
 
@@ -28,6 +29,9 @@ pub struct Memory {
     deliveries: BTreeMap<(u64, String), DeliveryRow>,
     faults: Vec<FaultRow>,
     records: Records,
+    /// How many entries were made.
+    entered: u64,
+    backfills: Vec<BackfillRow>,
     columns: Vec<Vec<String>>,
     /// The faults that wait for nobody any more.
     closed: BTreeSet<i64>,
@@ -50,6 +54,10 @@ struct Open {
     entries: Vec<u8>,
     /// Of those that ended.
     records: Records,
+    /// How many entries were made before and so far.
+    entered: u64,
+    /// The backfill that it is a slice of.
+    backfill: Option<BackfillRow>,
     columns: Vec<Vec<String>>,
     /// Faults of earlier drops that are records of this one, and who says so.
     again: Vec<Resubmitted>,
@@ -146,6 +154,8 @@ impl Ledger for Memory {
             faults: Vec::new(),
             entries: Vec::new(),
             records: Records::new(),
+            entered: self.entered,
+            backfill: None,
             columns: self.columns.clone(),
             again: Vec::new(),
             acts: Vec::new(),
@@ -222,6 +232,10 @@ impl Ledger for Memory {
         self.extracts.extend(closed.extracts);
         self.faults.extend(open.faults);
         self.records.extend(open.records);
+        self.entered = open.entered;
+        if let (Some(row), Some(newest)) = (open.backfill, self.backfills.last_mut()) {
+            *newest = row;
+        }
         self.columns = open.columns;
         self.numbers = next;
         Ok(())
@@ -366,7 +380,7 @@ impl Ledger for Memory {
             return Err(no_batch(batch));
         }
         let deleted = rows.iter().map(|row| row.clone().delete()).collect::<Result<Vec<_>>>()?;
-        let records = remembered(entries)?;
+        let records = remembered(entries, &mut self.entered)?;
         for (was, now) in rows.iter().zip(deleted) {
             self.sign(&Act::on("delete", was, &now), sign);
             self.deliveries.insert((batch, now.endpoint.clone()), now);

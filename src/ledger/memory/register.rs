@@ -15,18 +15,20 @@ pub(super) struct Remembered {
     known: Known,
     claims: Vec<Claim>,
     kept: Option<Kept>,
+    /// How many entries were made before it.
+    place: u64,
 }
 
 impl Open {
     pub(super) fn index(&mut self) -> Result<()> {
         let entries = std::mem::take(&mut self.entries);
-        self.records.extend(remembered(&entries)?);
+        self.records.extend(remembered(&entries, &mut self.entered)?);
         Ok(())
     }
 }
 
-/// Reads entries, one after the other.
-pub(super) fn remembered(entries: &[u8]) -> Result<Records> {
+/// Reads entries, one after the other; so many were `entered` before.
+pub(super) fn remembered(entries: &[u8], entered: &mut u64) -> Result<Records> {
     let mut records = Records::new();
     let mut rest = entries;
     while !rest.is_empty() {
@@ -34,7 +36,8 @@ pub(super) fn remembered(entries: &[u8]) -> Result<Records> {
         let values = unsealed(&rest[whole - head.sealed_kept()..whole])?.to_vec();
         let kept = (head.kept > 0).then_some(Kept { columns: head.known.columns, values });
         let claims = claims(&head, rest);
-        let remembered = Remembered { known: head.known, claims, kept };
+        let remembered = Remembered { known: head.known, claims, kept, place: *entered };
+        *entered += 1;
         records.insert((head.kind, id.to_vec()), remembered);
         rest = &rest[whole..];
     }
@@ -67,6 +70,14 @@ impl Register for Memory {
         let mut count = 0;
         self.each(kind, &mut |_, _| count += 1)?;
         Ok(limit.min(count))
+    }
+
+    fn end(&self) -> Result<u64> {
+        Ok(self.entered)
+    }
+
+    fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>> {
+        Ok(self.find(kind, id).map(|found| found.place))
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {

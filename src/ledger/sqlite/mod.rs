@@ -7,6 +7,7 @@
 mod action;
 mod answer;
 pub(super) mod approvals;
+mod backfill;
 pub(super) mod copy;
 mod error;
 mod from_3;
@@ -31,9 +32,9 @@ use super::integrity::Contents;
 use super::open_drop::{OpenDrop, seen_before, wrong_time};
 use super::steps::no_delivery;
 use super::{
-    Act, ActionRow, BatchRow, Closing, Decision, DeliveryRow, Encrypted, ExtractId, ExtractRow,
-    Failure, FaultRow, Holding, Ledger, NewExtract, Numbers, Receipt, Resubmitted, Result, Sign,
-    Temp, Totals,
+    Act, ActionRow, Backfills, BatchRow, Closing, Decision, DeliveryRow, Encrypted, ExtractId,
+    ExtractRow, Failure, FaultRow, Holding, Ledger, NewExtract, Numbers, Receipt, Resubmitted,
+    Result, Sign, Temp, Totals,
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
@@ -72,6 +73,9 @@ const FAULT_STATES: [QueueState; 4] =
     [QueueState::Error, QueueState::CboError, QueueState::AthenaError, QueueState::Deleted];
 
 impl Sqlite {
+    /// The schema that this program reads and writes.
+    pub const SCHEMA: i64 = open::SCHEMA;
+
     /// How long a lock of another program is waited for.
     pub const WAIT: Duration = Duration::from_secs(5);
 
@@ -479,6 +483,7 @@ impl Ledger for Sqlite {
         problems.extend(self.register.check(&self.conn)?);
         problems.extend(action::broken_links(&self.conn)?);
         problems.extend(answer::problems(&self.conn)?);
+        self.backfills(u64::MAX)?;
         Ok(problems)
     }
 }

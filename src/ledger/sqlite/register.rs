@@ -150,6 +150,16 @@ impl Log {
         Ok(self.find(conn, kind, id)?.map(|found| found.head.known))
     }
 
+    /// Returns where what counts for good ends.
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// Returns where the newest entry of a record begins.
+    pub fn entered(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Option<u64>> {
+        Ok(self.find(conn, kind, id)?.map(|found| found.place))
+    }
+
     /// Returns the external IDs of a record.
     pub fn claims(&self, conn: &Connection, kind: Kind, id: &[u8]) -> Result<Vec<Claim>> {
         Ok(self.find(conn, kind, id)?.map_or(Vec::new(), |found| found.claims))
@@ -326,6 +336,14 @@ impl Register for Sqlite {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let count: i64 = query.query_row((word(kind), limit), |row| row.get(0))?;
         Ok(count.unsigned_abs())
+    }
+
+    fn end(&self) -> Result<u64> {
+        Ok(self.register.committed())
+    }
+
+    fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>> {
+        self.register.entered(&self.conn, kind, id)
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {

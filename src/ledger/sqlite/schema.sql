@@ -191,6 +191,14 @@ CREATE TABLE action (
     seal   TEXT NOT NULL
 );
 
+-- Backfills that were released: how far each is, as JSON (ledger/backfills.rs). The row
+-- moves with the drops that are its slices.
+CREATE TABLE backfill (
+    id    INTEGER PRIMARY KEY,
+    state TEXT NOT NULL,
+    seal  TEXT NOT NULL
+);
+
 -- The register: where in `ledger.register` the entry of a record begins. The entry
 -- has its ID and seals of its own, so a wrong place is seen when it is read. The
 -- counter `register` says how many bytes of that file count.
