@@ -16,7 +16,7 @@ use super::guard::{self, Hold, Verdict};
 use super::journal::LedgerJournal;
 use super::mend::resubmit::Again;
 use super::pass::Engine;
-use super::poison::Tries;
+use super::poison::{self, Tries};
 use super::selfcheck;
 use super::source::Source;
 use super::tracking;
@@ -124,11 +124,8 @@ fn without_poison(
 ) -> Result<Tries, EngineError> {
     let most = engine.agreement.scope.pickup.poison_after;
     let (tries, poison) = Tries::begin(&engine.spool.processing, sources, most)?;
-    for (source, deaths) in poison {
-        let what = format!("hl7drop broke down {deaths} times while it read this file");
-        let hint = "the other extracts went on without it; report it as a bug, with the log. To \
-                    try it once more, drop it again";
-        refuse(engine, &source.path, &source.name, what, hint, taken)?;
+    for (source, what) in poison {
+        refuse(engine, &source.path, &source.name, what, poison::HINT, taken)?;
     }
     Ok(tries)
 }

@@ -42,8 +42,12 @@ pub struct Tries {
     careful: bool,
 }
 
-/// An extract that is not read any more, and how often the process died.
-pub type Poison = (Source, u64);
+/// An extract that is not read any more, and why.
+pub type Poison = (Source, String);
+
+/// What to do about one.
+pub const HINT: &str = "the other extracts went on without it; report it as a bug, with the log. \
+     To try it once more, drop it again";
 
 impl Tries {
     /// Counts the process that died before, if one did; takes those that are to blame for
@@ -70,7 +74,8 @@ impl Tries {
             match tries.note.extracts.get(&key).map(|own| own + others) {
                 Some(deaths) if deaths >= poison_after => {
                     tries.note.extracts.remove(&key);
-                    poison.push((source, deaths));
+                    let what = format!("hl7drop broke down {deaths} times while it read this file");
+                    poison.push((source, what));
                 }
                 _ => sources.push(source),
             }
