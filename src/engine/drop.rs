@@ -18,6 +18,7 @@ use super::doubles;
 use super::error::EngineError;
 use super::first::{First, Needed};
 use super::guard::Changes;
+use super::journal::Journal;
 use super::keys::{Keys, Sorted};
 use super::memory::Memory;
 use super::missing::Search;
@@ -40,46 +41,6 @@ use crate::ledger::Register;
 
 /// Name of the plain copy of a patients extract that is compressed or no UTF-8.
 pub(super) const PLAIN: &str = ".patients.plain";
-
-/// Takes down what becomes of each extract.
-pub trait Journal: Send {
-    /// Returns the register, where there is one.
-    fn register(&mut self) -> Option<&mut dyn Register> {
-        None
-    }
-
-    /// An extract is read next; nothing of it was looked at yet.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn reading(&mut self, _: &Source) -> Result<(), EngineError> {
-        Ok(())
-    }
-    /// An extract begins.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError>;
-    /// A record of it is refused.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError>;
-    /// It ends.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError>;
-    /// It never was.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn undo(&mut self) -> Result<(), EngineError>;
-    /// Returns which extract of the drop it is, counted from 0.
-    fn nth(&self) -> u64 {
-        0
-    }
-}
 
 /// What a conversion needs besides its sources.
 pub struct Conversion<'a> {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use super::drop::Journal;
 use super::error::EngineError;
 use super::guard::Faults;
 use super::mend::resubmit::Origin;
@@ -14,6 +13,46 @@ use crate::crashpoint::crashpoint;
 use crate::disk::failed;
 use crate::domain::{Counts, Fault, Notes};
 use crate::ledger::{ExtractId, Ledger, LedgerError, NewExtract, Register};
+
+/// Takes down what becomes of each extract.
+pub trait Journal: Send {
+    /// Returns the register, where there is one.
+    fn register(&mut self) -> Option<&mut dyn Register> {
+        None
+    }
+
+    /// An extract is read next; nothing of it was looked at yet.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn reading(&mut self, _: &Source) -> Result<(), EngineError> {
+        Ok(())
+    }
+    /// An extract begins.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError>;
+    /// A record of it is refused.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError>;
+    /// It ends.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError>;
+    /// It never was.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn undo(&mut self) -> Result<(), EngineError>;
+    /// Returns which extract of the drop it is, counted from 0.
+    fn nth(&self) -> u64 {
+        0
+    }
+}
 
 /// Takes an extract down in the open drop of the ledger.
 pub(super) struct LedgerJournal<'a> {

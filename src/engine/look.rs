@@ -1,8 +1,8 @@
 //! A conversion that changes nothing: its records are held against the register as it
 //! stands, and only what is wrong with them is taken down.
 
-use super::drop::Journal;
 use super::error::EngineError;
+use super::journal::Journal;
 use super::source::Source;
 use crate::domain::{Claim, Counts, Fault, Kind, Known, Notes};
 use crate::ledger::{Kept, Ledger, Register, Result as Done};

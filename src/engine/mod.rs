@@ -71,10 +71,11 @@ pub use backfill::{
     BackfillTask, Backfilling, Foreseen, NotUnique, Part, Plan, State as BackfillState,
 };
 pub use deliver::Delivered;
-pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
+pub use drop::{Account, Accounts, Conversion, Explanation, Wanted};
 pub use error::EngineError;
 pub use guard::{Changes, HeldFault, Hold};
 pub use intake::Taken;
+pub use journal::Journal;
 pub use mend::{Asked, Mended, Selection, Task};
 pub use message::{Field, Whole};
 pub use names::{check_names, resolved_names};

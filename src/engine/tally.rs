@@ -1,10 +1,11 @@
 //! What the blocks of one extract add up to.
 
 use super::claims::ClaimKey;
-use super::drop::{Journal, fault};
+use super::drop::fault;
 use super::error::EngineError;
 use super::first::Needed;
 use super::guard::Changes;
+use super::journal::Journal;
 use super::keys::Keys;
 use super::rendered::Rendered;
 use super::source::Source;
