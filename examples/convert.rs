@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hl7drop::batch::Envelope;
 use hl7drop::clock::Clock;
 use hl7drop::config::interface;
-use hl7drop::domain::{Counts, Fault, Notes};
+use hl7drop::domain::{Counts, Fault, Notes, Whose};
 use hl7drop::engine::{
     Agreement, Conversion, EngineError, Journal, Silent, Source, Writer, workers,
 };
@@ -67,7 +67,7 @@ impl Journal for Told {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &Fault, _: &str) -> Result<(), EngineError> {
+    fn fault(&mut self, fault: &Fault, _: &str, _: Whose) -> Result<(), EngineError> {
         eprintln!("{fault}");
         Ok(())
     }

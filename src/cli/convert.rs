@@ -16,7 +16,7 @@ use super::{Failure, Outcome};
 use crate::batch::Envelope;
 use crate::clock::Clock;
 use crate::disk::{self, failed};
-use crate::domain::{Counts, ExtractKind, Fault, Notes};
+use crate::domain::{Counts, ExtractKind, Fault, Notes, Whose};
 use crate::engine::{
     Accounts, Agreement, Conversion, EngineError, Explanation, Journal, Source, Wanted, Writer,
     selfcheck, workers,
@@ -219,7 +219,7 @@ impl Journal for Screen {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &Fault, _: &str) -> Result<(), EngineError> {
+    fn fault(&mut self, fault: &Fault, _: &str, _: Whose) -> Result<(), EngineError> {
         let line = match self.json {
             true => to_json(fault).to_string(),
             false => format!("{fault}; {}", fault.code.hint()),

@@ -105,7 +105,7 @@ codes! {
     X001 Client "an external ID that is not the only one, or not this record's only one"
         "one value belongs to one patient or appointment, which has one value in each category: correct it at the source and drop the rows again"
     X002 Client "an external ID that is not the one sent before"
-        "correct it at the source; if the new value is right, drop the row again and run once with external_ids.on_change = \"send\" (or \"warn\")"
+        "correct it at the source; if the new value is right, `hl7drop queue resubmit INTERFACE RECORD --changed-id --why ...` sends this record with it"
     X003 Client "an ID that lost its leading zeros, or that a spreadsheet changed"
         "export it again with the column as text, and open it in no spreadsheet: 0004471 turns into 4471, 4471.0, 4.471E+03 or a date there"
     I001 Billing "an insurance without its package ID"

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::ExtractKind;
+use crate::digest::Digest;
+
 /// The fields of a record that feed HL7, as one number of 16 bytes: two records that
 /// would be told alike have the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,44 @@ pub struct Claim {
     pub category: [u8; 8],
     /// Stands for the category and the value as it is sent.
     pub value: [u8; 16],
+}
+
+/// Stands for one record: a patient, an appointment, a provider. Nobody can read the ID
+/// from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey(pub [u8; 16]);
+
+impl RecordKey {
+    /// Returns the key of the record with this ID.
+    pub fn of_id(kind: ExtractKind, id: &[u8]) -> RecordKey {
+        RecordKey::of(kind, b"id", id)
+    }
+
+    /// Returns the key of a record that is known by nothing but its text.
+    pub fn of_text(kind: ExtractKind, text: &[u8]) -> RecordKey {
+        RecordKey::of(kind, b"text", text)
+    }
+
+    fn of(kind: ExtractKind, what: &[u8], bytes: &[u8]) -> RecordKey {
+        let digest = Digest::of(&[kind.word().as_bytes(), what, bytes].join(&0)).bytes();
+        RecordKey(std::array::from_fn(|at| digest[at]))
+    }
+}
+
+/// Which record a fault is of, so that a newer row of it can take its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whose {
+    /// The record.
+    pub key: RecordKey,
+    /// Its `lastmodified` as `YYYYMMDDHHMMSS`; 0 if it does not say.
+    pub modified: u64,
+}
+
+impl Whose {
+    /// True of a row that may stand in the place of an `earlier` one of the same record.
+    pub fn replaces(&self, earlier: &Whose) -> bool {
+        self.modified == 0 || self.modified >= earlier.modified
+    }
 }
 
 /// What the register holds of one patient or appointment.

@@ -55,7 +55,7 @@ pub use fault::{Again, Fault, Position};
 pub use filter::{Filter, FilterBy, Filters, OnLeave, PatientDepartment};
 pub use form::{Encoding, Form};
 pub use incident::{Cause, Severity, Trouble};
-pub use known::{Claim, Fingerprint, Known, Status};
+pub use known::{Claim, Fingerprint, Known, RecordKey, Status, Whose};
 pub use layout::{Cell, Id, Layout, Name, OF_PATIENT};
 pub use permission::Permission;
 pub use queue::{QueueState, Step};

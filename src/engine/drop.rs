@@ -18,29 +18,73 @@ use super::doubles;
 use super::error::EngineError;
 use super::first::{First, Needed};
 use super::guard::Changes;
-use super::journal::Journal;
 use super::keys::{Keys, Sorted};
 use super::memory::Memory;
 use super::missing::Search;
 use super::patients::{PatientFile, PatientIndex};
 use super::pipeline::ordered;
+use super::plain::Plain;
 use super::reference;
 use super::render::Renderer;
 use super::source::{Progress, Source};
 use super::survey::Survey;
 use super::tally::Tally;
 use super::track::{Origin, Tracker};
+use super::waiting::Waiting;
 use super::writer::Writer;
 use crate::convert::{Bound, Explained, References, Refusal, Resolved};
-use crate::disk::{self, NewFile};
+use crate::disk;
 use crate::domain::{
-    Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position,
+    Counts, Event, ExtractKind, Fault, Guard, Kind, Layout, Note, Notes, Position, Whose,
 };
 use crate::extract::{ExtractError, Reading, Rows};
 use crate::ledger::Register;
 
-/// Name of the plain copy of a patients extract that is compressed or no UTF-8.
-pub(super) const PLAIN: &str = ".patients.plain";
+/// Takes down what becomes of each extract.
+pub trait Journal: Send {
+    /// Returns the register, where there is one.
+    fn register(&mut self) -> Option<&mut dyn Register> {
+        None
+    }
+
+    /// An extract is read next; nothing of it was looked at yet.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn reading(&mut self, _: &Source) -> Result<(), EngineError> {
+        Ok(())
+    }
+    /// An extract begins.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError>;
+    /// A record of it is refused; `whose` is which.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn fault(&mut self, fault: &Fault, text: &str, whose: Whose) -> Result<(), EngineError>;
+    /// A good record takes the place of a fault that waited.
+    fn passed(&mut self, _fault: i64, _record: u64) {}
+    /// Returns what waited before.
+    fn waiting(&self) -> Arc<Waiting> {
+        Arc::default()
+    }
+    /// It ends.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError>;
+    /// It never was.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn undo(&mut self) -> Result<(), EngineError>;
+    /// Returns which extract of the drop it is, counted from 0.
+    fn nth(&self) -> u64 {
+        0
+    }
+}
 
 /// What a conversion needs besides its sources.
 pub struct Conversion<'a> {
@@ -134,13 +178,6 @@ impl Read {
     }
 }
 
-/// A copy of an extract's text; removed when it is dropped.
-pub(super) struct Plain {
-    pub(super) path: PathBuf,
-    file: Option<NewFile>,
-    pub(super) base: Option<u64>,
-}
-
 impl Conversion<'_> {
     /// Converts the sources of a drop. `saved` is asked for the reference extracts of an
     /// earlier drop where this one has none with a row.
@@ -169,7 +206,7 @@ impl Conversion<'_> {
             }
             for source in if rows == 0 { saved(kind)? } else { Vec::new() } {
                 let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
-                let read = reference::read(&source, reading, scope, &mut |_, _| Ok(()));
+                let read = reference::read(&source, reading, scope, &mut |_, _, _| Ok(()));
                 // It was read once; settings that have changed since can be in its way.
                 let read = read.inspect_err(|err| {
                     log::error!("{} in reference/ cannot be read any more: {err}", source.name);
@@ -282,18 +319,17 @@ impl Conversion<'_> {
             .map_err(|columns| EngineError::Extract(ExtractError::MissingColumns { columns }))?;
         self.journal.begin(source, &layout.header)?;
         let (kind, programs, of_patients) = self.programs(&layout, patients)?;
+        let waiting = self.journal.waiting();
         // Workers ask the register that is behind it.
-        let journal: &mut dyn Journal = &mut *self.journal;
-        let journal = Mutex::new(journal);
+        let journal: Mutex<&mut dyn Journal> = Mutex::new(&mut *self.journal);
         let memory = Memory::open(&journal, self.agreement, &layout, self.clock)?;
         let renderer = Renderer {
             layout: &layout,
             programs: &programs,
             references: &tables.references,
             sieve,
-            on_leave: self.agreement.scope.filters.on_leave,
+            filters: &self.agreement.scope.filters,
             rules: self.agreement.scope.events,
-            patients_first: self.agreement.scope.filters.patients_first,
             patients: patients.map(|index| (index, of_patients.as_slice())),
             older: &survey.older,
             plan: survey.plan.as_ref(),
@@ -303,6 +339,7 @@ impl Conversion<'_> {
             backfill: self.backfill,
             claims: Claims::open(self.agreement, &layout),
             judged: &survey.judged,
+            waiting: &waiting,
             tracker: self.writer.has_index().then(|| Tracker::new(&layout)),
         };
         for wanted in self.wanted.iter_mut().filter(|one| one.path == source.path) {
@@ -370,10 +407,15 @@ impl Conversion<'_> {
         let (layout, _) =
             source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
+        let waiting = self.journal.waiting();
         let journal = &mut *self.journal;
-        let scope = &self.agreement.scope;
-        let read = reference::read(source, &self.agreement.reading, scope, &mut |fault, text| {
-            journal.fault(fault, text)
+        let (reading, scope) = (&self.agreement.reading, &self.agreement.scope);
+        let read = reference::read(source, reading, scope, &mut |record, whose, bad| match bad {
+            Some((fault, text)) => journal.fault(fault, text, whose),
+            None => {
+                waiting.before(whose).for_each(|row| journal.passed(row.id, record));
+                Ok(())
+            }
         });
         match &read {
             Ok((_, account)) => self.journal.end(&account.counts, &account.notes)?,
@@ -436,31 +478,4 @@ fn patient_file(
     let file = File::open(path).map_err(disk::failed("open", path))?;
     let Read { account, layout, keys, withheld, .. } = read;
     Ok((account, PatientFile { file, base, layout, withheld }, keys))
-}
-
-impl Plain {
-    pub(super) fn create(scratch: &Path) -> Result<Plain, EngineError> {
-        let path = scratch.join(PLAIN);
-        disk::remove(&path)?;
-        let file = Some(disk::create(&path)?);
-        Ok(Plain { path, file, base: None })
-    }
-
-    pub(super) fn add(&mut self, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        self.base.get_or_insert(offset);
-        match &mut self.file {
-            Some(file) => Ok(file.write(bytes)?),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        self.file = None;
-        // What is left behind by a crash goes with the next one of its name.
-        if let Err(err) = disk::remove(&self.path) {
-            log::warn!("{err}");
-        }
-    }
 }

@@ -73,7 +73,7 @@ impl Renderer<'_> {
             }
             _ => (&[][..], None),
         };
-        let (events, status) = match self.on_leave {
+        let (events, status) = match self.filters.on_leave {
             OnLeave::Silent => return Ok(None),
             OnLeave::Cancel => (&[Event::AppointmentCancelled][..], Some(Status::Cancelled)),
             // The filter changed, not the appointment.

@@ -353,7 +353,7 @@ impl Search<'_> {
             Some(Standing::In(state)) => {
                 errors > 0 && (state.is_error() || *state == QueueState::Deleted)
             }
-            Some(Standing::Resubmitted) => errors > 0,
+            Some(Standing::Resubmitted | Standing::Superseded) => errors > 0,
         };
         by_state && batch.is_none() && event.is_none()
     }
@@ -446,10 +446,11 @@ impl Search<'_> {
             && let Some(extract) = row.extracts.get(usize::from(entry.place.extract))
             && let Some(found) = self.ledger.fault_at(extract.id, entry.place.record.into())?
         {
-            let FaultFound { row, state, .. } = found;
+            let FaultFound { row, state, superseded, .. } = found;
             let code = row.fault.code;
+            let gone = if superseded { Standing::Superseded } else { Standing::Resubmitted };
             return Ok(Hit {
-                state: state.map_or(Standing::Resubmitted, Standing::In),
+                state: state.map_or(gone, Standing::In),
                 reason: Some((code.id().to_string(), code.text().to_string())),
                 fault: Some(row.id),
                 ..hit

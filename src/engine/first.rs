@@ -12,8 +12,8 @@ use std::sync::Mutex;
 use jiff::civil::DateTime;
 
 use super::agreement::{Agreement, Programs};
+use super::drop::Journal;
 use super::error::EngineError;
-use super::journal::Journal;
 use super::memory::{Memory, patients_under};
 use super::missing::Gathered;
 use super::render::{Renderer, Worker};
@@ -41,7 +41,7 @@ impl Renderer<'_> {
         input: Input<'_>,
         worker: &mut Worker<'_>,
     ) -> Result<(), EngineError> {
-        let Some(memory) = self.memory.as_ref().filter(|_| self.patients_first) else {
+        let Some(memory) = self.memory.as_ref().filter(|_| self.filters.patients_first) else {
             return Ok(());
         };
         // Whom a rehearsal finds in their extract, their own part will have told by then.

@@ -4,7 +4,8 @@
 //! nothing was promised and all of it can be done again; after it everything else can.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -16,15 +17,17 @@ use super::guard::{self, Hold, Verdict};
 use super::journal::LedgerJournal;
 use super::mend::resubmit::Again;
 use super::pass::Engine;
-use super::poison::{self, Tries};
+use super::poison::Tries;
+use super::refused::{unreadable, without_poison};
 use super::selfcheck;
 use super::source::Source;
 use super::tracking;
+use super::waiting::Waiting;
 use super::writer::{Writer, Written};
 use crate::batch::Envelope;
 use crate::digest::Digest;
 use crate::disk;
-use crate::domain::{ExtractKind, Guard};
+use crate::domain::{ExtractKind, Guard, OnChange};
 use crate::extract::ExtractError;
 use crate::ledger::{BatchRow, ExtractId, Ledger, Numbers, Sign};
 use crate::spool::{Seen, clean_name, marked, odd, settled};
@@ -116,20 +119,6 @@ pub fn convert_again(
     convert(engine, ledger, again.sources.clone(), &Lane::Again(again, sign), None)
 }
 
-/// Puts extracts that bring the process down into `error/`; see `poison.rs`.
-fn without_poison(
-    engine: &Engine,
-    sources: &mut Vec<Source>,
-    taken: &mut Taken,
-) -> Result<Tries, EngineError> {
-    let most = engine.agreement.scope.pickup.poison_after;
-    let (tries, poison) = Tries::begin(&engine.spool.processing, sources, most)?;
-    for (source, what) in poison {
-        refuse(engine, &source.path, &source.name, what, poison::HINT, taken)?;
-    }
-    Ok(tries)
-}
-
 /// What a drop is made of.
 pub(super) enum Lane<'a> {
     /// What was dropped; the guard looks at it, unless a person let it go.
@@ -161,13 +150,18 @@ pub(super) fn convert(
     };
     let staged = engine.spool.staged.join(envelope.file_name());
     disk::remove(&staged)?;
-    let agreement = engine.translated()?;
+    let mut agreement = engine.translated()?;
+    if let Lane::Again(Again { changed_id: true, .. }, _) = lane {
+        agreement.to_mut().scope.on_id_change = OnChange::Warn;
+    }
+    let waiting = lane.waiting(ledger)?;
     ledger.begin_drop()?;
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
     writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
     let origins = if let Lane::Again(again, _) = lane { Some(&again.origins) } else { None };
-    let mut journal = LedgerJournal::new(ledger, engine.clock.unix(), origins);
+    let now = engine.clock.unix();
+    let mut journal = LedgerJournal::new(ledger, now, origins, waiting);
     journal.tries = tries;
     let accounts = Conversion {
         agreement: &agreement,
@@ -183,12 +177,12 @@ pub(super) fn convert(
         backfill: lane.backfilling(clock.date()),
     }
     .run(sources, &|kind| saved(engine, kind))?;
-    let LedgerJournal { first, ended, faults, .. } = journal;
+    let LedgerJournal { first, ended, faults, replaced, .. } = journal;
     let index = writer.take_index();
     let empty = matches!(lane, Lane::Day(_)) && wants_empty(engine, &accounts);
     let written = writer.finish(empty)?;
     selfcheck::around(&written)?;
-    if let Some(what) = lane.close(ledger, &accounts, &ended, engine.clock.unix())? {
+    if let Some(what) = lane.close(ledger, &accounts, &ended, now)? {
         ledger.abandon_drop()?;
         tracking::end(&engine.spool, index, None, None)?;
         for one in &written {
@@ -199,6 +193,7 @@ pub(super) fn convert(
         }
         return Err(EngineError::Held { what });
     }
+    replaced.close(ledger, lane.again(), now)?;
     let batch = written.first().map(|first| first.number);
     tracking::end(&engine.spool, index, first.map(|id| id.0.cast_unsigned()), batch)?;
     let batches = promise(engine, ledger, &accounts, written, numbers)?;
@@ -212,6 +207,18 @@ impl Lane<'_> {
 
     fn backfilling(&self, today: Date) -> Option<Backfilling<'static>> {
         if let Lane::Backfill(slice) = self { Some(slice.backfilling(today)) } else { None }
+    }
+
+    fn again(&self) -> Option<&Again> {
+        if let Lane::Again(again, _) = self { Some(again) } else { None }
+    }
+
+    /// Reads what rows may take the place of; those of a backfill may be older than it.
+    fn waiting(&self, ledger: &dyn Ledger) -> Result<Arc<Waiting>, EngineError> {
+        match self {
+            Lane::Backfill(_) => Ok(Arc::default()),
+            Lane::Day(_) | Lane::Again(..) => Ok(Arc::new(Waiting::read(ledger)?)),
+        }
     }
 
     /// Puts what else goes with a drop into its commit; or returns why it must not be made.
@@ -359,38 +366,6 @@ fn is_duplicate(
     let opened = source.open(&engine.agreement.reading, None);
     // What cannot be read was not taken in, so it is not this one's bytes that count.
     Ok(opened.is_ok_and(|(layout, _)| layout.has("event")))
-}
-
-fn unreadable(
-    engine: &Engine,
-    path: &Path,
-    name: &str,
-    err: &ExtractError,
-    taken: &mut Taken,
-) -> Result<(), EngineError> {
-    refuse(engine, path, name, err.to_string(), err.hint(), taken)
-}
-
-/// Puts an extract into `error/`, with its why-file.
-fn refuse(
-    engine: &Engine,
-    path: &Path,
-    name: &str,
-    what: String,
-    hint: &str,
-    taken: &mut Taken,
-) -> Result<(), EngineError> {
-    let at = engine.clock.civil(&engine.agreement.scope.timezone).to_string();
-    let why = toml::Table::from_iter([
-        ("file".to_string(), name.into()),
-        ("at".to_string(), at.into()),
-        ("what".to_string(), what.clone().into()),
-        ("what_to_do".to_string(), hint.into()),
-    ]);
-    engine.spool.shelve_error(path, &why.to_string())?;
-    log::error!("{name} went to error/: {what}; {hint}");
-    taken.refused.push((name.to_string(), what, hint.to_string()));
-    Ok(())
 }
 
 /// Returns the reference extracts in force: `reference/providers`, `providers-2` ...

@@ -3,56 +3,19 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::drop::Journal;
 use super::error::EngineError;
 use super::guard::Faults;
 use super::mend::resubmit::Origin;
 use super::poison::Tries;
 use super::source::Source;
+use super::waiting::{Replaced, Waiting};
 use crate::crashpoint::crashpoint;
 use crate::disk::failed;
-use crate::domain::{Counts, Fault, Notes};
-use crate::ledger::{ExtractId, Ledger, LedgerError, NewExtract, Register};
-
-/// Takes down what becomes of each extract.
-pub trait Journal: Send {
-    /// Returns the register, where there is one.
-    fn register(&mut self) -> Option<&mut dyn Register> {
-        None
-    }
-
-    /// An extract is read next; nothing of it was looked at yet.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn reading(&mut self, _: &Source) -> Result<(), EngineError> {
-        Ok(())
-    }
-    /// An extract begins.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError>;
-    /// A record of it is refused.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError>;
-    /// It ends.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError>;
-    /// It never was.
-    ///
-    /// # Errors
-    /// Those of the store.
-    fn undo(&mut self) -> Result<(), EngineError>;
-    /// Returns which extract of the drop it is, counted from 0.
-    fn nth(&self) -> u64 {
-        0
-    }
-}
+use crate::domain::{Counts, Fault, Notes, Whose};
+use crate::ledger::{ExtractId, Ledger, LedgerError, NewExtract, NewFault, Register};
 
 /// Takes an extract down in the open drop of the ledger.
 pub(super) struct LedgerJournal<'a> {
@@ -71,19 +34,37 @@ pub(super) struct LedgerJournal<'a> {
     path: PathBuf,
     /// Each extract that ended.
     pub ended: Vec<(ExtractId, PathBuf)>,
+    /// What waited before the drop.
+    waiting: Arc<Waiting>,
+    /// What of it the drop takes the place of.
+    pub replaced: Replaced,
 }
 
 impl<'a> LedgerJournal<'a> {
     /// Takes down what is read at `now`, unix seconds; `origins` is where the records of each
-    /// extract come from, if they were dropped before.
+    /// extract come from, if they were dropped before; `waiting` what waits already.
     pub fn new(
         ledger: &'a mut dyn Ledger,
         now: i64,
         origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
+        waiting: Arc<Waiting>,
     ) -> LedgerJournal<'a> {
         let (current, tries, path) = (None, None, PathBuf::new());
         let (first, ended, faults) = (None, Vec::new(), Faults::new());
-        LedgerJournal { ledger, current, first, now, origins, tries, path, ended, faults }
+        let replaced = Replaced::default();
+        LedgerJournal {
+            ledger,
+            current,
+            first,
+            now,
+            faults,
+            origins,
+            tries,
+            path,
+            ended,
+            waiting,
+            replaced,
+        }
     }
 
     /// Returns where the records of the extract begun last come from.
@@ -123,7 +104,24 @@ impl Journal for LedgerJournal<'_> {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &Fault, text: &str) -> Result<(), EngineError> {
+    fn waiting(&self) -> Arc<Waiting> {
+        self.waiting.clone()
+    }
+
+    fn passed(&mut self, fault: i64, record: u64) {
+        if let Some(extract) = self.current {
+            self.replaced.add(fault, extract, record);
+        }
+    }
+
+    fn fault(&mut self, fault: &Fault, text: &str, whose: Whose) -> Result<(), EngineError> {
+        let extract = self.current()?;
+        let mut before: Option<(i64, u64)> = None;
+        for row in self.waiting.before(whose) {
+            self.replaced.add(row.id, extract, fault.at.record);
+            let (since, times) = before.unwrap_or((row.since, row.times));
+            before = Some((since.min(row.since), times.max(row.times)));
+        }
         *self.faults.entry((fault.code, fault.column.to_string())).or_default() += 1;
         let mut fault = Cow::Borrowed(fault);
         let at = usize::try_from(fault.at.record - 1).unwrap_or(usize::MAX);
@@ -132,7 +130,8 @@ impl Journal for LedgerJournal<'_> {
             let at = &mut fault.to_mut().at;
             (at.record, at.line) = (origin.record, origin.line);
         }
-        Ok(self.ledger.queue_fault(self.current()?, &fault, text)?)
+        let new = NewFault { fault: &fault, source: text, whose, before };
+        Ok(self.ledger.queue_fault(extract, &new)?)
     }
 
     fn end(&mut self, counts: &Counts, notes: &Notes) -> Result<(), EngineError> {
@@ -151,6 +150,8 @@ impl Journal for LedgerJournal<'_> {
     }
 
     fn undo(&mut self) -> Result<(), EngineError> {
-        Ok(self.ledger.undo_extract(self.current()?)?)
+        let extract = self.current()?;
+        self.replaced.undo(extract);
+        Ok(self.ledger.undo_extract(extract)?)
     }
 }

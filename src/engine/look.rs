@@ -1,10 +1,10 @@
 //! A conversion that changes nothing: its records are held against the register as it
 //! stands, and only what is wrong with them is taken down.
 
+use super::drop::Journal;
 use super::error::EngineError;
-use super::journal::Journal;
 use super::source::Source;
-use crate::domain::{Claim, Counts, Fault, Kind, Known, Notes};
+use crate::domain::{Claim, Counts, Fault, Kind, Known, Notes, Whose};
 use crate::ledger::{Kept, Ledger, Register, Result as Done};
 
 /// Takes down the faults only; of an extract that is read twice, those of the second time.
@@ -33,7 +33,7 @@ impl Journal for Look<'_> {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &Fault, _: &str) -> Result<(), EngineError> {
+    fn fault(&mut self, fault: &Fault, _: &str, _: Whose) -> Result<(), EngineError> {
         self.now.push(fault.clone());
         Ok(())
     }

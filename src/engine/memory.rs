@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use jiff::civil::DateTime;
 
 use super::agreement::{Agreement, Programs};
+use super::drop::Journal;
 use super::error::EngineError;
-use super::journal::Journal;
 use super::key::id_of;
 use crate::convert::{Bound, Deletes, Fingerprinter, Input, Keeper, Sent};
 use crate::domain::{Cell, Claim, ExtractKind, Fingerprint, Kind, Known, Layout, Record, Values};

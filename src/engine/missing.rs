@@ -12,8 +12,8 @@ use std::sync::Mutex;
 use jiff::civil::DateTime;
 
 use super::agreement::{Agreement, Programs};
+use super::drop::Journal;
 use super::error::EngineError;
-use super::journal::Journal;
 use super::key::{hash, id_of, modified};
 use super::memory::patients_under;
 use super::render::{Renderer, Telling, Worker};

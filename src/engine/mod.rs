@@ -43,12 +43,14 @@ mod order;
 mod pass;
 mod patients;
 mod pipeline;
+mod plain;
 mod poison;
 mod probe;
 mod query;
 mod reading;
 mod recover;
 mod reference;
+mod refused;
 mod reindex;
 mod render;
 mod rendered;
@@ -62,6 +64,7 @@ mod tracking;
 mod turns;
 mod upload;
 mod views;
+mod waiting;
 mod writer;
 
 pub use acks::{Acks, Fate, Overdue, Response, overdue};
@@ -71,11 +74,10 @@ pub use backfill::{
     BackfillTask, Backfilling, Foreseen, NotUnique, Part, Plan, State as BackfillState,
 };
 pub use deliver::Delivered;
-pub use drop::{Account, Accounts, Conversion, Explanation, Wanted};
+pub use drop::{Account, Accounts, Conversion, Explanation, Journal, Wanted};
 pub use error::EngineError;
 pub use guard::{Changes, HeldFault, Hold};
 pub use intake::Taken;
-pub use journal::Journal;
 pub use mend::{Asked, Mended, Selection, Task};
 pub use message::{Field, Whole};
 pub use names::{check_names, resolved_names};

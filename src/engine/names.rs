@@ -72,7 +72,7 @@ pub(super) fn in_force(engine: &Engine) -> Result<References, EngineError> {
     let mut references = References::default();
     for kind in [ExtractKind::Providers, ExtractKind::Departments] {
         for source in saved(engine, kind)? {
-            references.absorb(reference::read(&source, reading, scope, &mut |_, _| Ok(()))?.0);
+            references.absorb(reference::read(&source, reading, scope, &mut |_, _, _| Ok(()))?.0);
         }
     }
     reference::add_own(&mut references, scope);

@@ -42,6 +42,8 @@ pub enum Standing {
     Filtered,
     /// The record was converted again, and counts as what it became.
     Resubmitted,
+    /// A newer row of the same record took its place, and it counts as that.
+    Superseded,
 }
 
 /// Which message or row it is; the same for ever.
@@ -98,6 +100,7 @@ impl fmt::Display for Standing {
             Standing::In(state) => state.fmt(out),
             Standing::Filtered => out.write_str("FILTERED"),
             Standing::Resubmitted => out.write_str("RESUBMITTED"),
+            Standing::Superseded => out.write_str("SUPERSEDED"),
         }
     }
 }
@@ -106,12 +109,13 @@ impl FromStr for Standing {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Standing, String> {
-        if word.eq_ignore_ascii_case("filtered") {
-            return Ok(Standing::Filtered);
+        let rows = [Standing::Filtered, Standing::Resubmitted, Standing::Superseded];
+        if let Some(found) = rows.into_iter().find(|it| it.to_string().eq_ignore_ascii_case(word)) {
+            return Ok(found);
         }
         QueueState::of_word(word).map(Standing::In).ok_or_else(|| {
             let states = QueueState::ALL.map(|state| state.to_string()).join(", ");
-            format!("is no state; states are {states}, FILTERED")
+            format!("is no state; states are {states}, FILTERED, RESUBMITTED, SUPERSEDED")
         })
     }
 }

@@ -38,7 +38,7 @@ use crate::spool::Spool;
 /// What ends a pass.
 pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> {
     let spool = &engine.spool;
-    for name in [super::drop::PLAIN].into_iter().chain(super::keys::NAMES) {
+    for name in [super::plain::PLAIN].into_iter().chain(super::keys::NAMES) {
         disk::remove(&spool.processing.join(name))?;
     }
     for name in Spool::list(&spool.staged)? {

@@ -5,10 +5,21 @@ use std::borrow::Cow;
 use super::drop::Account;
 use super::error::EngineError;
 use super::key::first_value;
+use super::render::without_break;
 use super::source::Source;
+use super::waiting::whose;
 use crate::convert::{ProviderRow, References};
-use crate::domain::{Code, Counts, ExtractKind, Fault, Layout, Position, Scope};
+use crate::domain::{Code, Counts, ExtractKind, Fault, Layout, Position, Scope, Whose};
 use crate::extract::{Reading, Row, Rows};
+
+/// Returns the column of the ID in a reference extract; none of another kind.
+pub fn id_column(kind: ExtractKind) -> Option<&'static str> {
+    match kind {
+        ExtractKind::Providers => Some("providerid"),
+        ExtractKind::Departments => Some("departmentid"),
+        ExtractKind::Patients | ExtractKind::Appointments => None,
+    }
+}
 
 /// Puts the rows of the interface file into the tables, instead of the extracts'.
 pub fn add_own(references: &mut References, scope: &Scope) {
@@ -30,15 +41,19 @@ pub fn add_own(references: &mut References, scope: &Scope) {
     }
 }
 
-/// Reads a reference extract; a row that cannot be used goes to `refuse`.
+/// Is shown each row: its number, whose it is, and its fault and text if it cannot be used.
+pub type See<'a> = dyn FnMut(u64, Whose, Option<(&Fault, &str)>) -> Result<(), EngineError> + 'a;
+
+/// Reads a reference extract; each row goes to `see` with its number and whose it is, one
+/// that cannot be used with its fault and its text.
 ///
 /// # Errors
-/// [`EngineError::Extract`] for a file that cannot be read, and those of `refuse`.
+/// [`EngineError::Extract`] for a file that cannot be read, and those of `see`.
 pub fn read(
     source: &Source,
     reading: &Reading,
     scope: &Scope,
-    refuse: &mut dyn FnMut(&Fault, &str) -> Result<(), EngineError>,
+    see: &mut See<'_>,
 ) -> Result<(References, Account), EngineError> {
     let (layout, mut blocks) = source.open(reading, None).map_err(EngineError::Extract)?;
     let mut references = References::default();
@@ -48,17 +63,18 @@ pub fn read(
         let mut rows = Rows::new(&block, &layout);
         while let Some(row) = rows.next_row() {
             counts.rows += 1;
+            let text = without_break(&block.bytes[row.range.clone()]);
+            let (record, whose) = (before + row.number, whose(&layout, false, &row, text));
             match add(&mut references, &layout, scope, &row) {
-                Ok(()) => counts.sent += 1,
+                Ok(()) => {
+                    counts.sent += 1;
+                    see(record, whose, None)?;
+                }
                 Err((code, column)) => {
                     counts.error += 1;
-                    let extract = source.name.clone();
-                    let at = Position { extract, record: before + row.number, line: row.line };
-                    let text = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
-                    refuse(
-                        &Fault { at, code, column, field: None },
-                        text.trim_end_matches(['\r', '\n']),
-                    )?;
+                    let at = Position { extract: source.name.clone(), record, line: row.line };
+                    let fault = Fault { at, code, column, field: None };
+                    see(record, whose, Some((&fault, &String::from_utf8_lossy(text))))?;
                 }
             }
         }

@@ -18,9 +18,10 @@ use super::patients::{Finder, PatientIndex};
 use super::rendered::{Refused, Rendered};
 use super::selfcheck::{Number, SelfCheck};
 use super::track::Tracker;
+use super::waiting::Waiting;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sent, Sieve};
 use crate::domain::{
-    Code, Event, EventRules, ExtractKind, Fingerprint, Kind, Known, Layout, Note, OnLeave, Status,
+    Code, Event, EventRules, ExtractKind, Filters, Fingerprint, Kind, Known, Layout, Note, Status,
 };
 use crate::extract::{Block, Row, Rows};
 use crate::validate::Agreed;
@@ -36,12 +37,10 @@ pub struct Renderer<'a> {
     pub references: &'a References,
     /// Whom the vendor is told of.
     pub sieve: Sieve,
-    /// What is told of an appointment that leaves the filter.
-    pub on_leave: OnLeave,
+    /// What is told of an appointment that leaves the filter, and of its patient.
+    pub filters: &'a Filters,
     /// What is told where there is a choice.
     pub rules: EventRules,
-    /// Whether patients who were never told are to be told before their appointments.
-    pub patients_first: bool,
     /// The patients of the same drop, for appointments, and the programs for the
     /// header of each of its files.
     pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
@@ -61,6 +60,8 @@ pub struct Renderer<'a> {
     pub claims: Option<Claims>,
     /// What an earlier reading of the extract found of them.
     pub judged: &'a Judged,
+    /// What waited before the drop.
+    pub waiting: &'a Waiting,
     /// Which IDs a record is found by, where there is an index.
     pub tracker: Option<Tracker>,
 }
@@ -181,6 +182,7 @@ impl Renderer<'_> {
         rendered: &mut Rendered,
     ) -> Result<(), EngineError> {
         worker.offset = block.offset + row.range.start as u64;
+        let text = without_break(&block.bytes[row.range.clone()]);
         let (mark, begin) = (rendered.output.mark(), rendered.output.bytes.len());
         let claims = worker.claims.len();
         let became = match self.record(row, worker, &mut rendered.output, &mut rendered.entries) {
@@ -203,12 +205,19 @@ impl Renderer<'_> {
                     rendered.withheld.push(worker.offset);
                 }
                 rendered.counts.error += 1;
-                let source = String::from_utf8_lossy(&block.bytes[row.range.clone()]);
-                let source = source.trim_end_matches(['\r', '\n']).to_string();
-                rendered.faults.push(Refused { refusal, number, line: row.line, source });
+                let whose = self.whose(row, text);
+                let source = String::from_utf8_lossy(text).into_owned();
+                rendered.faults.push(Refused { refusal, number, line: row.line, source, whose });
                 Became::Refused
             }
         };
+        // An older row says nothing about what came since.
+        let says = matches!(became, Became::Messages(_) | Became::Nothing(_))
+            && became != Became::Nothing(Note::Older);
+        if says && !self.waiting.is_empty() {
+            let before = self.waiting.before(self.whose(row, text));
+            rendered.passed.extend(before.map(|row| (row.id, number)));
+        }
         self.track(row, number, (worker, claims), became, rendered);
         Ok(())
     }
@@ -448,6 +457,14 @@ impl From<EngineError> for Stop {
     fn from(err: EngineError) -> Stop {
         Stop::Broken(err)
     }
+}
+
+/// Returns a record without the line break behind it.
+pub(super) fn without_break(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., b'\r' | b'\n'] = text {
+        text = rest;
+    }
+    text
 }
 
 /// Returns a record that can be looked at value by value.

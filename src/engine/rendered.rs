@@ -9,7 +9,7 @@ use super::order::Link;
 use super::selfcheck::{Checked, Number};
 use super::track::Tracks;
 use crate::convert::{Output, Refusal};
-use crate::domain::Counts;
+use crate::domain::{Counts, Whose};
 
 /// What became of a block.
 #[derive(Default)]
@@ -20,6 +20,8 @@ pub struct Rendered {
     pub counts: Counts,
     /// Refused records.
     pub faults: Vec<Refused>,
+    /// Faults that waited, each with the good record that takes its place.
+    pub passed: Vec<(i64, Number)>,
     /// Where each record with an ID stands.
     pub keys: Vec<Key>,
     /// Cancelled appointments that were moved, where somebody looks for them.
@@ -52,6 +54,8 @@ pub struct Refused {
     pub line: u64,
     /// Its text as it was dropped.
     pub source: String,
+    /// Which record it is of.
+    pub whose: Whose,
 }
 
 impl Rendered {
@@ -61,6 +65,7 @@ impl Rendered {
             output,
             counts,
             faults,
+            passed,
             keys,
             links,
             claims,
@@ -78,6 +83,7 @@ impl Rendered {
         output.clear();
         *counts = Counts::default();
         faults.clear();
+        passed.clear();
         keys.clear();
         links.clear();
         claims.clear();

@@ -7,12 +7,13 @@ use std::fs::File;
 
 use super::claims::Judged;
 use super::doubles;
-use super::drop::{Conversion, Plain};
+use super::drop::Conversion;
 use super::error::EngineError;
 use super::first::Needed;
 use super::key::Key;
 use super::order::{LINK, Link, Plan};
 use super::pipeline::ordered;
+use super::plain::Plain;
 use super::render::Renderer;
 use super::source::Source;
 use crate::disk;

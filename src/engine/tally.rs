@@ -1,11 +1,10 @@
 //! What the blocks of one extract add up to.
 
 use super::claims::ClaimKey;
-use super::drop::fault;
+use super::drop::{Journal, fault};
 use super::error::EngineError;
 use super::first::Needed;
 use super::guard::Changes;
-use super::journal::Journal;
 use super::keys::Keys;
 use super::rendered::Rendered;
 use super::source::Source;
@@ -47,7 +46,10 @@ impl Tally {
         for refused in &rendered.faults {
             let record = refused.number.after(self.counts.rows);
             let fault = fault(source, record, refused.line, &refused.refusal);
-            journal.fault(&fault, &refused.source)?;
+            journal.fault(&fault, &refused.source, refused.whose)?;
+        }
+        for (fault, number) in &rendered.passed {
+            journal.passed(*fault, number.after(self.counts.rows));
         }
         rendered.checked.settle(source, self.counts.rows, &mut self.notes)?;
         self.counts.add(&rendered.counts);

@@ -18,6 +18,7 @@ mod answers;
 mod backfills;
 pub mod conform;
 mod error;
+mod faults;
 mod history;
 mod integrity;
 mod memory;
@@ -31,13 +32,13 @@ pub use actions::{Act, ActionRow, Closing, Decision, Sign};
 pub use answers::{AnswerRow, Answers, LookRow, ResponseRow, message_state};
 pub use backfills::{BackfillRow, Backfills};
 pub use error::LedgerError;
+pub use faults::{FaultFound, FaultRow, FaultsLike, NewFault, Resubmitted, WaitingRow};
 pub use history::History;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use rows::{
-    BatchRow, DeliveryRow, DropRow, Encrypted, ExtractId, ExtractRow, Failure, FaultFound,
-    FaultRow, FaultsLike, Holding, NewExtract, Numbers, Receipt, Resubmitted, Stage, Temp, Totals,
-    Wait, batch_state,
+    BatchRow, DeliveryRow, DropRow, Encrypted, ExtractId, ExtractRow, Failure, Holding, NewExtract,
+    Numbers, Receipt, Stage, Temp, Totals, Wait, batch_state,
 };
 pub use sqlite::Sqlite;
 pub use sqlite::approvals::Approvals;
@@ -45,7 +46,7 @@ pub use sqlite::copy::{PutBack, copy_database};
 pub use sqlite::maps::{MapRow, Maps, Put};
 
 use crate::digest::Digest;
-use crate::domain::{Counts, Fault, Notes};
+use crate::domain::{Counts, Notes};
 
 /// The result of a ledger operation.
 pub type Result<T> = std::result::Result<T, LedgerError>;
@@ -72,9 +73,8 @@ pub trait Ledger: Register + Answers + Backfills + History + Send {
     fn begin_extract(&mut self, extract: &NewExtract) -> Result<ExtractId>;
 
     /// Queues a record of the extract that did not become a message: one call
-    /// for each record. `source` is the record's text as it was dropped. The
-    /// fault is read back with the name of its extract.
-    fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()>;
+    /// for each record. The fault is read back with the name of its extract.
+    fn queue_fault(&mut self, extract: ExtractId, fault: &NewFault<'_>) -> Result<()>;
 
     /// Ends an extract with its account, which must balance and count as many
     /// errors as were queued.
@@ -87,6 +87,10 @@ pub trait Ledger: Register + Answers + Backfills + History + Send {
     /// more once it is committed, and count as what they became. Each must wait, and its
     /// extract have ended; the [`ActionRow`] is kept with it.
     fn resubmitted(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()>;
+
+    /// As [`Ledger::resubmitted`], of faults whose records came again by themselves, in
+    /// newer rows.
+    fn superseded(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()>;
 
     /// **The commit point of intake**: the extracts, their faults, the batches (if
     /// there were messages), each with one waiting delivery to each endpoint, and the
@@ -199,6 +203,9 @@ pub trait Ledger: Register + Answers + Backfills + History + Send {
 
     /// Returns the faults that wait, newest first, at most `limit` of them.
     fn faults(&self, limit: u64) -> Result<Vec<FaultRow>>;
+
+    /// Shows which record each fault is of that waits, oldest first.
+    fn each_waiting(&self, see: &mut dyn FnMut(WaitingRow)) -> Result<()>;
 
     /// Shows each fault that waits, oldest first.
     fn each_fault(&self, see: &mut dyn FnMut(FaultRow) -> Result<()>) -> Result<()>;

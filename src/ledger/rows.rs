@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::domain::{Code, Counts, ExtractKind, Fault, Notes, QueueState};
+use crate::domain::{Counts, ExtractKind, Notes, QueueState};
 
 /// The next free numbers; each is given once, ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,35 +87,6 @@ impl DropRow {
     pub fn messages(&self) -> u64 {
         self.extracts.iter().map(|row| row.counts.messages).sum()
     }
-}
-
-/// A fault, whether it waits or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultFound {
-    /// The fault.
-    pub row: FaultRow,
-    /// Where it stands: the state of its code's owner, or DELETED; none of one that was
-    /// converted again and counts as what it became.
-    pub state: Option<QueueState>,
-    /// The record that it became then.
-    pub again: Option<(ExtractId, u64)>,
-}
-
-/// Which faults are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FaultsLike {
-    /// In this state.
-    pub state: Option<QueueState>,
-    /// With this code.
-    pub code: Option<Code>,
-    /// Of extracts of this name.
-    pub file: Option<String>,
-    /// Of extracts taken at or after this time, unix seconds.
-    pub from: Option<i64>,
-    /// Of extracts taken before this time, unix seconds.
-    pub to: Option<i64>,
-    /// With a lower number than this.
-    pub before: Option<i64>,
 }
 
 /// A batch file: frozen before the first network byte.
@@ -355,32 +326,6 @@ pub struct Receipt {
     pub host_key: String,
     /// Unix seconds.
     pub at: i64,
-}
-
-/// A record that waits in the queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultRow {
-    /// Its row.
-    pub id: i64,
-    /// The extract it stands in.
-    pub extract: ExtractId,
-    /// Where and what.
-    pub fault: Fault,
-    /// The record's text as it was dropped: patient data.
-    pub source: String,
-    /// When its extract was taken, unix seconds.
-    pub at: i64,
-}
-
-/// A record of the queue that was converted again, and the record it is now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resubmitted {
-    /// The fault that waited.
-    pub fault: i64,
-    /// The extract that its text was taken in with again.
-    pub extract: ExtractId,
-    /// The record there, counted from 1.
-    pub record: u64,
 }
 
 /// Whether new batches of an interface are held.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use hl7drop::batch::Envelope;
 use hl7drop::config::interface;
-use hl7drop::domain::{Counts, ExtractKind, Fault, Notes, Scope, Wrappers};
+use hl7drop::domain::{Counts, ExtractKind, Fault, Notes, Scope, Whose, Wrappers};
 use hl7drop::engine::{Agreement, Conversion, EngineError, Journal, Silent, Source, Writer};
 use hl7drop::hl7::read::BatchFile;
 
@@ -225,7 +225,7 @@ impl Journal for Faults {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &Fault, _: &str) -> Result<(), EngineError> {
+    fn fault(&mut self, fault: &Fault, _: &str, _: Whose) -> Result<(), EngineError> {
         self.open.push(fault.clone());
         Ok(())
     }

@@ -379,3 +379,42 @@ fn an_id_goes_elsewhere_only_where_nothing_stands() {
     let instead = patients(&[("1", "", "100")]);
     assert_eq!(drop_in(&site, &[("patients.csv", &instead)]), told(&["A28 1 1"], &[]));
 }
+
+#[test]
+fn one_record_goes_out_with_its_changed_id_once_somebody_says_that_it_is_right() {
+    let site = site();
+    let first = patients(&[("1", "", "100"), ("2", "", "200"), ("3", "", "300")]);
+    drop_in(&site, &[("patients-1.csv", &first)]);
+    let second = patients(&[("1", "", "111"), ("2", "", "222"), ("3", "Lynn", "300")]);
+    let faults = ["X002 patients-2.csv 1 customfield_41", "X002 patients-2.csv 2 customfield_41"];
+    assert_eq!(drop_in(&site, &[("patients-2.csv", &second)]), told(&["A31 3 300"], &faults));
+    let waits = site.run(["queue", "--json"]).json();
+    let waits = waits.as_array().unwrap();
+    let id = waits.iter().find(|row| row["record"] == 1).unwrap()["id"].to_string();
+    let args = ["queue", "resubmit", "clinic", &id, "--why", "the EHR merged two numbers"];
+    // Without a word about the ID it waits as before, and is one entry.
+    let said = site.run(args);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    let waits = site.run(["queue", "--json"]).json();
+    let one = waits.as_array().unwrap().iter().find(|row| row["record"] == 1).unwrap().clone();
+    assert_eq!(waits.as_array().unwrap().len(), 2, "{waits}");
+    let id = one["id"].to_string();
+    let said = site.run(["queue", "resubmit", "clinic", &id, "--changed-id", "--preview"]);
+    assert!(said.out.contains("1 would go out"), "{said:?}");
+    let args = ["queue", "resubmit", "clinic", &id, "--changed-id", "--why", "two numbers merged"];
+    let said = site.run(args);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(drop_in(&site, &[]), told(&["A31 1 111"], &[]), "sent, and the other was closed");
+    let actions = site.run(["status", "--json"]).json().to_string();
+    assert!(actions.contains("with changed external IDs"), "{actions}");
+    // From now on it is the one that counts; that of the others is not.
+    let third = patients(&[("1", "Salem", "111"), ("2", "", "222")]);
+    let faults = ["X002 patients-3.csv 2 customfield_41"];
+    assert_eq!(drop_in(&site, &[("patients-3.csv", &third)]), told(&["A31 1 111"], &faults));
+    // Nothing else goes out by that way.
+    let bad = patients(&[("4", "", "400")]).replace("02/14/1987", "");
+    drop_in(&site, &[("patients-4.csv", &bad)]);
+    let said = site.run(["queue", "resubmit", "clinic", "ALL", "--changed-id", "--why", "x"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("some do not wait for a changed external ID (X002)"), "{said:?}");
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use encoding_rs::WINDOWS_1252;
 use hl7drop::batch::Envelope;
 use hl7drop::config::interface;
-use hl7drop::domain::{Counts, Encoding, ExtractKind, Fault, Notes, Scope};
+use hl7drop::domain::{Counts, Encoding, ExtractKind, Fault, Notes, Scope, Whose};
 use hl7drop::engine::{Agreement, Conversion, EngineError, Journal, Silent, Source, Writer};
 use hl7drop::extract::{Blocks, ExtractError, Limits, Reading, Rows, Text, Vocabulary};
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ impl Journal for Told {
         Ok(())
     }
 
-    fn fault(&mut self, fault: &Fault, _: &str) -> Result<(), EngineError> {
+    fn fault(&mut self, fault: &Fault, _: &str, _: Whose) -> Result<(), EngineError> {
         self.0.push(fault.to_string());
         Ok(())
     }

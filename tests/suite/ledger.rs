@@ -9,8 +9,8 @@ use std::time::Duration;
 use hl7drop::digest::Digest;
 use hl7drop::domain::{Code, Counts, ExtractKind, Fault, Notes, Position, QueueState};
 use hl7drop::ledger::{
-    BatchRow, Decision, ExtractId, Ledger, LedgerError, Memory, NewExtract, Numbers, Receipt,
-    Result, Sign, Sqlite, Stage, Temp, conform::conform,
+    BatchRow, Decision, ExtractId, Ledger, LedgerError, Memory, NewExtract, NewFault, Numbers,
+    Receipt, Result, Sign, Sqlite, Stage, Temp, conform::conform,
 };
 
 const OWNER: &str = "ridge-hie/test";
@@ -89,7 +89,8 @@ fn peeking_changes_nothing_and_waits_for_nobody() {
     assert_eq!(peek.batches().unwrap().len(), 1);
     peek.begin_drop().unwrap();
     let id = begin(&mut peek, "b.csv");
-    let refused = peek.queue_fault(id, &fault(1), CANARY).unwrap_err().to_string();
+    let refused =
+        peek.queue_fault(id, &NewFault::first(&fault(1), CANARY)).unwrap_err().to_string();
     assert!(refused.contains("readonly") && !refused.contains(CANARY), "{refused}");
     drop(peek);
     assert_eq!(fs::read(&place.path).unwrap(), before);
@@ -218,7 +219,7 @@ fn fifty_thousand_faults_are_counted_and_listed() {
     let id = begin(&mut ledger, "a.csv");
     for record in 1..=50_000 {
         let code = if record % 5 == 0 { Code::I001 } else { Code::M001 };
-        ledger.queue_fault(id, &Fault { code, ..fault(record) }, CANARY).unwrap();
+        ledger.queue_fault(id, &NewFault::first(&Fault { code, ..fault(record) }, CANARY)).unwrap();
     }
     let counts = Counts { rows: 50_000, error: 50_000, ..Counts::default() };
     ledger.end_extract(id, &counts, &Notes::default()).unwrap();
@@ -253,7 +254,8 @@ fn a_full_disk_says_so_and_takes_nothing_away() {
     let flood = |ledger: &mut Sqlite| -> Result<()> {
         ledger.begin_drop()?;
         let id = begin(ledger, "b.csv");
-        (1..100_000).try_for_each(|record| ledger.queue_fault(id, &fault(record), CANARY))
+        (1..100_000)
+            .try_for_each(|record| ledger.queue_fault(id, &NewFault::first(&fault(record), CANARY)))
     };
     let err = flood(&mut ledger).unwrap_err();
     assert_eq!(err.to_string(), "the disk under the ledger is full; free some space and run again");
@@ -326,7 +328,7 @@ fn go_on(ledger: &mut dyn Ledger) -> Result<()> {
     if ledger.extract(&Digest::of(b"a.csv"))?.is_none() {
         ledger.begin_drop()?;
         let id = begin(ledger, "a.csv");
-        ledger.queue_fault(id, &fault(4), CANARY)?;
+        ledger.queue_fault(id, &NewFault::first(&fault(4), CANARY))?;
         let counts = Counts { rows: 4, sent: 3, error: 1, messages: 3, ..Counts::default() };
         ledger.end_extract(id, &counts, &Notes::default())?;
         ledger.commit_drop(

@@ -271,7 +271,7 @@ fn what_is_held_waits_and_what_is_behind_it_too() {
     assert_eq!(states(&site)["SCHEDULED"], 1);
     assert_eq!(arrived(&site).len(), 1);
     let batch = "99999-000002.hl7";
-    ok(site.run(["queue", "mark-delivered", batch, "--why", "no"]), 2);
+    ok(site.run(["delivery", batch, "--resend", "--why", "no"]), 2);
     ok(site.run(["queue", "release", batch]), 0);
     assert_eq!(ok(site.run(["queue", "release", batch]), 2).out, "", "released once");
     ok(site.run(["queue", "hold", batch, "--until", "2099-01-01T00:00"]), 0);
@@ -373,6 +373,83 @@ fn what_was_kept_is_read_as_it_was_dropped_in_every_form() {
         assert_eq!(words(&arrived(&site)[0].1), ["A28 1"], "{name}");
         fits(&site);
     }
+}
+
+/// What waits: `R001 patients-2.csv 1 times 2`.
+fn queue(site: &Site) -> Vec<String> {
+    let rows = site.run(["queue", "--json"]).json();
+    let rows = rows.as_array().unwrap().iter().rev().map(|row| {
+        let word = |key: &str| row[key].as_str().unwrap().to_string();
+        format!("{} {} {} times {}", word("code"), word("file"), row["record"], row["times"])
+    });
+    rows.collect()
+}
+
+#[test]
+fn a_record_that_comes_again_good_or_bad_has_one_entry_in_the_queue() {
+    let site = Site::new();
+    let drop = |at: u32, rows: &[&str]| {
+        let header = "patientid,lastname,firstname,dob,sex,race,lastmodified";
+        site.put(&format!("patients-{at}.csv"), format!("{header}\n{}\n", rows.join("\n")));
+        site.run(["run"])
+    };
+    let bad = ["1,Doe,Ann,02/14/1987,F,none,05/20/2026", "2,Doe,Bob,,M,,05/20/2026"];
+    ok(drop(1, &[bad[0], bad[1], "3,Doe,Cy,02/14/1987,M,"]), 3);
+    let first = ["R001 patients-1.csv 1 times 1", "M001 patients-1.csv 2 times 1"];
+    assert_eq!(queue(&site), [first[0], first[1], "V001 patients-1.csv 3 times 1"]);
+    let since = site.run(["queue", "--json"]).json()[2]["since"].clone();
+    // One is good by now, one is bad still, and one is the very same row that nobody can
+    // tell the ID of. Somebody new is bad too.
+    let good = "2,Doe,Bob,02/14/1988,M,,05/21/2026";
+    let new = "4,Doe,Di,02/14/1987,F,none,05/20/2026";
+    ok(drop(2, &[good, bad[0], new, "3,Doe,Cy,02/14/1987,M,"]), 3);
+    let second = ["R001 patients-2.csv 2 times 2", "R001 patients-2.csv 3 times 1"];
+    assert_eq!(queue(&site), [second[0], second[1], "V001 patients-2.csv 4 times 2"]);
+    assert_eq!(site.run(["queue", "--json"]).json()[2]["since"], since);
+    let said = site.run(["queue"]).out;
+    assert!(said.contains("record 2 (line 3), PID-10; 2 rows since "), "{said}");
+    assert_eq!(states(&site)["ERROR"], 3);
+    let gone = site.run(["queue", "search", "--state", "SUPERSEDED", "--json"]).json();
+    assert_eq!(gone[0]["hits"].as_array().unwrap().len(), 3, "{gone}");
+    let newest = site.run(["status", "--json"]).json()[0]["actions"][0].take();
+    assert_eq!((&newest["verb"], &newest["by"]), (&"supersede".into(), &"hl7drop".into()));
+    fits(&site);
+    // What is older than what waits says nothing about it; a switch of the file does not
+    // matter to a record that nothing is told of.
+    ok(drop(3, &["1,Doe,Ann,02/14/1987,F,,05/19/2026"]), 3);
+    assert_eq!(queue(&site)[0], second[0]);
+    ok(drop(4, &["1,Doe,Ann,02/14/1987,F,,05/22/2026", "4,Doe,Di,02/14/1987,F,,"]), 3);
+    assert_eq!(queue(&site), ["V001 patients-2.csv 4 times 2"]);
+    fits(&site);
+    ok(site.run(["queue", NAME, "--close-all", "V001", "--why", "the export is mended"]), 0);
+    assert_eq!(site.run(["run"]).code, Some(0));
+}
+
+#[test]
+fn rows_that_are_events_and_rows_of_tables_stand_for_themselves() {
+    let site = Site::new();
+    let drop = |at: u32, rows: &[&str]| {
+        let header = "event,patientid,lastname,firstname,dob,sex,race";
+        site.put(&format!("patients-{at}.csv"), format!("{header}\n{}\n", rows.join("\n")));
+        site.run(["run"])
+    };
+    // An update that is good does not make up for an addition that never was.
+    let bad = "add,1,Doe,Ann,02/14/1987,F,none";
+    ok(drop(1, &[bad]), 3);
+    ok(drop(2, &["update,1,Doe,Ann,02/14/1987,F,", "add,2,Doe,Bob,02/14/1987,M,"]), 3);
+    assert_eq!(queue(&site), ["R001 patients-1.csv 1 times 1"]);
+    ok(drop(3, &[bad, "add,3,Doe,Cy,02/14/1987,M,"]), 3);
+    assert_eq!(queue(&site), ["R001 patients-3.csv 1 times 2"]);
+    ok(site.run(["queue", NAME, "--close-all", "R001", "--why", "seen"]), 0);
+    site.put("departments-1.csv", "departmentid,name\n12,\n15,SOUTH\n");
+    ok(site.run(["run"]), 3);
+    site.put("departments-2.csv", "departmentid,name\n15,SOUTH\n12,\n");
+    ok(site.run(["run"]), 3);
+    assert_eq!(queue(&site), ["M001 departments-2.csv 2 times 2"]);
+    site.put("departments-3.csv", "departmentid,name\n12,NORTH\n15,SOUTH\n");
+    ok(site.run(["run"]), 0);
+    assert_eq!(queue(&site), [""; 0]);
+    fits(&site);
 }
 
 #[test]

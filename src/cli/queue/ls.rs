@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::args::{Closed, List};
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::next::Typed;
-use crate::cli::output::{count, number};
+use crate::cli::output::{count, number, time};
 use crate::cli::setup::{Setup, name, setup};
 use crate::cli::sign::{reason, sign};
 use crate::cli::{Failure, Outcome};
@@ -44,7 +45,8 @@ pub fn ls(cli: &Cli, args: &List) -> Outcome {
             let interface = engine.agreement.scope.interface.as_str();
             all.extend(waiting.rows.iter().map(|row| with(interface, row)));
         } else {
-            write(&engine.owner(), &waiting, &mut io::stdout().lock())?;
+            let zone = &engine.agreement.scope.timezone;
+            write(&engine.owner(), &waiting, zone, &mut io::stdout().lock())?;
         }
     }
     if args.named.json {
@@ -102,7 +104,7 @@ fn waits(total: u64) -> String {
     count(total, "record waits", "records wait")
 }
 
-fn write(owner: &str, waiting: &Waiting, out: &mut dyn Write) -> io::Result<()> {
+fn write(owner: &str, waiting: &Waiting, zone: &TimeZone, out: &mut dyn Write) -> io::Result<()> {
     let Waiting { rows, total } = waiting;
     let shown = rows.len() as u64;
     let only = if shown < *total {
@@ -122,9 +124,13 @@ fn write(owner: &str, waiting: &Waiting, out: &mut dyn Write) -> io::Result<()> 
         let records = count(rows.len() as u64, "record", "records");
         writeln!(out, "  {} {state}: {column}: {} ({records})", code.id(), code.text())?;
         writeln!(out, "    what to do: {}", code.hint())?;
-        for FaultRow { id, fault, .. } in rows {
+        for FaultRow { id, fault, since, times, .. } in rows {
             let field = fault.field.map_or(String::new(), |field| format!(", {field}"));
-            writeln!(out, "      {id}: {}{field}", fault.at)?;
+            let often = match times {
+                1 => String::new(),
+                times => format!("; {} rows since {}", number(*times), time(*since, zone)),
+            };
+            writeln!(out, "      {id}: {}{field}{often}", fault.at)?;
         }
     }
     Ok(())
@@ -135,6 +141,8 @@ fn with(interface: &str, row: &FaultRow) -> Value {
     value["interface"] = interface.into();
     value["id"] = row.id.into();
     value["at"] = row.at.into();
+    value["since"] = row.since.into();
+    value["times"] = row.times.into();
     value
 }
 

@@ -217,7 +217,7 @@ fn preview(setup: &Setup, args: &Map, row: MapRow) -> Outcome {
             value: group.value,
             ..Selection::default()
         };
-        let seen = engine.preview(&which, std::slice::from_ref(&row), super::mend::ROWS)?;
+        let seen = engine.preview(&which, false, std::slice::from_ref(&row), super::mend::ROWS)?;
         exit = exit.graver(write_preview(&which.about(), &seen, args.json, &mut out)?);
     }
     if !any && !args.json {

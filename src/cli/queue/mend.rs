@@ -28,10 +28,10 @@ pub fn resubmit(cli: &Cli, args: &Resubmit) -> Outcome {
     let engine = setup.open(path)?;
     let which = selection(&args.chosen)?;
     if args.preview {
-        let seen = engine.preview(&which, &[], ROWS)?;
+        let seen = engine.preview(&which, args.changed_id, &[], ROWS)?;
         return write_preview(&which.about(), &seen, args.asking.json, &mut io::stdout().lock());
     }
-    ask(cli, &engine, &Task::Resubmit(which), &args.asking)
+    ask(cli, &engine, &Task::Resubmit { which, changed_id: args.changed_id }, &args.asking)
 }
 
 /// Reads which records are meant.

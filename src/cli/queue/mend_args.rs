@@ -112,6 +112,10 @@ pub struct Resubmit {
     /// Which records
     #[command(flatten)]
     pub chosen: Chosen,
+    /// Send records that wait for a changed external ID (X002) with the new one; somebody
+    /// made sure that it is right
+    #[arg(long)]
+    pub changed_id: bool,
     /// Change nothing; show what would become of them
     #[arg(long)]
     pub preview: bool,

@@ -13,12 +13,12 @@ use crate::crashpoint::crashpoint;
 use crate::disk::{self, NewFile, failed};
 use crate::domain::{BackfillRules, ExtractKind, Layout};
 use crate::engine::claims::Claims;
-use crate::engine::drop::Plain;
 use crate::engine::error::EngineError;
 use crate::engine::key::{Key, id_cells, key};
 use crate::engine::keys::{Keys, Sorted};
 use crate::engine::pass::Engine;
 use crate::engine::patients::PatientFile;
+use crate::engine::plain::Plain;
 use crate::engine::source::Source;
 use crate::extract::Rows;
 

@@ -216,7 +216,7 @@ impl Engine {
 /// Returns what finds the patients of an extract; the copy must be kept as long.
 fn found_in(
     looked: Looked,
-) -> Result<(PatientIndex, Option<crate::engine::drop::Plain>), EngineError> {
+) -> Result<(PatientIndex, Option<crate::engine::plain::Plain>), EngineError> {
     let (file, keys, plain) = looked.patients()?;
     Ok((PatientIndex::new(vec![(file, keys)]), plain))
 }

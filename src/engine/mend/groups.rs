@@ -46,7 +46,7 @@ impl Engine {
             let group = groups.entry((code, column.clone(), value.clone())).or_insert_with(|| {
                 let kind = Mapped::of_column(&column).filter(|_| value.is_some() && maps(code));
                 let field = row.fault.field;
-                Group { code, column, value, field, records: 0, since: row.at, kind }
+                Group { code, column, value, field, records: 0, since: row.since, kind }
             });
             group.records += 1;
             Ok(())

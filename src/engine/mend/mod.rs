@@ -38,7 +38,12 @@ use crate::ledger::{Closing, Decision, Ledger, Sign};
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     /// Convert records that wait again, under today's settings and mappings.
-    Resubmit(Selection),
+    Resubmit {
+        /// Which.
+        which: Selection,
+        /// Those that wait for their changed external IDs (X002), to be sent with them.
+        changed_id: bool,
+    },
     /// Make a new batch file of one that was delivered, under new numbers.
     Rebuild {
         /// The batch file, by name.
@@ -106,7 +111,7 @@ impl Task {
     /// Returns what is asked for, in a word.
     pub const fn verb(&self) -> &'static str {
         match self {
-            Task::Resubmit(_) => "resubmit",
+            Task::Resubmit { .. } => "resubmit",
             Task::Rebuild { .. } => "rebuild",
             Task::Resend { .. } => "resend",
             Task::Hold { .. } => "hold",
@@ -121,7 +126,10 @@ impl Task {
     /// Returns what it is asked for; never a patient.
     pub fn about(&self) -> String {
         match self {
-            Task::Resubmit(which) | Task::Close(which) => which.about(),
+            Task::Resubmit { which, changed_id: true } => {
+                format!("{}, with their changed external IDs", which.about())
+            }
+            Task::Resubmit { which, .. } | Task::Close(which) => which.about(),
             Task::Rebuild { batch, messages } if !messages.is_empty() => {
                 format!("{} messages of {batch}", messages.len())
             }
@@ -148,7 +156,9 @@ impl Engine {
         sign: &Sign,
     ) -> Result<Mended, EngineError> {
         let mended = match task {
-            Task::Resubmit(which) => resubmit::resubmit(self, ledger, which, sign),
+            Task::Resubmit { which, changed_id } => {
+                resubmit::resubmit(self, ledger, which, *changed_id, sign)
+            }
             Task::Rebuild { batch, messages } => {
                 rebuild::rebuild(self, ledger, batch, messages, request, sign)
             }

@@ -12,7 +12,7 @@ use super::resubmit::{Again, gather};
 use super::{Selection, refused};
 use crate::batch::Envelope;
 use crate::disk;
-use crate::domain::{Counts, Event, Fault, Position};
+use crate::domain::{Counts, Event, Fault, OnChange, Position};
 use crate::engine::drop::{Conversion, Explanation, Wanted};
 use crate::engine::error::EngineError;
 use crate::engine::intake;
@@ -64,13 +64,14 @@ const MAPPED: [&str; 7] = [
 
 impl Engine {
     /// Shows what would come of the records that are meant, were these mappings put in;
-    /// of the first `limit` one by one.
+    /// of the first `limit` one by one. `changed_id` as of [`Task::Resubmit`](super::Task).
     ///
     /// # Errors
     /// [`EngineError::NothingWaits`], and what ends a pass.
     pub fn preview(
         &self,
         which: &Selection,
+        changed_id: bool,
         mappings: &[MapRow],
         limit: usize,
     ) -> Result<Preview, EngineError> {
@@ -80,7 +81,7 @@ impl Engine {
             return refused("say which records: by number, group or filter, or ALL");
         }
         let scratch = Scratch::new(&self.spool.processing)?;
-        let again = gather(self, &ledger, which, &scratch.0)?;
+        let again = gather(self, &ledger, which, changed_id, &scratch.0)?;
         let mut preview = Preview { skipped: again.skipped(), ..Preview::default() };
         if again.sources.is_empty() {
             return if preview.skipped.is_empty() { Err(nothing()) } else { Ok(preview) };
@@ -114,7 +115,10 @@ impl Engine {
         for row in mappings {
             translations.add(row.kind, &row.value, &row.becomes);
         }
-        let agreement = self.agreement.translated(translations);
+        let mut agreement = self.agreement.translated(translations);
+        if again.changed_id {
+            agreement.scope.on_id_change = OnChange::Warn;
+        }
         let clock = self.clock.civil(&agreement.scope.timezone);
         let Numbers { control, file } = ledger.numbers()?;
         let envelope = Envelope::new(&agreement.scope, file, clock);

@@ -41,6 +41,8 @@ pub struct Again {
     pub sources: Vec<Source>,
     /// Where each record comes from, by the file of its extract.
     pub origins: HashMap<PathBuf, Vec<Origin>>,
+    /// Whether they are sent with the external IDs that changed.
+    pub changed_id: bool,
     /// The states that they wait in.
     states: BTreeSet<QueueState>,
     /// Which batches the records beside them went into.
@@ -54,6 +56,7 @@ pub fn resubmit(
     engine: &Engine,
     ledger: &mut dyn Ledger,
     which: &Selection,
+    changed_id: bool,
     sign: &Sign,
 ) -> Result<Mended, EngineError> {
     if which.is_empty() {
@@ -63,7 +66,7 @@ pub fn resubmit(
         return refused(why);
     }
     clear(engine)?;
-    let again = gather(engine, &*ledger, which, &engine.spool.again())?;
+    let again = gather(engine, &*ledger, which, changed_id, &engine.spool.again())?;
     if again.sources.is_empty() {
         return match again.skipped.keys().next() {
             Some(why) => refused(*why),
@@ -109,10 +112,11 @@ pub fn gather(
     engine: &Engine,
     ledger: &dyn Ledger,
     which: &Selection,
+    changed_id: bool,
     folder: &Path,
 ) -> Result<Again, EngineError> {
     let mut headers = Headers::new(ledger, &engine.agreement.reading);
-    let (mut again, mut open) = (Again::default(), None::<Open>);
+    let (mut again, mut open) = (Again { changed_id, ..Again::default() }, None::<Open>);
     walk(ledger, &mut |row| {
         if !which.fits(&row, &mut headers)? {
             return Ok(());
@@ -120,6 +124,9 @@ pub fn gather(
         let Some((extract, layout)) = headers.of(&row)? else {
             return again.skip("the extract of some is in the ledger no more");
         };
+        if changed_id && row.fault.code != Code::X002 {
+            return again.skip("some do not wait for a changed external ID (X002)");
+        }
         if let Some(why) = cannot(&row, extract.extract.kind) {
             return again.skip(why);
         }
@@ -205,7 +212,10 @@ impl Again {
         let files = files.into_iter().take(5).collect::<Vec<_>>().join(", ");
         let act = Act {
             verb: "resubmit",
-            about: format!("{} records of {files}", rows.len()),
+            about: match self.changed_id {
+                true => format!("{} records of {files}, with changed external IDs", rows.len()),
+                false => format!("{} records of {files}", rows.len()),
+            },
             was: was.join(", "),
             now: QueueState::New.to_string(),
         };

@@ -2,7 +2,7 @@
 
 use super::{Story, TEST, at, failure, fault, refused, sign};
 use crate::domain::{Code, Counts, Notes, QueueState};
-use crate::ledger::{ActionRow, Closing, Decision, Sign, Stage};
+use crate::ledger::{ActionRow, Closing, Decision, NewFault, Sign, Stage};
 
 impl Story<'_> {
     fn newest_action(&mut self) -> (String, String, Sign) {
@@ -52,7 +52,7 @@ impl Story<'_> {
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
         for (record, code) in [(1, Code::C001), (2, Code::C001), (3, Code::G001), (4, Code::C001)] {
-            ledger.queue_fault(id, &fault(record, code), "").unwrap();
+            ledger.queue_fault(id, &NewFault::first(&fault(record, code), "")).unwrap();
         }
         let counts = Counts { rows: 4, error: 4, ..Counts::default() };
         ledger.end_extract(id, &counts, &Notes::default()).unwrap();
@@ -61,7 +61,7 @@ impl Story<'_> {
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
         for (record, code) in [(1, Code::C001), (2, Code::C001), (3, Code::G001), (4, Code::C001)] {
-            ledger.queue_fault(id, &fault(record, code), "").unwrap();
+            ledger.queue_fault(id, &NewFault::first(&fault(record, code), "")).unwrap();
         }
         ledger.end_extract(id, &counts, &Notes::default()).unwrap();
         ledger.commit_drop(&[], TEST, next).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{Story, TEST, errors, fault, sent};
 use crate::domain::{Code, Notes, QueueState};
-use crate::ledger::{Closing, FaultsLike, Sign};
+use crate::ledger::{Closing, FaultsLike, NewFault, Sign};
 
 impl Story<'_> {
     pub(super) fn what_was_dropped_is_found_again(&mut self) {
@@ -11,8 +11,8 @@ impl Story<'_> {
         let ledger = self.ledger();
         ledger.begin_drop().unwrap();
         let first = ledger.begin_extract(&one).unwrap();
-        ledger.queue_fault(first, &fault(1, Code::M001), "1,Doe").unwrap();
-        ledger.queue_fault(first, &fault(2, Code::I001), "2,Doe").unwrap();
+        ledger.queue_fault(first, &NewFault::first(&fault(1, Code::M001), "1,Doe")).unwrap();
+        ledger.queue_fault(first, &NewFault::first(&fault(2, Code::I001), "2,Doe")).unwrap();
         ledger.end_extract(first, &errors(2), &Notes::default()).unwrap();
         let second = ledger.begin_extract(&two).unwrap();
         ledger.end_extract(second, &sent(4), &Notes::default()).unwrap();

@@ -2,9 +2,10 @@
 //! again, batches that are held, made anew, given up.
 
 use super::{Story, TEST, at, errors, fault, receipt, refused, sign};
-use crate::domain::{Code, Counts, Fingerprint, Kind, Known, Notes, QueueState};
+use crate::domain::{Code, Counts, Fingerprint, Kind, Known, Notes, QueueState, Whose};
 use crate::ledger::{
-    Act, ActionRow, BatchRow, Entry, ExtractId, Holding, LedgerError, Resubmitted, Sign, Stage,
+    Act, ActionRow, BatchRow, Entry, ExtractId, Holding, LedgerError, NewFault, Resubmitted, Sign,
+    Stage, WaitingRow,
 };
 
 fn act(verb: &'static str) -> Act {
@@ -19,7 +20,9 @@ impl Story<'_> {
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
         for record in 1..=count {
-            ledger.queue_fault(id, &fault(record, Code::D001), "1,ENDO2").unwrap();
+            ledger
+                .queue_fault(id, &NewFault::first(&fault(record, Code::D001), "1,ENDO2"))
+                .unwrap();
         }
         ledger.end_extract(id, &errors(count), &Notes::default()).unwrap();
         ledger.commit_drop(&[], TEST, next).unwrap();
@@ -45,7 +48,7 @@ impl Story<'_> {
             let ledger = self.ledger();
             ledger.begin_drop().unwrap();
             let id = ledger.begin_extract(&extract).unwrap();
-            ledger.queue_fault(id, &fault(7, Code::P001), "1,ENDO2").unwrap();
+            ledger.queue_fault(id, &NewFault::first(&fault(7, Code::P001), "1,ENDO2")).unwrap();
             ledger.end_extract(id, &counts, &Notes::default()).unwrap();
             let rows = [(faults[0], 1), (faults[1], 2)].map(|(fault, record)| Resubmitted {
                 fault,
@@ -97,6 +100,65 @@ impl Story<'_> {
         let found = self.ledger().extract_row(id).unwrap().unwrap();
         assert_eq!(found, self.ledger().extracts(1).unwrap()[0]);
         assert_eq!(self.ledger().extract_row(ExtractId(9_999_999)).unwrap(), None);
+    }
+
+    pub(super) fn what_is_superseded_counts_as_the_row_in_its_place(&mut self) {
+        let before = [QueueState::Error, QueueState::Deleted].map(|state| self.state(state));
+        let faults = self.waiting(2);
+        let rows = |ledger: &dyn crate::ledger::Ledger| {
+            let mut rows: Vec<WaitingRow> = Vec::new();
+            ledger.each_waiting(&mut |row| rows.push(row)).unwrap();
+            rows
+        };
+        let waits = rows(self.reopen());
+        let ids: Vec<i64> = waits.iter().map(|row| row.id).collect();
+        assert!(ids.ends_with(&faults) && ids.is_sorted(), "{ids:?}");
+        let first = waits[waits.len() - 2];
+        let whose = NewFault::first(&fault(1, Code::D001), "1,ENDO2").whose;
+        assert_eq!((first.whose, first.times), (whose, 1));
+        // The first comes again and is bad again, the second is good by now.
+        let (extract, (batch, next)) = (self.extract(), self.batch(1));
+        let counts = Counts { rows: 2, sent: 1, error: 1, messages: 1, ..Counts::default() };
+        let ledger = self.ledger();
+        ledger.begin_drop().unwrap();
+        let id = ledger.begin_extract(&extract).unwrap();
+        let bad = fault(1, Code::D001);
+        let whose = Whose { modified: 20_260_520_110_000, ..whose };
+        let (source, before_it) = ("1,ENDO2", Some((first.since, first.times)));
+        let new = NewFault { fault: &bad, source, whose, before: before_it };
+        ledger.queue_fault(id, &new).unwrap();
+        ledger.end_extract(id, &counts, &Notes::default()).unwrap();
+        let gone = [(faults[0], 1), (faults[1], 2)].map(|(fault, record)| Resubmitted {
+            fault,
+            extract: id,
+            record,
+        });
+        ledger.superseded(&gone, &act("supersede"), &sign()).unwrap();
+        ledger.commit_drop(std::slice::from_ref(&batch), TEST, next).unwrap();
+        let last = *rows(self.reopen()).last().unwrap();
+        assert_eq!((last.whose, last.since, last.times), (whose, first.since, 2));
+        let row = self.ledger().faults(1).unwrap().remove(0);
+        assert_eq!((row.id, row.whose, row.since, row.times), (last.id, whose, first.since, 2));
+        for (fault, record) in [(faults[0], 1), (faults[1], 2)] {
+            let found = self.ledger().fault(fault).unwrap().unwrap();
+            assert!(found.superseded && found.state.is_none());
+            assert_eq!(found.again, Some((id, record)));
+        }
+        assert_eq!(self.state(QueueState::Error), before[0] + 1, "one record, one entry");
+        assert_eq!(self.state(QueueState::Deleted), before[1]);
+        assert_eq!(self.newest().verb, "supersede");
+        assert_eq!(self.reopen().integrity().unwrap(), [""; 0]);
+        // What is closed waits no more for a newer row.
+        let extract = self.extract();
+        let next = self.ledger().numbers().unwrap();
+        let ledger = self.ledger();
+        ledger.begin_drop().unwrap();
+        let id = ledger.begin_extract(&extract).unwrap();
+        let counts = Counts { filtered: 1, rows: 1, ..errors(0) };
+        ledger.end_extract(id, &counts, &Notes::default()).unwrap();
+        let twice = Resubmitted { fault: faults[0], extract: id, record: 1 };
+        refused(ledger.superseded(&[twice], &act("supersede"), &sign()));
+        refused(self.ledger().commit_drop(&[], TEST, next));
     }
 
     pub(super) fn a_batch_is_made_of_another_once(&mut self) {

@@ -15,8 +15,8 @@ mod register;
 use crate::digest::Digest;
 use crate::domain::{Code, Counts, ExtractKind, Fault, Note, Notes, Position};
 use crate::ledger::{
-    BatchRow, DeliveryRow, ExtractId, Failure, Ledger, LedgerError, NewExtract, Numbers, Receipt,
-    Sign, Stage, Temp,
+    BatchRow, DeliveryRow, ExtractId, Failure, Ledger, LedgerError, NewExtract, NewFault, Numbers,
+    Receipt, Sign, Stage, Temp,
 };
 
 /// Runs the suite. `open` returns an empty ledger at first; when `durable`, each
@@ -51,6 +51,7 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.a_decision_is_done_and_signed();
     story.closed_faults_wait_for_nobody();
     story.what_is_resubmitted_counts_as_what_it_became();
+    story.what_is_superseded_counts_as_the_row_in_its_place();
     story.a_batch_is_made_of_another_once();
     story.what_is_held_waits_until_it_is_released_or_given_up();
     story.new_batches_are_held_where_the_interface_is();
@@ -148,7 +149,7 @@ impl Story<'_> {
             let ledger = self.ledger();
             ledger.begin_drop().unwrap();
             let id = ledger.begin_extract(&extract).unwrap();
-            ledger.queue_fault(id, &fault(1, Code::M001), "1,Doe").unwrap();
+            ledger.queue_fault(id, &NewFault::first(&fault(1, Code::M001), "1,Doe")).unwrap();
             assert!(ledger.extract(&extract.digest).unwrap().is_none(), "not seen before commit");
             assert!(ledger.faults(9).unwrap().is_empty(), "not seen before commit");
             match end {
@@ -177,8 +178,8 @@ impl Story<'_> {
         let ledger = self.ledger();
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
-        ledger.queue_fault(id, &fault(2, Code::R001), "2,\"Doe\"\n").unwrap();
-        ledger.queue_fault(id, &insurance, "").unwrap();
+        ledger.queue_fault(id, &NewFault::first(&fault(2, Code::R001), "2,\"Doe\"\n")).unwrap();
+        ledger.queue_fault(id, &NewFault::first(&insurance, "")).unwrap();
         ledger.end_extract(id, &counts, &notes).unwrap();
         assert!(ledger.batch(&batch.name).unwrap().is_none(), "not seen before commit");
         ledger.commit_drop(std::slice::from_ref(&batch), &["test", "second"], next).unwrap();
@@ -215,12 +216,12 @@ impl Story<'_> {
         let ledger = self.ledger();
         ledger.begin_drop().unwrap();
         let first = ledger.begin_extract(&good).unwrap();
-        ledger.queue_fault(first, &fault(1, Code::T001), "good").unwrap();
+        ledger.queue_fault(first, &NewFault::first(&fault(1, Code::T001), "good")).unwrap();
         ledger.end_extract(first, &errors(1), &Notes::default()).unwrap();
         for again in 0..2 {
             let id = ledger.begin_extract(&bad).unwrap();
-            ledger.queue_fault(id, &fault(1, Code::T001), "bad").unwrap();
-            ledger.queue_fault(id, &fault(2, Code::T001), "bad").unwrap();
+            ledger.queue_fault(id, &NewFault::first(&fault(1, Code::T001), "bad")).unwrap();
+            ledger.queue_fault(id, &NewFault::first(&fault(2, Code::T001), "bad")).unwrap();
             if again == 1 {
                 ledger.end_extract(id, &errors(2), &Notes::default()).unwrap();
             }
@@ -344,7 +345,7 @@ impl Story<'_> {
         ledger.begin_extract(&extract).unwrap();
         refused(ledger.commit_drop(&[], TEST, numbers));
         ledger.begin_drop().unwrap();
-        refused(ledger.queue_fault(ExtractId(1), &fault(1, Code::M001), ""));
+        refused(ledger.queue_fault(ExtractId(1), &NewFault::first(&fault(1, Code::M001), "")));
         assert_eq!(self.reopen().integrity().unwrap(), [""; 0]);
     }
 

@@ -15,7 +15,7 @@ impl Memory {
         let again = self.resubmitted.get(&row.id).map(|to| (to.extract, to.record));
         let state = if closed { QueueState::Deleted } else { open };
         let state = again.is_none().then_some(state);
-        FaultFound { row: row.clone(), state, again }
+        FaultFound { row: row.clone(), state, superseded: self.superseded.contains(&row.id), again }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod backfill;
+mod faults;
 mod history;
 mod register;
 
@@ -9,14 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::domain::{Counts, Fault, Notes, QueueState};
+use crate::domain::{Counts, Notes, QueueState};
 use crate::ledger::integrity::Contents;
 use crate::ledger::open_drop::{OpenDrop, check_rebuilt, seen_before, wrong_time};
 use crate::ledger::steps::{no_batch, no_delivery};
 use crate::ledger::{
     Act, ActionRow, AnswerRow, BackfillRow, BatchRow, Closing, Decision, DeliveryRow, Encrypted,
     ExtractId, ExtractRow, Failure, FaultRow, Holding, Ledger, LedgerError, LookRow, NewExtract,
-    Numbers, Receipt, ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals,
+    NewFault, Numbers, Receipt, ResponseRow, Resubmitted, Result, Sign, Stage, Temp, Totals,
+    WaitingRow,
 };
 use register::{Records, remembered};
 
@@ -37,6 +39,8 @@ pub struct Memory {
     closed: BTreeSet<i64>,
     /// Those of them that were converted again, with what they are now.
     resubmitted: BTreeMap<i64, Resubmitted>,
+    /// Those of these that newer rows took the place of.
+    superseded: BTreeSet<i64>,
     rebuilt: Vec<(u64, u64, String)>,
     holding: Holding,
     actions: Vec<ActionRow>,
@@ -61,6 +65,7 @@ struct Open {
     columns: Vec<Vec<String>>,
     /// Faults of earlier drops that are records of this one, and who says so.
     again: Vec<Resubmitted>,
+    superseded: Vec<i64>,
     acts: Vec<(Act, Sign)>,
     name: Arc<str>,
     taken_at: i64,
@@ -113,10 +118,6 @@ impl Memory {
         Ok(())
     }
 
-    fn waiting(&self) -> impl DoubleEndedIterator<Item = &FaultRow> {
-        self.faults.iter().filter(|row| !self.closed.contains(&row.id))
-    }
-
     fn step(
         &mut self,
         batch: u64,
@@ -158,6 +159,7 @@ impl Ledger for Memory {
             backfill: None,
             columns: self.columns.clone(),
             again: Vec::new(),
+            superseded: Vec::new(),
             acts: Vec::new(),
             name: "".into(),
             taken_at: 0,
@@ -178,15 +180,16 @@ impl Ledger for Memory {
         })
     }
 
-    fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()> {
+    fn queue_fault(&mut self, extract: ExtractId, new: &NewFault<'_>) -> Result<()> {
         let next = self.faults.len();
         self.in_drop(|open| {
-            open.rules.fault(extract, fault)?;
+            open.rules.fault(extract, new.fault)?;
             let id = i64::try_from(next + open.faults.len() + 1).unwrap_or(i64::MAX);
-            let mut fault = fault.clone();
+            let mut fault = new.fault.clone();
             fault.at.extract = open.name.clone();
-            let (source, at) = (source.to_string(), open.taken_at);
-            open.faults.push(FaultRow { id, extract, fault, source, at });
+            let (source, at, whose) = (new.source.to_string(), open.taken_at, new.whose);
+            let (since, times) = (new.before.map_or(at, |(since, _)| since), new.times());
+            open.faults.push(FaultRow { id, extract, fault, source, at, whose, since, times });
             Ok(())
         })
     }
@@ -226,6 +229,7 @@ impl Ledger for Memory {
             self.closed.insert(row.fault);
             self.resubmitted.insert(row.fault, row);
         }
+        self.superseded.extend(open.superseded);
         for (act, sign) in &open.acts {
             self.sign(act, sign);
         }
@@ -317,18 +321,13 @@ impl Ledger for Memory {
     }
 
     fn resubmitted(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()> {
-        let waits: BTreeSet<i64> = self.waiting().map(|row| row.id).collect();
-        let act = act.clone();
-        self.in_drop(|open| {
-            open.rules.resubmitted(rows)?;
-            if let Some(row) = rows.iter().find(|row| !waits.contains(&row.fault)) {
-                let what = format!("record {} does not wait", row.fault);
-                return Err(LedgerError::Failed(what));
-            }
-            open.again.extend(rows);
-            open.acts.push((act, sign.clone()));
-            Ok(())
-        })
+        self.again(rows, act, sign).map(|_| ())
+    }
+
+    fn superseded(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()> {
+        let open = self.again(rows, act, sign)?;
+        open.superseded.extend(rows.iter().map(|row| row.fault));
+        Ok(())
     }
 
     fn commit_rebuilt(
@@ -411,27 +410,7 @@ impl Ledger for Memory {
     }
 
     fn close_faults(&mut self, which: &Closing, sign: &Sign) -> Result<u64> {
-        if self.open.is_some() {
-            return Err(wrong_time(true));
-        }
-        let wanted = |row: &&FaultRow| match which {
-            Closing::Ids(ids) => ids.contains(&row.id),
-            Closing::File(name) => *row.fault.at.extract == **name,
-            Closing::Code(code) => row.fault.code == *code,
-        };
-        let rows: Vec<&FaultRow> = self.waiting().filter(wanted).collect();
-        let found: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        let states: BTreeSet<String> =
-            rows.iter().map(|row| row.fault.code.owner().queue_state().to_string()).collect();
-        let was = states.into_iter().collect::<Vec<_>>().join(", ");
-        let missed = matches!(which, Closing::Ids(ids) if ids.len() != found.len());
-        if found.is_empty() || missed {
-            return Ok(0);
-        }
-        self.closed.extend(&found);
-        let now = QueueState::Deleted.to_string();
-        self.sign(&Act { verb: "close", about: which.about(), was, now }, sign);
-        Ok(found.len() as u64)
+        self.close(which, sign)
     }
 
     fn totals(&self) -> Result<Totals> {
@@ -452,6 +431,13 @@ impl Ledger for Memory {
 
     fn faults(&self, limit: u64) -> Result<Vec<FaultRow>> {
         Ok(newest(self.waiting(), limit))
+    }
+
+    fn each_waiting(&self, see: &mut dyn FnMut(WaitingRow)) -> Result<()> {
+        for FaultRow { id, whose, since, times, .. } in self.waiting() {
+            see(WaitingRow { id: *id, whose: *whose, since: *since, times: *times });
+        }
+        Ok(())
     }
 
     fn each_fault(&self, see: &mut dyn FnMut(FaultRow) -> Result<()>) -> Result<()> {

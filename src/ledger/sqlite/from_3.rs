@@ -44,9 +44,12 @@ const GONE: &str = "
     DROP TABLE action_3;
 ";
 
+/// Whose they were was not kept: a number that is no digest, so that no row replaces them.
 const FAULTS: &str = "
-    INSERT INTO fault (id, extract, record, line, code, state, place, field, source, action)
-    SELECT id, extract, record, line, code, state, place, field, source, action FROM fault_3
+    INSERT INTO fault (id, extract, record, line, code, state, place, field, source, action,
+                       whose, modified, times)
+    SELECT id, extract, record, line, code, state, place, field, source, action,
+           printf('%032x', id), 0, 1 FROM fault_3
 ";
 
 /// Does it.

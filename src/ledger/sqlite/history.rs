@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use super::error::wrong_value;
 use super::query::{all, at_most, one};
 use super::row::{self, BATCH, EXTRACT, FAULT, big};
-use super::{RESUBMITTED, Sqlite};
+use super::{RESUBMITTED, SUPERSEDED, Sqlite};
 use crate::domain::{ExtractKind, QueueState};
 use crate::ledger::{BatchRow, DropRow, ExtractId, FaultFound, FaultsLike, History, Result};
 
@@ -109,12 +109,13 @@ impl History for Sqlite {
 
 /// Reads a fault from the columns [`FAULT`], its state and what it became.
 fn found(row: &Row<'_>) -> Result<FaultFound> {
-    let word: String = row.get(10)?;
-    let (extract, record): (Option<i64>, Option<i64>) = (row.get(11)?, row.get(12)?);
+    let word: String = row.get(14)?;
+    let (extract, record): (Option<i64>, Option<i64>) = (row.get(15)?, row.get(16)?);
     let again = extract.zip(record).map(|(id, record)| (ExtractId(id), record.unsigned_abs()));
     let state = match word.as_str() {
-        RESUBMITTED => None,
+        RESUBMITTED | SUPERSEDED => None,
         _ => Some(QueueState::of_word(&word).ok_or_else(|| wrong_value("state"))?),
     };
-    Ok(FaultFound { row: row::fault(row)?, state, again })
+    let superseded = word == SUPERSEDED;
+    Ok(FaultFound { row: row::fault(row)?, state, superseded, again })
 }

@@ -8,7 +8,9 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::query::{all, deliveries};
 use super::row::{big, check_seal, counter, insert_batch, put_delivery, sealed, set_counter};
-use super::{GIVEN_UP, MADE, RESUBMITTED, Sqlite, action, numbers, wrong_time};
+use super::{
+    FAULT_STATES, GIVEN_UP, MADE, RESUBMITTED, SUPERSEDED, Sqlite, action, numbers, wrong_time,
+};
 use crate::crashpoint::crashpoint;
 use crate::ledger::open_drop::check_rebuilt;
 use crate::ledger::steps::no_batch;
@@ -19,9 +21,10 @@ use crate::ledger::{
 /// The counter that says whether new batches are held.
 const HOLD: &str = "hold";
 
-/// Closes faults that are records of the open drop now.
-pub(super) fn resubmitted(
+/// Closes faults that are records of the open drop now, in the state `now`.
+pub(super) fn again(
     conn: &Connection,
+    now: &str,
     rows: &[Resubmitted],
     act: &Act,
     sign: &Sign,
@@ -40,12 +43,12 @@ pub(super) fn resubmitted(
         };
         drop(found);
         *waited.entry(was).or_default() += 1;
-        close.execute((RESUBMITTED, action, row.extract.0, big(row.record)?, row.fault))?;
+        close.execute((now, action, row.extract.0, big(row.record)?, row.fault))?;
     }
     for (state, count) in waited {
         set_counter(conn, &state, counter(conn, &state)?.saturating_sub(count))?;
     }
-    set_counter(conn, RESUBMITTED, counter(conn, RESUBMITTED)? + rows.len() as u64)
+    set_counter(conn, now, counter(conn, now)? + rows.len() as u64)
 }
 
 /// Writes the deliveries of a new batch: held, where the interface is.
@@ -127,6 +130,21 @@ pub(super) fn set_holding(
 }
 
 impl Sqlite {
+    /// Returns which counters are not what they count.
+    pub(super) fn wrong_counters(&self, mut real: BTreeMap<String, u64>) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        let others = [MADE, GIVEN_UP, RESUBMITTED, SUPERSEDED].map(String::from);
+        for name in FAULT_STATES.map(|state| state.to_string()).into_iter().chain(others) {
+            let kept = counter(&self.conn, &name)?;
+            let real = real.remove(&name).unwrap_or(0);
+            if kept != real {
+                problems.push(format!("the counter {name} says {kept} and there are {real}"));
+            }
+        }
+        problems.extend(real.keys().map(|state| format!("faults are in the state {state}")));
+        Ok(problems)
+    }
+
     /// Gives a batch up, and tells the register: in one commit.
     pub(super) fn delete(&mut self, batch: u64, entries: &[u8], sign: &Sign) -> Result<()> {
         if self.open.is_some() {

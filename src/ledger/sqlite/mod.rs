@@ -21,7 +21,6 @@ mod register;
 mod row;
 mod upgrade;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,12 +32,12 @@ use super::open_drop::{OpenDrop, seen_before, wrong_time};
 use super::steps::no_delivery;
 use super::{
     Act, ActionRow, Backfills, BatchRow, Closing, Decision, DeliveryRow, Encrypted, ExtractId,
-    ExtractRow, Failure, FaultRow, Holding, Ledger, NewExtract, Numbers, Receipt, Resubmitted,
-    Result, Sign, Temp, Totals,
+    ExtractRow, Failure, FaultRow, Holding, Ledger, NewExtract, NewFault, Numbers, Receipt,
+    Resubmitted, Result, Sign, Temp, Totals, WaitingRow,
 };
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
-use crate::domain::{Counts, Fault, Notes, QueueState};
+use crate::domain::{Counts, Notes, QueueState};
 use promise::{commit, numbers};
 use query::{all, at_most, count_faults, deliveries, delivery, extract, one, took};
 use register::Log;
@@ -67,6 +66,9 @@ const GIVEN_UP: &str = "given_up";
 
 /// The word of a fault that was converted again: it counts as what it became.
 const RESUBMITTED: &str = "RESUBMITTED";
+
+/// The word of a fault whose record came in a newer row: it counts as what that became.
+const SUPERSEDED: &str = "SUPERSEDED";
 
 /// The states a fault can be in; the names of their counters.
 const FAULT_STATES: [QueueState; 4] =
@@ -169,21 +171,6 @@ impl Sqlite {
             action::insert(conn, &Act::on(verb, &was, &now), sign).map(|_| ())
         })
     }
-
-    /// Returns which counters are not what they count.
-    fn wrong_counters(&self, mut real: BTreeMap<String, u64>) -> Result<Vec<String>> {
-        let mut problems = Vec::new();
-        let others = [MADE, GIVEN_UP, RESUBMITTED].map(String::from);
-        for name in FAULT_STATES.map(|state| state.to_string()).into_iter().chain(others) {
-            let kept = row::counter(&self.conn, &name)?;
-            let real = real.remove(&name).unwrap_or(0);
-            if kept != real {
-                problems.push(format!("the counter {name} says {kept} and there are {real}"));
-            }
-        }
-        problems.extend(real.keys().map(|state| format!("faults are in the state {state}")));
-        Ok(problems)
-    }
 }
 
 impl Ledger for Sqlite {
@@ -229,10 +216,10 @@ impl Ledger for Sqlite {
         })
     }
 
-    fn queue_fault(&mut self, extract: ExtractId, fault: &Fault, source: &str) -> Result<()> {
+    fn queue_fault(&mut self, extract: ExtractId, new: &NewFault<'_>) -> Result<()> {
         self.in_drop(|conn, open, _| {
-            open.rules.fault(extract, fault)?;
-            row::insert_fault(conn, open.next_fault, extract, fault, source)?;
+            open.rules.fault(extract, new.fault)?;
+            row::insert_fault(conn, open.next_fault, extract, new)?;
             open.next_fault += 1;
             Ok(())
         })
@@ -393,7 +380,14 @@ impl Ledger for Sqlite {
     fn resubmitted(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()> {
         self.in_drop(|conn, open, _| {
             open.rules.resubmitted(rows)?;
-            mend::resubmitted(conn, rows, act, sign)
+            mend::again(conn, RESUBMITTED, rows, act, sign)
+        })
+    }
+
+    fn superseded(&mut self, rows: &[Resubmitted], act: &Act, sign: &Sign) -> Result<()> {
+        self.in_drop(|conn, open, _| {
+            open.rules.resubmitted(rows)?;
+            mend::again(conn, SUPERSEDED, rows, act, sign)
         })
     }
 
@@ -433,6 +427,10 @@ impl Ledger for Sqlite {
 
     fn actions(&self, limit: u64) -> Result<Vec<ActionRow>> {
         action::newest(&self.conn, at_most(limit))
+    }
+
+    fn each_waiting(&self, see: &mut dyn FnMut(WaitingRow)) -> Result<()> {
+        query::each_waiting(&self.conn, see)
     }
 
     fn each_fault(&self, see: &mut dyn FnMut(FaultRow) -> Result<()>) -> Result<()> {
@@ -491,7 +489,7 @@ impl Ledger for Sqlite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Code, ExtractKind, Position};
+    use crate::domain::{Code, ExtractKind, Fault, Position};
     use crate::ledger::LedgerError;
 
     fn open(place: &tempfile::TempDir) -> Sqlite {
@@ -517,7 +515,9 @@ mod tests {
         ledger.begin_drop().unwrap();
         let id = ledger.begin_extract(&extract).unwrap();
         let source = "x".repeat(1000);
-        let full = (0..1000).find_map(|_| ledger.queue_fault(id, &fault, &source).err()).unwrap();
+        let full = (0..1000)
+            .find_map(|_| ledger.queue_fault(id, &NewFault::first(&fault, &source)).err())
+            .unwrap();
         assert!(matches!(full, LedgerError::Full), "{full}");
         let gone = ledger.commit_drop(&[], &[], Numbers::default()).unwrap_err();
         assert_eq!(gone.to_string(), "the ledger failed: no drop is open");

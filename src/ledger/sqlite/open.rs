@@ -38,13 +38,14 @@ pub(super) const APPROVALS: Beside =
     Beside { name: "approvals", schema: 1, tables: include_str!("approvals.sql") };
 
 /// Counters that start at nothing.
-pub(super) const FROM_NOTHING: [&str; 11] = [
+pub(super) const FROM_NOTHING: [&str; 12] = [
     "messages",
     "ERROR",
     "CBOERROR",
     "ATHENAERROR",
     "DELETED",
     "RESUBMITTED",
+    "SUPERSEDED",
     "given_up",
     CLOSED_ANSWERS,
     "hold",

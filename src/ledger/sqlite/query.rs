@@ -7,7 +7,7 @@ use rusqlite::{Connection, Params, Row};
 use super::error;
 use super::row::{self, BATCH, DELIVERY, EXTRACT, FAULT};
 use crate::digest::Digest;
-use crate::ledger::{DeliveryRow, ExtractId, ExtractRow, FaultRow, Result};
+use crate::ledger::{DeliveryRow, ExtractId, ExtractRow, FaultRow, Result, WaitingRow};
 
 pub(super) fn extract(conn: &Connection, digest: &Digest) -> Result<Option<ExtractRow>> {
     let sql =
@@ -82,6 +82,20 @@ pub(super) fn one<T>(
 /// SQL counts up to a signed number.
 pub(super) fn at_most(limit: u64) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// Shows which record each fault is of that waits, oldest first.
+pub(super) fn each_waiting(conn: &Connection, see: &mut dyn FnMut(WaitingRow)) -> Result<()> {
+    let sql = "SELECT f.id, f.whose, f.modified, coalesce(f.since, e.taken_at), f.times \
+               FROM fault f JOIN extract e ON e.id = f.extract \
+               WHERE f.action IS NULL ORDER BY f.id";
+    let mut query = conn.prepare_cached(sql)?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let (whose, times) = (row::whose(row, 1)?, row::number(row, 4)?);
+        see(WaitingRow { id: row.get(0)?, whose, since: row.get(3)?, times });
+    }
+    Ok(())
 }
 
 /// Shows each fault that waits, oldest first.

@@ -8,10 +8,10 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::wrong_value;
 use crate::digest::Digest;
-use crate::domain::{Code, Counts, ExtractKind, Fault, Position};
+use crate::domain::{Code, Counts, ExtractKind, Fault, Position, RecordKey, Whose};
 use crate::ledger::{
     BatchRow, DeliveryRow, Encrypted, ExtractId, ExtractRow, Failure, FaultRow, LedgerError,
-    NewExtract, Receipt, Result, Stage, Temp, Wait,
+    NewExtract, NewFault, Receipt, Result, Stage, Temp, Wait,
 };
 
 /// The columns of a batch, with its seal.
@@ -32,7 +32,7 @@ pub(super) const EXTRACT: &str = "e.id, e.digest, e.name, e.kind, e.bytes, e.ino
 
 /// The columns of a fault and of its extract.
 pub(super) const FAULT: &str = "f.id, f.extract, f.record, f.line, f.code, f.place, f.field, \
-     f.source, e.name, e.taken_at";
+     f.source, e.name, e.taken_at, f.whose, f.modified, coalesce(f.since, e.taken_at), f.times";
 
 const BATCH_END: usize = 7;
 const DELIVERY_END: usize = 33;
@@ -336,7 +336,17 @@ pub(super) fn fault(row: &Row<'_>) -> Result<FaultRow> {
         },
         source: row.get(7)?,
         at: row.get(9)?,
+        whose: whose(row, 10)?,
+        since: row.get(12)?,
+        times: number(row, 13)?,
     })
+}
+
+/// Reads which record a fault is of from two columns.
+pub(super) fn whose(row: &Row<'_>, from: usize) -> Result<Whose> {
+    let text: String = row.get(from)?;
+    let key = u128::from_str_radix(&text, 16).map_err(|_| wrong_value("whose"))?;
+    Ok(Whose { key: RecordKey(key.to_be_bytes()), modified: number(row, from + 1)? })
 }
 
 /// Writes a new fault. A drop may have millions: nothing but the field is copied.
@@ -344,12 +354,12 @@ pub(super) fn insert_fault(
     conn: &Connection,
     id: i64,
     extract: ExtractId,
-    fault: &Fault,
-    source: &str,
+    new: &NewFault<'_>,
 ) -> Result<()> {
+    let fault = new.fault;
     conn.prepare_cached(
-        "INSERT INTO fault (id, extract, record, line, code, state, place, field, source) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO fault (id, extract, record, line, code, state, place, field, source, whose, \
+         modified, since, times) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )?
     .execute(rusqlite::params![
         id,
@@ -360,7 +370,11 @@ pub(super) fn insert_fault(
         fault.code.owner().queue_state().to_string(),
         fault.column,
         fault.field.map(|field| field.to_string()),
-        source,
+        new.source,
+        format!("{:032x}", u128::from_be_bytes(new.whose.key.0)),
+        big(new.whose.modified)?,
+        new.before.map(|(since, _)| since),
+        big(new.times())?,
     ])?;
     Ok(())
 }

@@ -5,6 +5,9 @@ CREATE TABLE delivery (
     batch           BIGINT NOT NULL REFERENCES batch (number),
     endpoint        TEXT NOT NULL,
     stage           TEXT NOT NULL,      -- Stage::word
+    out_name        TEXT,               -- of the encrypted file that goes out instead
+    out_digest      TEXT,               -- SHA-256 of it
+    out_bytes       BIGINT,
     temp            TEXT,               -- the last temporary name
     place           TEXT,               -- where it lies: Server::place
     rename_at       BIGINT,             -- when its rename began
@@ -56,13 +59,17 @@ CREATE TABLE fault (
     record  BIGINT NOT NULL,
     line    BIGINT NOT NULL,
     code    TEXT NOT NULL,              -- Code::id
-    state   TEXT NOT NULL,              -- QueueState, or RESUBMITTED
+    state   TEXT NOT NULL,              -- QueueState, RESUBMITTED, SUPERSEDED
     place   TEXT NOT NULL,              -- the column; empty for a whole row
     field   TEXT,                       -- PID-10
     source  TEXT NOT NULL,              -- the record as dropped: patient data
     action  BIGINT,                     -- what closed it; none while it waits
-    next_extract BIGINT,                -- where a resubmitted record stands now:
-    next_record  BIGINT                 -- it is that record of that extract
+    next_extract BIGINT,                -- where a record that was converted again, or
+    next_record  BIGINT,                -- came in a newer row, stands now
+    whose    TEXT NOT NULL,             -- stands for the record: RecordKey, in hexadecimal
+    modified BIGINT NOT NULL,           -- its lastmodified, YYYYMMDDHHMMSS; 0 if none
+    since    BIGINT,                    -- when it was at fault first; none: in this extract
+    times    BIGINT NOT NULL            -- in how many rows it was, one after the other
 );
 
 CREATE TABLE action (

@@ -16,7 +16,8 @@ CREATE TABLE meta (
 
 -- `control`, `file`: the next free numbers. `messages`: all that were ever made.
 -- `ERROR`, `CBOERROR`, `ATHENAERROR`, `DELETED`: faults in that state, so that
--- nobody has to count a million rows. `RESUBMITTED`: faults that were converted again.
+-- nobody has to count a million rows. `RESUBMITTED`: faults that were converted again,
+-- `SUPERSEDED`: those whose records came in newer rows.
 -- `given_up`: messages of deleted batches. `closed_answers`: messages that a receiver
 -- refused and somebody closed. `hold`: 0 new batches go out as they are made, 1 they are
 -- held, more: until that time. `actions`: how many there are.
@@ -163,18 +164,25 @@ CREATE TABLE fault (
     record  BIGINT NOT NULL,
     line    BIGINT NOT NULL,
     code    TEXT NOT NULL,              -- Code::id
-    state   TEXT NOT NULL,              -- QueueState, or RESUBMITTED
+    state   TEXT NOT NULL,              -- QueueState, RESUBMITTED, SUPERSEDED
     place   TEXT NOT NULL,              -- the column; empty for a whole row
     field   TEXT,                       -- PID-10
     source  TEXT NOT NULL,              -- the record as dropped: patient data
     action  BIGINT,                     -- what closed it; none while it waits
-    next_extract BIGINT,                -- where a resubmitted record stands now:
-    next_record  BIGINT                 -- it is that record of that extract
+    next_extract BIGINT,                -- where a record that was converted again, or
+    next_record  BIGINT,                -- came in a newer row, stands now
+    whose    TEXT NOT NULL,             -- stands for the record: RecordKey, in hexadecimal
+    modified BIGINT NOT NULL,           -- its lastmodified, YYYYMMDDHHMMSS; 0 if none
+    since    BIGINT,                    -- when it was at fault first; none: in this extract
+    times    BIGINT NOT NULL            -- in how many rows it was, one after the other
 );
 
 -- Both grow at their ends, so they cost little while a drop is read.
 CREATE INDEX fault_record ON fault (extract, record);
 CREATE INDEX fault_state ON fault (state, id);
+
+-- Finds the few that wait among all that did.
+CREATE INDEX fault_open ON fault (id) WHERE action IS NULL;
 
 -- What people decided, in order and without gaps. `before` is the seal of the row
 -- before: none can be changed, put in or taken out without all that follow.

@@ -125,7 +125,7 @@ pub fn show(office: &Office, ask: &mut Ask) -> Answer {
     let mappings: Vec<MapRow> = mapping.into_iter().collect();
     let looked = group.kind.is_none() || !mappings.is_empty();
     let preview =
-        looked.then(|| engine.preview(&selection(&group), &mappings, SHOWN)).transpose()?;
+        looked.then(|| engine.preview(&selection(&group), false, &mappings, SHOWN)).transpose()?;
     let may = ask.who.as_ref().is_some_and(|who| who.may(needed(group.code)));
     let body = html! {
         p { a href="/groups" { "Errors by cause" } }
@@ -241,7 +241,14 @@ pub fn mend(office: &Office, ask: &mut Ask) -> Answer {
     if ask.field("then") == "map" {
         return Ok(Reply::go("/mappings"));
     }
-    asked(office, ask, &name, &engine, &Task::Resubmit(selection(&group)), &sign)
+    asked(
+        office,
+        ask,
+        &name,
+        &engine,
+        &Task::Resubmit { which: selection(&group), changed_id: false },
+        &sign,
+    )
 }
 
 /// Puts mappings in; the second to map a value is told who was first.

@@ -182,7 +182,7 @@ fn rows(
                     td { (row.fault.code.id()) " " (row.fault.code.text()) }
                     td { (row.fault.at.extract) ", record " (row.fault.at.record) " (line " (row.fault.at.line) ")" }
                     td { (row.fault.column) @if let Some(field) = row.fault.field { " " code { (field) } } }
-                    td { (time(row.at, zone)) }
+                    td { (time(row.at, zone)) @if row.times > 1 { ", " (count(row.times, "row", "rows")) " since " (time(row.since, zone)) } }
                     td { (state(row.fault.code.owner().queue_state())) }
                 } } }
             } }
@@ -257,7 +257,8 @@ pub fn resubmit(office: &Office, ask: &mut Ask) -> Answer {
     for code in codes(&engine, &Closing::Ids(ids.clone()))? {
         permitted(ask, needed(code))?;
     }
-    asked(office, ask, &name, &engine, &Task::Resubmit(Selection::of_ids(ids)), &sign)
+    let (which, changed_id) = (Selection::of_ids(ids), ask.field("changed_id") == "yes");
+    asked(office, ask, &name, &engine, &Task::Resubmit { which, changed_id }, &sign)
 }
 
 fn chosen(ask: &Ask) -> Result<Vec<i64>, Refusal> {

@@ -3,10 +3,12 @@
 
 use maud::{Markup, html};
 
+use crate::domain::Code;
 use crate::ledger::{ExtractRow, FaultRow, Ledger, LedgerError};
 use crate::web::ask::Ask;
-use crate::web::frame::frame;
+use crate::web::frame::{frame, hidden};
 use crate::web::office::{Office, peek};
+use crate::web::pages::queue::needed;
 use crate::web::parts::{state, time};
 use crate::web::refusal::Refusal;
 use crate::web::reply::Answer;
@@ -37,8 +39,24 @@ pub fn show(office: &Office, ask: &mut Ask) -> Answer {
                 @if !row.fault.column.is_empty() { dt { "Column" } dd { code { (row.fault.column) } } }
                 @if let Some(field) = row.fault.field { dt { "HL7 field" } dd { code { (field) } } }
                 dt { "Taken in" } dd { (time(row.at, zone)) }
+                @if row.times > 1 {
+                    dt { "At fault" } dd { "in " (row.times) " rows one after the other, since " (time(row.since, zone)) }
+                }
                 @if let Some(extract) = &extract {
                     dt { "SHA-256 of the file" } dd { code { (extract.extract.digest) } }
+                }
+            }
+        }
+        @if code == Code::X002 && ask.who.as_ref().is_some_and(|who| who.may(needed(code))) {
+            section.card {
+                h2 { "Send it with the new external ID" }
+                form method="post" action={ "/queue/" (name) "/resubmit" } {
+                    (hidden(ask))
+                    input type="hidden" name="id" value=(id);
+                    input type="hidden" name="changed_id" value="yes";
+                    label for="why" { "Why; kept with your name, so name no patient" }
+                    input #why.full name="why" required maxlength="500";
+                    div.buttons { button type="submit" { "The new ID is right: send it" } }
                 }
             }
         }
