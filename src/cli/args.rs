@@ -10,7 +10,9 @@ use super::backup::{Backup, Restore};
 use super::exit;
 use super::held::Held;
 use super::manual::{Completions, Manual};
+use super::prune::Prune;
 use super::queue::args::Queue;
+use super::replay::ReplayArgs;
 use super::scope::args::ScopeArgs;
 use super::support::Support;
 use super::testplan::args::Testplan;
@@ -69,6 +71,8 @@ pub enum Verb {
     Scope(ScopeArgs),
     /// Write an interface's test plan, run its unit phase, take the end-user results, report
     Testplan(Testplan),
+    /// Say what archived extracts would be under other settings, field by field
+    Replay(ReplayArgs),
     /// Say what a code of the queue or a rule of validate means, and what to do
     Explain(Explain),
     /// Let go now what is done and kept long enough; or say what goes when
@@ -368,18 +372,6 @@ pub struct Explain {
     /// Write JSON for machines
     #[arg(long)]
     pub json: bool,
-}
-
-/// `prune`.
-#[derive(Debug, Args)]
-#[command(after_help = exit::help())]
-pub struct Prune {
-    /// Interfaces and output
-    #[command(flatten)]
-    pub named: Named,
-    /// Change nothing: say what would go now, and what goes on which day
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 /// `init`.

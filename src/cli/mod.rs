@@ -21,6 +21,7 @@ mod next;
 mod output;
 mod prune;
 mod queue;
+mod replay;
 mod run;
 mod scope;
 mod serve;
@@ -145,6 +146,7 @@ pub fn main() -> ExitCode {
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(&cli, args),
         Verb::Testplan(args) => testplan::testplan(&cli, args),
+        Verb::Replay(args) => replay::replay(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Prune(args) => prune::prune(&cli, args),
         Verb::Init(args) => init::init(args),

@@ -2,16 +2,29 @@
 
 use std::io::{self, Write};
 
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::args::{Cli, Prune};
-use super::exit::Exit;
+use super::args::{Cli, Named};
+use super::exit::{self, Exit};
 use super::output::{complain, count, number};
 use super::setup::{name, setup};
 use super::sign::sign;
 use super::{Failure, Outcome};
 use crate::engine::retention::usage::{Forecast, bytes};
 use crate::engine::{Amount, Engine, Leaves, Pruned};
+
+/// `prune`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Prune {
+    /// Interfaces and output
+    #[command(flatten)]
+    pub named: Named,
+    /// Change nothing: say what would go now, and what goes on which day
+    #[arg(long)]
+    pub dry_run: bool,
+}
 
 /// Days that are shown, the next ones.
 const DAYS: usize = 10;

@@ -258,7 +258,7 @@ fn ended(name: &str, watched: &mut Watched, end: End) {
             let unsettled = report.unsettled;
             let (stopped, held) = (report.stopped, report.held);
             watched.due.done(now, Next { again_in, later_in, unsettled, stopped, held });
-            watched.look_after(now, stopped || held);
+            watched.look_after(now);
         }
         End::Failed(why, _) | End::Killed(why) => {
             let wait = watched.due.failed(now);
