@@ -11,6 +11,7 @@ use super::exit;
 use super::held::Held;
 use super::manual::{Completions, Manual};
 use super::queue::args::Queue;
+use super::replay::ReplayArgs;
 use super::scope::args::ScopeArgs;
 use super::support::Support;
 use super::testplan::args::Testplan;
@@ -69,6 +70,8 @@ pub enum Verb {
     Scope(ScopeArgs),
     /// Write an interface's test plan, run its unit phase, take the end-user results, report
     Testplan(Testplan),
+    /// Say what archived extracts would be under other settings, field by field
+    Replay(ReplayArgs),
     /// Say what a code of the queue or a rule of validate means, and what to do
     Explain(Explain),
     /// Write a commented interface file and make its folders

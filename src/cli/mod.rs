@@ -20,6 +20,7 @@ mod manual;
 mod next;
 mod output;
 mod queue;
+mod replay;
 mod run;
 mod scope;
 mod serve;
@@ -144,6 +145,7 @@ pub fn main() -> ExitCode {
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(&cli, args),
         Verb::Testplan(args) => testplan::testplan(&cli, args),
+        Verb::Replay(args) => replay::replay(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
         Verb::Install(args) => install::install(&cli, args),

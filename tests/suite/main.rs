@@ -41,6 +41,7 @@ mod properties;
 mod proxy;
 mod real_data;
 mod register;
+mod replay;
 mod scope;
 mod servers;
 mod sftpd;

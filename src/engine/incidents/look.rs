@@ -4,7 +4,7 @@ use super::keeper::Keeper;
 use super::watches;
 use crate::clock::shown;
 use crate::disk;
-use crate::domain::{Cause, ExtractKind, Trouble};
+use crate::domain::{BackfillStage, Cause, ExtractKind, Trouble};
 use crate::engine::acks::overdue;
 use crate::engine::error::EngineError;
 use crate::engine::next::{Typed, next_steps};
@@ -189,6 +189,7 @@ impl Engine {
         let extracts = ledger.extracts(EXTRACTS)?;
         troubles.extend(self.rows_waiting(typed, &totals, &extracts));
         self.look_at_acks(typed, ledger, troubles)?;
+        troubles.extend(paused(typed, ledger)?);
         watches::watch(self, typed, ledger, &totals, troubles)?;
         Ok(lasting)
     }
@@ -262,6 +263,22 @@ impl Engine {
     }
 }
 
+/// Returns that a backfill paused itself; one that a person paused is no trouble.
+fn paused(typed: &Typed, ledger: &dyn Ledger) -> Result<Option<Trouble>, LedgerError> {
+    let newest = ledger.backfills(1)?.into_iter().next();
+    let paused = newest.filter(|row| row.stage == BackfillStage::Paused && !row.why.is_empty());
+    Ok(paused.map(|row| Trouble {
+        cause: Cause::Backfill,
+        about: String::new(),
+        what: format!("backfill {} is paused: {}", row.id, row.why),
+        next: vec![
+            format!("how it stands: {}", typed.backfill("status", "")),
+            format!("once that is mended: {}", typed.backfill("resume", "")),
+        ],
+        count: 1,
+    }))
+}
+
 /// `about` of what a pass ended with, to tell it from what any look can see.
 const PASS: &str = "pass";
 
@@ -275,7 +292,11 @@ fn delivery(cause: Cause, typed: &Typed, row: &DeliveryRow, count: u64) -> Troub
     };
     let next = failure.map(|failure| next_steps(typed, (file, endpoint), row.stage, failure));
     let about = endpoint.to_string();
-    let what = format!("{file} to {endpoint}: {why}{behind}");
+    let code = match cause {
+        Cause::DeliveryStopped | Cause::DeliveryFailing if !why.contains("S002") => " (S001)",
+        _ => "",
+    };
+    let what = format!("{file} to {endpoint}: {why}{code}{behind}");
     Trouble { cause, about, what, next: next.unwrap_or_default(), count: 1 }
 }
 
