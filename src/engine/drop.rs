@@ -48,6 +48,13 @@ pub trait Journal: Send {
         None
     }
 
+    /// An extract is read next; nothing of it was looked at yet.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn reading(&mut self, _: &Source) -> Result<(), EngineError> {
+        Ok(())
+    }
     /// An extract begins.
     ///
     /// # Errors
@@ -245,6 +252,7 @@ impl Conversion<'_> {
         patients: Option<&PatientIndex>,
         joined: bool,
     ) -> Result<Read, EngineError> {
+        self.journal.reading(source)?;
         let savepoint = self.writer.savepoint()?;
         self.progress.begin(&source.name, source.bytes);
         let read = self.passes(source, tables, patients, joined, &savepoint);
@@ -396,6 +404,7 @@ impl Conversion<'_> {
 
     /// Reads a reference extract into the journal and a table of its own.
     fn reference(&mut self, source: &Source) -> Result<(References, Account), EngineError> {
+        self.journal.reading(source)?;
         let (layout, _) =
             source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;
