@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::crashpoint::crashpoint;
@@ -50,6 +50,11 @@ impl DiskError {
     /// True where the target of a move existed already.
     pub fn is_exists(&self) -> bool {
         self.source_error().kind() == io::ErrorKind::AlreadyExists
+    }
+
+    /// True where a file cannot be moved to another file system.
+    pub fn is_elsewhere(&self) -> bool {
+        self.source_error().kind() == io::ErrorKind::CrossesDevices
     }
 
     /// True where the disk is full or the quota is used up.
@@ -215,6 +220,36 @@ pub fn copy_first(from: &Path, to: &Path, bytes: u64) -> Result<()> {
 pub fn sync(path: &Path) -> Result<()> {
     let file = File::open(path).map_err(failed("open", path))?;
     NewFile { file, path: path.to_path_buf() }.finish()
+}
+
+/// Opens a regular file and nothing else: a FIFO would hang its reader for ever.
+///
+/// # Errors
+/// Those of opening; `InvalidInput` for what is no regular file.
+pub fn open_regular(path: &Path, follow: bool) -> io::Result<File> {
+    let mut flags = OFlags::NONBLOCK;
+    if !follow {
+        flags |= OFlags::NOFOLLOW;
+    }
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Copies a regular file of somebody else as [`copy`] does, with the time it was written.
+///
+/// # Errors
+/// [`DiskError`]; half of the file may then be there.
+pub fn copy_in(from: &Path, to: &Path) -> Result<()> {
+    let mut source = open_regular(from, false).map_err(failed("open", from))?;
+    let written = source.metadata().and_then(|found| found.modified());
+    copy_from(&mut source, from, to)?;
+    let copy = OpenOptions::new().write(true).open(to);
+    let kept = copy.and_then(|copy| copy.set_modified(written?));
+    kept.map_err(failed("date", to))
 }
 
 /// Moves a file at one instant, over a file of that name, and makes the move durable.

@@ -11,6 +11,9 @@ const WAIT_MAX_S: i64 = 24 * 3600;
 
 /// A pebibyte; more is a slip of the finger.
 const DISK_FLOOR_MAX_MIB: i64 = 1 << 30;
+const FILE_MAX_MIB: i64 = 1 << 30;
+/// Then it is as good as never.
+const POISON_AFTER_MAX: i64 = 1000;
 
 const FILE_NAME_PARTS: [&str; 6] =
     ["context_id", "interface", "environment", "date", "time", "file_number"];
@@ -76,7 +79,13 @@ impl Check<'_> {
         let done_marker = self.done_marker(place, pickup.done_marker);
         let bounds = 0..=DISK_FLOOR_MAX_MIB;
         let floor = self.number(place, "disk_floor_mib", pickup.disk_floor_mib, bounds);
+        let bounds = 1..=FILE_MAX_MIB;
+        let file = self.number(place, "file_mib_max", pickup.file_mib_max, bounds);
+        let bounds = 1..=POISON_AFTER_MAX;
+        let poison = self.number(place, "poison_after", pickup.poison_after, bounds);
         Some(Pickup {
+            file_bytes_max: u64::try_from(file?).ok()? << 20,
+            poison_after: u64::try_from(poison?).ok()?,
             settle_ms: settle_ms?,
             empty_wait_s: u64::try_from(wait?).ok()?,
             done_marker: done_marker?,
@@ -203,6 +212,8 @@ mod tests {
                 empty_wait_s: 300,
                 done_marker: String::new(),
                 disk_floor_mib: 256,
+                file_bytes_max: 8 << 30,
+                poison_after: 3,
             }
         );
         for seconds in ["-1", "NaN", "inf", "86401"] {

@@ -297,6 +297,8 @@ pub(super) struct Pickup {
     pub empty_wait_seconds: Number,
     pub done_marker: Text,
     pub disk_floor_mib: Number,
+    pub file_mib_max: Number,
+    pub poison_after: Number,
 }
 
 /// Of the program's file too.

@@ -404,6 +404,10 @@ pub struct Pickup {
     pub done_marker: String,
     /// Mebibytes that must be free for anything to be taken.
     pub disk_floor_mib: u64,
+    /// Bytes of the largest extract, decompressed too.
+    pub file_bytes_max: u64,
+    /// An extract goes to `error/` once the process died so often while it was read.
+    pub poison_after: u64,
 }
 
 /// Names that exporters and copying programs use while they write.

@@ -44,7 +44,8 @@ impl Agreement {
     /// [`EngineError::Map`] names the field, [`EngineError::Columns`] the column.
     pub fn new(scope: Scope) -> Result<Agreement, EngineError> {
         let vocabulary = VOCABULARY.as_ref().map_err(Clone::clone)?;
-        let reading = Reading::new(vocabulary, &scope.forms)?;
+        let mut reading = Reading::new(vocabulary, &scope.forms)?;
+        reading.bytes_max = scope.pickup.file_bytes_max;
         let map = Map::agreed(&scope)?;
         let agreed = Arc::new(Agreed::of(&scope));
         let agreement = Agreement { scope, map, reading, agreed };

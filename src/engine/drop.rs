@@ -26,6 +26,7 @@ use super::pipeline::ordered;
 use super::plain::Plain;
 use super::reference;
 use super::render::Renderer;
+use super::selfcheck::Learned;
 use super::source::{Progress, Source};
 use super::survey::Survey;
 use super::tally::Tally;
@@ -47,6 +48,13 @@ pub trait Journal: Send {
         None
     }
 
+    /// An extract is read next; nothing of it was looked at yet.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn reading(&mut self, _: &Source) -> Result<(), EngineError> {
+        Ok(())
+    }
     /// An extract begins.
     ///
     /// # Errors
@@ -244,6 +252,7 @@ impl Conversion<'_> {
         patients: Option<&PatientIndex>,
         joined: bool,
     ) -> Result<Read, EngineError> {
+        self.journal.reading(source)?;
         let savepoint = self.writer.savepoint()?;
         self.progress.begin(&source.name, source.bytes);
         let read = self.passes(source, tables, patients, joined, &savepoint);
@@ -306,9 +315,8 @@ impl Conversion<'_> {
         let (layout, mut blocks) = source
             .open(&self.agreement.reading, Some(self.progress.clone()))
             .map_err(EngineError::Extract)?;
-        let sieve = tables.filters.sieve(&self.agreement.map, &layout);
-        let sieve = sieve
-            .map_err(|columns| EngineError::Extract(ExtractError::MissingColumns { columns }))?;
+        let missing = |columns| EngineError::Extract(ExtractError::MissingColumns { columns });
+        let sieve = tables.filters.sieve(&self.agreement.map, &layout).map_err(missing)?;
         self.journal.begin(source, &layout.header)?;
         let (kind, programs, of_patients) = self.programs(&layout, patients)?;
         let waiting = self.journal.waiting();
@@ -327,6 +335,7 @@ impl Conversion<'_> {
             plan: survey.plan.as_ref(),
             keys: joined || !survey.done && survey.older.is_empty(),
             agreed: &self.agreement.agreed,
+            learned: Learned::default(),
             memory,
             backfill: self.backfill,
             claims: Claims::open(self.agreement, &layout),
@@ -395,6 +404,7 @@ impl Conversion<'_> {
 
     /// Reads a reference extract into the journal and a table of its own.
     fn reference(&mut self, source: &Source) -> Result<(References, Account), EngineError> {
+        self.journal.reading(source)?;
         let (layout, _) =
             source.open(&self.agreement.reading, None).map_err(EngineError::Extract)?;
         self.journal.begin(source, &layout.header)?;

@@ -4,7 +4,7 @@
 //! nothing was promised and all of it can be done again; after it everything else can.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use super::guard::{self, Hold, Verdict};
 use super::journal::LedgerJournal;
 use super::mend::resubmit::Again;
 use super::pass::Engine;
+use super::poison::Tries;
+use super::refused::{unreadable, without_poison};
 use super::selfcheck;
 use super::source::Source;
 use super::tracking;
@@ -80,12 +82,16 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         None => claim(engine, first, &mut taken)?,
     }
     let guard = verdict.is_none().then_some(engine.agreement.scope.guard);
-    let sources = sources(engine, ledger, &mut taken)?;
+    let mut sources = sources(engine, ledger, &mut taken)?;
+    let mut tries = without_poison(engine, &mut sources, &mut taken)?;
     if sources.is_empty() {
         Hold::lift(engine)?;
         return Ok(taken);
     }
-    let (accounts, batches) = match convert(engine, ledger, sources, &Lane::Day(guard)) {
+    let converted = convert(engine, ledger, sources, &Lane::Day(guard), Some(&mut tries));
+    // Whatever it came to, nobody died of it.
+    let ended = tries.end();
+    let (accounts, batches) = match converted {
         Err(EngineError::Held { what }) => {
             log::error!("{what}");
             (taken.held, taken.guarded) = (Some(what), true);
@@ -93,6 +99,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         }
         converted => converted?,
     };
+    ended?;
     taken.batches = batches;
     shelve(engine, accounts, &mut taken)?;
     Hold::lift(engine)?;
@@ -109,7 +116,7 @@ pub fn convert_again(
     again: &Again,
     sign: &Sign,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
-    convert(engine, ledger, again.sources.clone(), &Lane::Again(again, sign))
+    convert(engine, ledger, again.sources.clone(), &Lane::Again(again, sign), None)
 }
 
 /// What a drop is made of.
@@ -131,6 +138,7 @@ pub(super) fn convert(
     ledger: &mut dyn Ledger,
     sources: Vec<Source>,
     lane: &Lane<'_>,
+    tries: Option<&mut Tries>,
 ) -> Result<(Accounts, Vec<BatchRow>), EngineError> {
     let numbers = ledger.numbers()?;
     let clock = engine.clock.civil(&engine.agreement.scope.timezone);
@@ -154,6 +162,7 @@ pub(super) fn convert(
     let origins = if let Lane::Again(again, _) = lane { Some(&again.origins) } else { None };
     let now = engine.clock.unix();
     let mut journal = LedgerJournal::new(ledger, now, origins, waiting);
+    journal.tries = tries;
     let accounts = Conversion {
         agreement: &agreement,
         pool: engine.pool()?,
@@ -259,7 +268,10 @@ fn claim(engine: &Engine, first: bool, taken: &mut Taken) -> Result<(), EngineEr
             moving.push(seen);
             continue;
         }
-        engine.spool.claim(&seen, kind)?;
+        if !engine.spool.claim(&seen, kind)? {
+            moving.push(seen);
+            continue;
+        }
         if !marker.is_empty() {
             disk::remove(&engine.spool.inbox.join(seen.name + marker))?;
         }
@@ -310,14 +322,20 @@ fn sources(
     ledger: &dyn Ledger,
     taken: &mut Taken,
 ) -> Result<Vec<Source>, EngineError> {
-    let mut sources = Vec::new();
+    let (mut sources, reading) = (Vec::new(), &engine.agreement.reading);
     let mut seen: HashSet<Digest> = HashSet::new();
     for kind in ExtractKind::ALL {
         for path in engine.spool.claimed(kind)? {
             let name =
                 path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+            let bytes = path.symlink_metadata().map_or(0, |found| found.len());
+            if bytes > reading.bytes_max {
+                let mib_max = reading.bytes_max >> 20;
+                unreadable(engine, &path, &name, &ExtractError::TooLarge { mib_max }, taken)?;
+                continue;
+            }
             match Source::of(&path, &name, kind, false) {
-                Err(err) => refuse(engine, &path, &name, &ExtractError::Read(err), taken)?,
+                Err(err) => unreadable(engine, &path, &name, &ExtractError::Read(err), taken)?,
                 Ok(source)
                     if !seen.insert(source.digest()?) && source.bytes > 0
                         || is_duplicate(engine, ledger, &source)? =>
@@ -348,27 +366,6 @@ fn is_duplicate(
     let opened = source.open(&engine.agreement.reading, None);
     // What cannot be read was not taken in, so it is not this one's bytes that count.
     Ok(opened.is_ok_and(|(layout, _)| layout.has("event")))
-}
-
-fn refuse(
-    engine: &Engine,
-    path: &Path,
-    name: &str,
-    err: &ExtractError,
-    taken: &mut Taken,
-) -> Result<(), EngineError> {
-    let (what, hint) = (err.to_string(), err.hint().to_string());
-    let at = engine.clock.civil(&engine.agreement.scope.timezone).to_string();
-    let why = toml::Table::from_iter([
-        ("file".to_string(), name.into()),
-        ("at".to_string(), at.into()),
-        ("what".to_string(), what.clone().into()),
-        ("what_to_do".to_string(), hint.clone().into()),
-    ]);
-    engine.spool.shelve_error(path, &why.to_string())?;
-    log::error!("{name} went to error/: {what}; {hint}");
-    taken.refused.push((name.to_string(), what, hint));
-    Ok(())
 }
 
 /// Returns the reference extracts in force: `reference/providers`, `providers-2` ...
@@ -471,7 +468,7 @@ fn shelve(engine: &Engine, accounts: Accounts, taken: &mut Taken) -> Result<(), 
                 }
                 taken.accounts.push((source, account));
             }
-            Err(err) => refuse(engine, &source.path, &source.name.clone(), &err, taken)?,
+            Err(err) => unreadable(engine, &source.path, &source.name.clone(), &err, taken)?,
         }
     }
     Ok(())

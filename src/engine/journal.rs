@@ -9,8 +9,11 @@ use super::drop::Journal;
 use super::error::EngineError;
 use super::guard::Faults;
 use super::mend::resubmit::Origin;
+use super::poison::Tries;
 use super::source::Source;
 use super::waiting::{Replaced, Waiting};
+use crate::crashpoint::crashpoint;
+use crate::disk::failed;
 use crate::domain::{Counts, Fault, Notes, Whose};
 use crate::ledger::{ExtractId, Ledger, LedgerError, NewExtract, NewFault, Register};
 
@@ -25,6 +28,8 @@ pub(super) struct LedgerJournal<'a> {
     pub faults: Faults,
     /// Where the records of each extract come from, if they were dropped before.
     origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
+    /// Where it is noted what is read, if a death may be that extract's fault.
+    pub tries: Option<&'a mut Tries>,
     /// The file of the extract begun last.
     path: PathBuf,
     /// Each extract that ended.
@@ -44,7 +49,7 @@ impl<'a> LedgerJournal<'a> {
         origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
         waiting: Arc<Waiting>,
     ) -> LedgerJournal<'a> {
-        let (current, path) = (None, PathBuf::new());
+        let (current, tries, path) = (None, None, PathBuf::new());
         let (first, ended, faults) = (None, Vec::new(), Faults::new());
         let replaced = Replaced::default();
         LedgerJournal {
@@ -54,6 +59,7 @@ impl<'a> LedgerJournal<'a> {
             now,
             faults,
             origins,
+            tries,
             path,
             ended,
             waiting,
@@ -74,6 +80,11 @@ impl<'a> LedgerJournal<'a> {
 impl Journal for LedgerJournal<'_> {
     fn register(&mut self) -> Option<&mut dyn Register> {
         Some(self.ledger)
+    }
+
+    fn reading(&mut self, source: &Source) -> Result<(), EngineError> {
+        self.tries.as_mut().map_or(Ok(()), |tries| tries.reading(source))?;
+        Ok(crashpoint("intake.reading").map_err(failed("read", &source.path))?)
     }
 
     fn begin(&mut self, source: &Source, header: &str) -> Result<(), EngineError> {

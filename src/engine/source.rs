@@ -1,16 +1,15 @@
 //! A file to be read: opened with care, its bytes counted as they pass.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-
-use rustix::fs::OFlags;
 
 use super::ahead::Ahead;
 use super::error::EngineError;
 use crate::digest::Digest;
+use crate::disk::open_regular;
 use crate::domain::{Encoding, ExtractKind, Layout};
 use crate::extract::{Blocks, ExtractError, Limits, Reading, Text};
 
@@ -52,23 +51,6 @@ impl Progress for Silent {
     fn begin(&self, _: &str, _: u64) {}
     fn advance(&self, _: u64) {}
     fn end(&self) {}
-}
-
-/// Opens a regular file and nothing else: a FIFO would hang its reader for ever.
-///
-/// # Errors
-/// Those of opening; `InvalidInput` for what is no regular file.
-pub fn open_regular(path: &Path, follow: bool) -> io::Result<File> {
-    let mut flags = OFlags::NONBLOCK;
-    if !follow {
-        flags |= OFlags::NOFOLLOW;
-    }
-    let flags = i32::try_from(flags.bits()).unwrap_or(0);
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    Ok(file)
 }
 
 impl Source {

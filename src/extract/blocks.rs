@@ -59,6 +59,8 @@ pub struct Blocks {
     line: u64,
     offset: u64,
     at_end: bool,
+    /// Bytes that may be read.
+    bytes_max: u64,
 }
 
 impl Blocks {
@@ -76,8 +78,19 @@ impl Blocks {
         let rest = Vec::with_capacity(limits.block_bytes + (limits.block_bytes >> 2));
         let Text { reader, name } = text;
         let (spare, delimiter, line, offset, at_end) = (Vec::new(), None, 1, 0, false);
-        let mut blocks =
-            Blocks { reader, limits, delimiter, text: name, rest, spare, line, offset, at_end };
+        let (text, bytes_max) = (name, reading.bytes_max);
+        let mut blocks = Blocks {
+            reader,
+            limits,
+            delimiter,
+            text,
+            rest,
+            spare,
+            line,
+            offset,
+            at_end,
+            bytes_max,
+        };
         blocks.fill()?;
         if blocks.rest.starts_with(b"\xef\xbb\xbf") {
             blocks.drop_front(3);
@@ -241,6 +254,9 @@ impl Blocks {
             self.rest.truncate(old + *read.as_ref().unwrap_or(&0));
             match read {
                 Ok(0) => self.at_end = true,
+                Ok(_) if self.offset + self.rest.len() as u64 > self.bytes_max => {
+                    return Err(ExtractError::TooLarge { mib_max: self.bytes_max >> 20 });
+                }
                 Ok(_) => {}
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
                 Err(err) => {

@@ -83,6 +83,12 @@ pub enum ExtractError {
         /// The limit.
         bytes_max: usize,
     },
+    /// More text than any extract should have.
+    #[error("the file has more than {mib_max} MiB of text")]
+    TooLarge {
+        /// The limit.
+        mib_max: u64,
+    },
     /// Compressed data that breaks off or is damaged.
     #[error("the gzip data is cut off or damaged after {bytes} decompressed bytes")]
     Gzip {
@@ -138,6 +144,9 @@ impl ExtractError {
             }
             ExtractError::RecordTooLong { .. } => {
                 "look for a quote that is never closed, or a file that is neither CSV nor NDJSON"
+            }
+            ExtractError::TooLarge { .. } => {
+                "ask whoever made it what it is; if it is right, raise file_mib_max in [pickup]"
             }
             ExtractError::Gzip { .. } => "the file was probably cut off: copy or export it again",
             ExtractError::Read(_) => "look at the file's permissions and at the disk",

@@ -11,6 +11,8 @@ use crate::domain::{ExtractKind, Form};
 pub struct Reading {
     pub(super) vocabulary: Vocabulary,
     forms: BTreeMap<ExtractKind, Form>,
+    /// Bytes of the longest text, decompressed; a longer one is refused.
+    pub bytes_max: u64,
 }
 
 impl Reading {
@@ -26,7 +28,7 @@ impl Reading {
         for (kind, form) in forms {
             vocabulary.learn(*kind, &form.columns)?;
         }
-        Ok(Reading { vocabulary, forms: forms.clone() })
+        Ok(Reading { vocabulary, forms: forms.clone(), bytes_max: u64::MAX })
     }
 
     /// Returns how the extracts of a kind are written.

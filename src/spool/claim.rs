@@ -1,11 +1,14 @@
 //! Taking a file out of the inbox.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Seen, Spool, free_name};
 use crate::disk::{self, failed};
 use crate::domain::ExtractKind;
+
+/// A file that is being copied in; nothing lists it.
+const HALF: &str = ".claimed.new";
 
 /// Returns a name that is safe in a folder, a log line and a shell: what is neither
 /// letter, digit, `-`, `_` nor `.` becomes `_`.
@@ -22,19 +25,26 @@ impl Spool {
     /// Claims a file with one rename; from then on it is ours alone. It waits in the
     /// folder of its kind, since its cleaned name may match no pattern any more.
     ///
+    /// An inbox on another file system (a share that is mounted there) allows no such rename:
+    /// then the file is copied and removed. False if it was written to meanwhile; then it stays.
+    /// A crash in between leaves both, and the same bytes are taken in once.
+    ///
     /// # Errors
     /// [`disk::DiskError`].
-    pub fn claim(&self, seen: &Seen, kind: ExtractKind) -> disk::Result<PathBuf> {
+    pub fn claim(&self, seen: &Seen, kind: ExtractKind) -> disk::Result<bool> {
         let folder = self.processing.join(kind.word());
         disk::folder(&folder)?;
         let from = self.inbox.join(&seen.name);
         let to = free_name(&folder, &clean_name(&seen.name));
-        disk::shift(&from, &to)?;
+        match disk::shift(&from, &to) {
+            Err(err) if err.is_elsewhere() => return bring(&from, seen, &to, &folder),
+            shifted => shifted?,
+        }
         if let Err(err) = disk::make_private(&to) {
             // Another user's file: the folder around it is private all the same.
             log::debug!("{err}");
         }
-        Ok(to)
+        Ok(true)
     }
 
     /// Returns the claimed files of a kind, oldest first, then by name.
@@ -55,6 +65,20 @@ impl Spool {
         found.sort();
         Ok(found.into_iter().map(|(_, path)| path).collect())
     }
+}
+
+/// Copies a file in, and takes it away where it was; see [`Spool::claim`].
+fn bring(from: &Path, seen: &Seen, to: &Path, folder: &Path) -> disk::Result<bool> {
+    let half = folder.join(HALF);
+    disk::copy_in(from, &half)?;
+    // What was copied is what had settled, or somebody writes on.
+    if !seen.is_still(from) || !seen.has_size_of(&half) {
+        disk::remove(&half)?;
+        return Ok(false);
+    }
+    disk::shift(&half, to)?;
+    disk::remove(from)?;
+    Ok(true)
 }
 
 #[cfg(test)]

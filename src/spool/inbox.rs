@@ -25,6 +25,24 @@ pub struct Seen {
     identity: (u64, u64),
 }
 
+impl Seen {
+    fn of(name: String, found: &fs::Metadata) -> Seen {
+        let modified = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
+        Seen { name, bytes: found.len(), modified, identity: (found.dev(), found.ino()) }
+    }
+
+    /// True if a look at the file finds the same once more.
+    pub(super) fn is_still(&self, path: &Path) -> bool {
+        let found = path.symlink_metadata();
+        found.is_ok_and(|found| Seen::of(self.name.clone(), &found) == *self)
+    }
+
+    /// True if a file has as many bytes.
+    pub(super) fn has_size_of(&self, path: &Path) -> bool {
+        path.symlink_metadata().is_ok_and(|found| found.len() == self.bytes)
+    }
+}
+
 /// Looks at the inbox: its regular files, oldest first, then by name.
 ///
 /// # Errors
@@ -42,13 +60,7 @@ pub fn looked(inbox: &Path) -> disk::Result<Vec<Seen>> {
         if name.starts_with('.') || is_unfinished(&name) || !metadata.is_file() {
             continue;
         }
-        seen.push(Seen {
-            name,
-            bytes: metadata.len(),
-            modified: i128::from(metadata.mtime()) * 1_000_000_000
-                + i128::from(metadata.mtime_nsec()),
-            identity: (metadata.dev(), metadata.ino()),
-        });
+        seen.push(Seen::of(name, &metadata));
     }
     seen.sort_by(|one, other| (one.modified, &one.name).cmp(&(other.modified, &other.name)));
     Ok(seen)

@@ -16,6 +16,11 @@ const LATER: &str = "event,patientid,lastname,firstname,dob,sex\nadd,2,Roe,Bob,0
 /// Ends the process at the first place of this name. A run that is undone again says
 /// which number that place has.
 pub fn aborted_at(site: &Site, place: &str) {
+    aborted_at_nth(site, place, 1);
+}
+
+/// As [`aborted_at`], at the `time`th time that the run comes there.
+pub fn aborted_at_nth(site: &Site, place: &str, time: usize) {
     let kept = tempfile::tempdir().unwrap();
     let copy = |from: &Path, to: &Path| {
         let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status();
@@ -35,8 +40,9 @@ pub fn aborted_at(site: &Site, place: &str) {
         }
         copy(kept, folder);
     }
-    let mut places = output.err.lines().filter_map(|line| line.strip_prefix("place "));
-    let nth = places.position(|met| met == place).unwrap() + 1;
+    let places = output.err.lines().filter_map(|line| line.strip_prefix("place "));
+    let mut met = (1..).zip(places).filter(|(_, met)| *met == place);
+    let (nth, _) = met.nth(time - 1).unwrap();
     let output = ended(site.command(["run"]).env("HL7DROP_FAULT", format!("abort:{nth}")));
     assert!(output.err.contains(&format!("fault at {place}")), "{output:?}");
 }

@@ -37,6 +37,7 @@ mod kills;
 mod ledger;
 mod manifest;
 mod mend;
+mod pickup;
 mod properties;
 mod proxy;
 mod real_data;

@@ -33,7 +33,6 @@ const HANDS: &[&str] = &[
 const ALLOWED: &[(&str, &str, &str)] = &[
     ("src/cli/convert.rs", "fs::remove_dir_all", "its scratch folder, of one process"),
     ("src/engine/mend/preview.rs", "fs::remove_dir_all", "its scratch folder, of one process"),
-    ("src/engine/source.rs", "OpenOptions", "opens to read, with flags"),
     ("src/spool/mod.rs", "OpenOptions", "the lock, which holds no data"),
     ("src/spool/mod.rs", ".set_len(", "the lock, which holds no data"),
 ];

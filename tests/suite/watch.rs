@@ -25,14 +25,14 @@ fn patients(ids: std::ops::Range<u32>) -> String {
 }
 
 /// A daemon; killed when dropped.
-struct Daemon {
+pub struct Daemon {
     child: Child,
     said: Arc<Mutex<String>>,
 }
 
 impl Daemon {
     /// Starts one, and waits until it watches.
-    fn start(site: &Site) -> Daemon {
+    pub fn start(site: &Site) -> Daemon {
         let daemon = Daemon::of(site.command(["watch"]));
         daemon.until("it watches", || daemon.said("watching 1"));
         daemon
@@ -55,7 +55,7 @@ impl Daemon {
     }
 
     /// Waits until something holds.
-    fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let start = Instant::now();
         while !holds() {
             assert!(start.elapsed() < PATIENCE, "{what}: {}", self.said.lock().unwrap());
@@ -69,7 +69,7 @@ impl Daemon {
     }
 
     /// Sends SIGTERM; returns what it ended with and how long that took.
-    fn stop(mut self) -> (ExitStatus, Duration) {
+    pub fn stop(mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
         self.signal("-TERM");
         (self.child.wait().unwrap(), start.elapsed())

@@ -116,7 +116,7 @@ fn turn(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Turn, EngineError> {
         Err(why) => return pause(engine, ledger, row, why),
     };
     let path = source.path.clone();
-    match intake::convert(engine, ledger, vec![source], &Lane::Backfill(&slice)) {
+    match intake::convert(engine, ledger, vec![source], &Lane::Backfill(&slice), None) {
         Ok(_) => {}
         Err(EngineError::Held { what }) => return pause(engine, ledger, row, what),
         Err(err) => return Err(err),

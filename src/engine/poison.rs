@@ -1,0 +1,145 @@
+//! Extracts that bring the process down: who does so again and again goes to `error/`, and
+//! the others go on (`delivery.md` section 2).
+//!
+//! While a drop is read, `processing/tries.toml` stands there, and is durable before the first
+//! record is read; whoever ends in order takes it away. Found again it means that a process died.
+//! Which extract it was is not known the first time (the note would cost two syncs for each of
+//! ten thousand small files), so from then on each extract is noted before it is read.
+//!
+//! A power cut or a kill looks the same as a breakdown. Hence it takes `poison_after` of them
+//! one after the other, the last of them while this very extract was read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::EngineError;
+use super::source::Source;
+use crate::disk::{self, DiskError, failed};
+
+/// The note's name.
+const NAME: &str = "tries.toml";
+
+/// What is known of processes that died over this drop.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Note {
+    /// Deaths of which it is not known what was read.
+    deaths: u64,
+    /// The extract that is being read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<String>,
+    /// Deaths while an extract was read, by its place in `processing/`.
+    extracts: BTreeMap<String, u64>,
+}
+
+/// The tries of one drop.
+#[derive(Debug)]
+pub struct Tries {
+    path: PathBuf,
+    processing: PathBuf,
+    note: Note,
+    careful: bool,
+}
+
+/// An extract that is not read any more, and why.
+pub type Poison = (Source, String);
+
+/// What to do about one.
+pub const HINT: &str = "the other extracts went on without it; report it as a bug, with the log. \
+     To try it once more, drop it again";
+
+impl Tries {
+    /// Counts the process that died before, if one did; takes those that are to blame for
+    /// `poison_after` deaths out of the sources, and notes that the others are read now.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn begin(
+        processing: &Path,
+        sources: &mut Vec<Source>,
+        poison_after: u64,
+    ) -> Result<(Tries, Vec<Poison>), EngineError> {
+        let path = processing.join(NAME);
+        let before = note_at(&path)?;
+        let careful = before.is_some();
+        let processing = processing.to_path_buf();
+        let mut tries = Tries { path, processing, note: before.unwrap_or_default(), careful };
+        if careful {
+            tries.count(sources);
+        }
+        let mut poison = Vec::new();
+        for source in std::mem::take(sources) {
+            let (key, others) = (tries.key(&source), tries.note.deaths);
+            match tries.note.extracts.get(&key).map(|own| own + others) {
+                Some(deaths) if deaths >= poison_after => {
+                    tries.note.extracts.remove(&key);
+                    let what = format!("hl7drop broke down {deaths} times while it read this file");
+                    poison.push((source, what));
+                }
+                _ => sources.push(source),
+            }
+        }
+        match sources.is_empty() {
+            true if careful => tries.end()?,
+            true => {}
+            false => tries.write()?,
+        }
+        Ok((tries, poison))
+    }
+
+    /// Blames whoever was read when the process died.
+    fn count(&mut self, sources: &[Source]) {
+        let there: Vec<String> = sources.iter().map(|source| self.key(source)).collect();
+        self.note.extracts.retain(|key, _| there.contains(key));
+        match (self.note.reading.take(), there.as_slice()) {
+            (Some(key), _) if there.contains(&key) => {
+                *self.note.extracts.entry(key).or_default() += 1;
+            }
+            (None, [only]) => *self.note.extracts.entry(only.clone()).or_default() += 1,
+            (None, _) => self.note.deaths += 1,
+            // It was taken in before the process died.
+            (Some(_), _) => {}
+        }
+    }
+
+    /// An extract is read next.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn reading(&mut self, source: &Source) -> Result<(), EngineError> {
+        if self.careful {
+            self.note.reading = Some(self.key(source));
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// The drop was read, or could not be for a reason that is told: nobody died.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn end(&self) -> Result<(), EngineError> {
+        Ok(disk::remove(&self.path)?)
+    }
+
+    fn write(&self) -> Result<(), EngineError> {
+        let text = toml::to_string(&self.note).unwrap_or_default();
+        Ok(disk::write(&self.path, text.as_bytes())?)
+    }
+
+    fn key(&self, source: &Source) -> String {
+        let path = source.path.strip_prefix(&self.processing).unwrap_or(&source.path);
+        path.display().to_string()
+    }
+}
+
+/// Reads the note. One that is half written was of a process that died before it read
+/// anything.
+fn note_at(path: &Path) -> Result<Option<Note>, DiskError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(toml::from_str(&text).unwrap_or_default())),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(failed("read", path)(err)),
+    }
+}
