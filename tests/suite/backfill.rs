@@ -398,6 +398,9 @@ fn a_backfill_waits_as_long_as_something_of_the_day_does() {
     fs::rename(&site.partner, &away).unwrap();
     site.put("patients.csv", patients(8..=9));
     site.run(["run"]);
+    let mut engine = site.engine();
+    engine.clock = Clock::System;
+    assert_eq!(engine.run(None).unwrap().backfill_due, None, "a daemon must not try and try");
     let status = status(&site);
     assert_eq!(status["in_the_way"], "1 batch files are not delivered yet", "{status}");
     assert_eq!(status["released"]["files_taken"], 0);
@@ -426,6 +429,18 @@ fn what_cannot_go_on_is_paused_and_says_why() {
     assert_eq!(incident["cause"], "backfill", "people are told");
     let why = paused["released"]["paused_because"].as_str().unwrap();
     assert!(why.ends_with("patients-full-backfill-000001.csv is not there any more"), "{why}");
+    // A plan that cannot be read holds up nothing of the day.
+    let plan = site.spool().backfill.join("plan.json");
+    let good = fs::read(&plan).unwrap();
+    fs::write(&plan, "{").unwrap();
+    site.run(["backfill", "resume", NAME]);
+    site.put("patients.csv", patients(8..=8));
+    site.run(["run"]);
+    assert_eq!(
+        (sent(&site), status(&site)["stage"].take()),
+        (vec!["A28 8".into()], "paused".into())
+    );
+    fs::write(&plan, good).unwrap();
     // Somebody wrote what no rehearsal saw: bad rows, too many of them.
     let text = String::from_utf8(text).unwrap() + &patient(9, "x");
     fs::write(&slice, text.replace("04/30", "04/31")).unwrap();
@@ -435,7 +450,7 @@ fn what_cannot_go_on_is_paused_and_says_why() {
     let why = status(&site)["released"]["paused_because"].take();
     let wanted = "3 rows are bad and the preview foresaw 1: what changed since?";
     assert!(why.as_str().unwrap().starts_with(wanted), "{why}");
-    assert_eq!((sent(&site).len(), site.run(["queue"]).out.contains("T001")), (0, false));
+    assert_eq!((sent(&site).len(), site.run(["queue"]).out.contains("T001")), (1, false));
 }
 
 #[test]

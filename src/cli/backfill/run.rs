@@ -55,7 +55,8 @@ fn passes(engine: &Engine) -> Outcome {
             .iter()
             .filter_map(|delivered| delivered.outcome.as_ref().err())
             .any(|failure| failure.stopped);
-        let Some(due) = summary.backfill_due.filter(|_| !stopped) else {
+        let state = BackfillState::look(engine)?;
+        let Some(due) = state.due.filter(|_| !stopped && !summary.guarded) else {
             return Ok(exit_of(&summary));
         };
         let pause = (due - engine.clock.unix()).clamp(1, PAUSE_MAX_S);

@@ -59,7 +59,11 @@ pub fn turns(
         }
     }
     summary.backfill = ledger.backfills(1)?.into_iter().next();
-    summary.backfill_due = due(engine, summary.backfill.as_ref());
+    // What is in the way has a time of its own, or a person's.
+    summary.backfill_due = match in_the_way(engine, ledger)? {
+        None => due(engine, summary.backfill.as_ref()),
+        Some(_) => None,
+    };
     Ok(moved)
 }
 

@@ -135,7 +135,7 @@ impl Part {
 }
 
 impl Plan {
-    /// Returns the plan that lies in the folder, if there is one.
+    /// Returns the plan that lies in the folder, if there is one that can be read.
     ///
     /// # Errors
     /// Those of reading it.
@@ -146,10 +146,9 @@ impl Plan {
             Err(err) if err.kind() == ErrorKind::NotFound => return Ok(None),
             Err(err) => return Err(failed("read", &path)(err).into()),
         };
-        let plan = serde_json::from_slice(&text).map_err(|err| EngineError::Refused {
-            what: format!("{} cannot be read: {err}; cancel the backfill", path.display()),
-        })?;
-        Ok(Some(plan))
+        // The day's traffic must not wait for it; one that was released pauses for want of it.
+        let plan = serde_json::from_slice(&text);
+        Ok(plan.map_err(|err| log::error!("{} cannot be read: {err}", path.display())).ok())
     }
 
     /// Lays it beside its slices.
