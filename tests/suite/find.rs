@@ -119,7 +119,9 @@ fn pages_go_on_where_the_one_before_ended_whatever_comes_in() {
         site.put("patients.csv", PATIENTS.replace("7001", &id.to_string()));
         site.run(["run"]);
     }
-    assert_eq!(seen, all);
+    // What comes in may take the place of a row that waits: which they are stays the same.
+    let which = |hits: &[Value]| hits.iter().map(|hit| hit["message"].clone()).collect::<Vec<_>>();
+    assert_eq!(which(&seen), which(&all));
 }
 
 #[test]
