@@ -46,6 +46,14 @@ pub fn shown(unix: i64, zone: &TimeZone) -> String {
     }
 }
 
+/// Returns a time at the practice with its offset from UTC, `2026-05-20T11:00:00-04:00`.
+pub fn stamped(unix: i64, zone: &TimeZone) -> String {
+    match Timestamp::from_second(unix) {
+        Ok(stamp) => stamp.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        Err(_) => unix.to_string(),
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
 fn system() -> Timestamp {
     Timestamp::now()

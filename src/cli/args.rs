@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
 use super::backfill::args::BackfillArgs;
 use super::backup::{Backup, Restore};
@@ -11,6 +11,7 @@ use super::exit;
 use super::held::Held;
 use super::manual::{Completions, Manual};
 use super::queue::args::Queue;
+use super::replay::ReplayArgs;
 use super::scope::args::ScopeArgs;
 use super::support::Support;
 use super::testplan::args::Testplan;
@@ -55,6 +56,8 @@ pub enum Verb {
     Queue(Queue),
     /// List the batch files that are not delivered; or decide about one of them
     Delivery(Delivery),
+    /// List the files that were delivered on a day, for who compares them with what arrived
+    Manifest(Manifest),
     /// List what receivers did not acknowledge, or refused; or decide about it
     Acks(Acks),
     /// Pin the host key of a vendor's server
@@ -67,6 +70,8 @@ pub enum Verb {
     Scope(ScopeArgs),
     /// Write an interface's test plan, run its unit phase, take the end-user results, report
     Testplan(Testplan),
+    /// Say what archived extracts would be under other settings, field by field
+    Replay(ReplayArgs),
     /// Say what a code of the queue or a rule of validate means, and what to do
     Explain(Explain),
     /// Write a commented interface file and make its folders
@@ -221,6 +226,18 @@ pub struct Decided {
     /// The cause is mended: the next run looks at the server and goes on from there
     #[arg(long, requires = "batch")]
     pub retry: bool,
+}
+
+/// `manifest`.
+#[derive(Debug, Args)]
+#[command(after_help = exit::help())]
+pub struct Manifest {
+    /// Interfaces and output; without --json it is CSV
+    #[command(flatten)]
+    pub named: Named,
+    /// The day at the practice, for example 2026-05-20 [default: today so far]
+    #[arg(long, value_name = "DATE")]
+    pub day: Option<Date>,
 }
 
 /// `acks`.

@@ -15,10 +15,12 @@ mod held;
 mod init;
 mod install;
 mod keepers;
+mod manifest;
 mod manual;
 mod next;
 mod output;
 mod queue;
+mod replay;
 mod run;
 mod scope;
 mod serve;
@@ -137,11 +139,13 @@ pub fn main() -> ExitCode {
         Verb::Queue(args) => queue::queue(&cli, args),
         Verb::Delivery(args) => delivery::delivery(&cli, args),
         Verb::Acks(args) => acks::acks(&cli, args),
+        Verb::Manifest(args) => manifest::manifest(&cli, args),
         Verb::Contact(args) => contact::contact(&cli, args),
         Verb::Endpoint(args) => endpoint::endpoint(&cli, args),
         Verb::Validate(args) => validate::validate(args),
         Verb::Scope(args) => scope::scope(&cli, args),
         Verb::Testplan(args) => testplan::testplan(&cli, args),
+        Verb::Replay(args) => replay::replay(&cli, args),
         Verb::Explain(args) => explain::explain(args),
         Verb::Init(args) => init::init(args),
         Verb::Install(args) => install::install(&cli, args),

@@ -4,7 +4,7 @@ use toml::Spanned;
 
 use super::check::{Check, Place, open};
 use super::raw;
-use crate::domain::{Batching, FilePer, Pickup, Wrappers, is_unfinished};
+use crate::domain::{Batching, FilePer, ManifestForm, Pickup, Wrappers, is_unfinished};
 
 /// A day; a file that changes for longer is no extract.
 const WAIT_MAX_S: i64 = 24 * 3600;
@@ -23,7 +23,19 @@ const WRAPPERS: [(&str, Wrappers); 3] =
 
 const FILE_PER: [(&str, FilePer); 2] = [("run", FilePer::Run), ("type", FilePer::Type)];
 
+const MANIFEST: [(&str, Option<ManifestForm>); 3] =
+    [("none", None), ("csv", Some(ManifestForm::Csv)), ("json", Some(ManifestForm::Json))];
+
 impl Check<'_> {
+    /// Checks `[manifest]`; the inner none: nothing is delivered.
+    pub fn manifest(
+        &mut self,
+        section: Option<Spanned<raw::Manifest>>,
+    ) -> Option<Option<ManifestForm>> {
+        let (place, manifest) = open("manifest", section);
+        self.word(place, "deliver", manifest.deliver, &MANIFEST)
+    }
+
     /// Checks `[batch]`.
     pub fn batching(&mut self, section: Option<Spanned<raw::Batch>>) -> Option<Batching> {
         let (place, batch) = open("batch", section);

@@ -74,9 +74,8 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     let no_show_status = check.no_show_status(appointments.no_show_status);
     let status = check.status(appointments.status);
     let (provider_ids, npi_missing) = check.provider_ids(raw.provider_id);
-    let batching = check.batching(raw.batch);
-    let pickup = check.pickup(raw.pickup);
-    let guard = check.guard(raw.guard);
+    let (batching, pickup) = (check.batching(raw.batch), check.pickup(raw.pickup));
+    let (manifest, guard) = (check.manifest(raw.manifest), check.guard(raw.guard));
     let backfill = check.backfill(raw.backfill);
     let contacts = check.contacts(raw.contact.unwrap_or_default());
     let alerts = check.alerts(raw.alerts, raw.expect.unwrap_or_default());
@@ -110,6 +109,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         npi_missing: npi_missing?,
         batching: batching?,
         pickup: pickup?,
+        manifest: manifest?,
         guard: guard?,
         backfill: backfill?,
         contacts: contacts?,

@@ -43,6 +43,7 @@ pub(super) struct File {
     pub appointments: Option<Appointments>,
     pub provider_id: Option<Spanned<ProviderId>>,
     pub batch: Option<Spanned<Batch>>,
+    pub manifest: Option<Spanned<Manifest>>,
     pub guard: Option<Spanned<Guard>>,
     pub backfill: Option<Spanned<Backfill>>,
     pub pickup: Option<Spanned<Pickup>>,
@@ -232,6 +233,12 @@ pub(super) struct Events {
     pub on_contradiction: Text,
     pub older_rows: Text,
     pub freed_slots: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    pub deliver: Text,
 }
 
 #[derive(Default, Deserialize)]

@@ -306,7 +306,7 @@ value = 5
                  `columns`, `providers`, `departments`, `wire`, `connectivity`, `endpoint`, \
                  `external_ids`, `filter`, `patients`, `events`, `fields`, `codes`, `mapping`, \
                  `appointments`, \
-                 `provider_id`, `batch`, `guard`, `backfill`, `pickup`, `contact`, `alerts`, \
+                 `provider_id`, `batch`, `manifest`, `guard`, `backfill`, `pickup`, `contact`, `alerts`, \
                  `expect`",
                 "line 2: `interface` is missing in [project]; write interface = \"ridge-hie\"",
                 "line 3: unknown field `interfase`, expected one of `interface`, `context_id`, \

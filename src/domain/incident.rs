@@ -49,6 +49,8 @@ pub enum Cause {
     Settings,
     /// A guard held a drop.
     Held,
+    /// A backfill paused itself.
+    Backfill,
     /// Files lie in `error/`.
     FilesRefused,
     /// A large share of an extract's rows waits.
@@ -63,7 +65,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Cause; 16] = [
+    pub const ALL: [Cause; 17] = [
         Cause::DeliveryStopped,
         Cause::DeliveryFailing,
         Cause::Uncertain,
@@ -75,6 +77,7 @@ impl Cause {
         Cause::PassKilled,
         Cause::Settings,
         Cause::Held,
+        Cause::Backfill,
         Cause::FilesRefused,
         Cause::RowsWaiting,
         Cause::Late,
@@ -96,6 +99,7 @@ impl Cause {
             Cause::PassKilled => "pass_killed",
             Cause::Settings => "settings",
             Cause::Held => "held",
+            Cause::Backfill => "backfill",
             Cause::FilesRefused => "files_refused",
             Cause::RowsWaiting => "rows_waiting",
             Cause::Late => "late",
@@ -118,6 +122,7 @@ impl Cause {
             Cause::PassKilled => "a pass broke down",
             Cause::Settings => "the settings cannot be used",
             Cause::Held => "a drop is held",
+            Cause::Backfill => "a backfill is paused",
             Cause::FilesRefused => "files could not be read",
             Cause::RowsWaiting => "many rows wait",
             Cause::Late => "an extract is late",
@@ -140,6 +145,7 @@ impl Cause {
             | Cause::Held => Severity::Grave,
             Cause::DeliveryFailing
             | Cause::AcknowledgementOverdue
+            | Cause::Backfill
             | Cause::FilesRefused
             | Cause::RowsWaiting
             | Cause::Late

@@ -165,6 +165,8 @@ pub struct Scope {
     pub batching: Batching,
     /// `[pickup]`.
     pub pickup: Pickup,
+    /// `[manifest]` deliver: how the list of a day's files goes to the vendor; none: not.
+    pub manifest: Option<ManifestForm>,
     /// `[guard]`.
     pub guard: Guard,
     /// `[backfill]`.
@@ -358,6 +360,25 @@ pub enum FilePer {
     Run,
     /// The messages of one type, ADT before SIU.
     Type,
+}
+
+/// How the list of a day's files is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManifestForm {
+    /// CSV with a header.
+    Csv,
+    /// JSON.
+    Json,
+}
+
+impl ManifestForm {
+    /// Returns the word of the interface file, which ends the file's name.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ManifestForm::Csv => "csv",
+            ManifestForm::Json => "json",
+        }
+    }
 }
 
 /// What stands around the messages of a file (`interface.md` 3.5).

@@ -59,7 +59,9 @@ pub fn attempt(
     };
     let place = there.server().place;
     let there = there.as_mut();
-    if let (None, Some(ack)) = (&row.wait, &endpoint.ack) {
+    // Nobody acknowledges a list.
+    let ack = endpoint.ack.as_ref().filter(|_| !row.batch.is_manifest());
+    if let (None, Some(ack)) = (&row.wait, ack) {
         // Before it can be delivered: from then on its messages await their answer.
         ledger.await_answer(row.batch.number, &endpoint.name, ack.within_s)?;
     }

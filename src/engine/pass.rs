@@ -12,6 +12,7 @@ use super::backfill;
 use super::deliver::{self, Delivered};
 use super::error::EngineError;
 use super::intake::{self, Taken};
+use super::manifest;
 use super::mend::{Mended, release_due, requests};
 use super::recover::recover;
 use super::source::Progress;
@@ -74,6 +75,8 @@ pub struct Summary {
     pub totals: Totals,
     /// When the next held batch goes on by itself, unix seconds.
     pub release_at: Option<i64>,
+    /// When the next manifest is due, unix seconds.
+    pub manifest_at: Option<i64>,
     /// What people had asked for, and what came of it.
     pub mended: Vec<Mended>,
     /// How far the newest backfill is, if there ever was one.
@@ -164,6 +167,7 @@ impl Engine {
         tracking::mend(self, &ledger)?;
         loop {
             recover(self, &ledger)?;
+            summary.manifest_at = manifest::promise_due(self, &mut ledger)?;
             summary.release_at = release_due(self, &mut ledger)?;
             let mended = requests::carry_out(self, &mut ledger)?;
             let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;

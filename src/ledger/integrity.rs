@@ -59,10 +59,12 @@ impl Contents {
         }
         // What an extract has too much for the batch that it begins in goes on in the next.
         let mut carried = 0;
-        let last = self.batches.iter().rfind(|batch| !self.rebuilt.contains_key(&batch.number));
+        // Manifests have no messages, and numbers of their own.
+        let batches = || self.batches.iter().filter(|batch| !batch.is_manifest());
+        let last = batches().rfind(|batch| !self.rebuilt.contains_key(&batch.number));
         let last = last.map(|batch| batch.number);
         let mut given = Numbers::default();
-        for batch in &self.batches {
+        for batch in batches() {
             let (number, messages) = (batch.number, batch.messages);
             let of = self.rebuilt.get(&number);
             if of.is_some_and(|of| *of >= number) {

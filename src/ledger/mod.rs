@@ -21,6 +21,7 @@ mod error;
 mod faults;
 mod history;
 mod integrity;
+mod manifest;
 mod memory;
 mod open_drop;
 mod register;
@@ -34,6 +35,7 @@ pub use backfills::{BackfillRow, Backfills};
 pub use error::LedgerError;
 pub use faults::{FaultFound, FaultRow, FaultsLike, NewFault, Resubmitted, WaitingRow};
 pub use history::History;
+pub use manifest::Manifests;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};
 pub use rows::{
@@ -52,7 +54,7 @@ use crate::domain::{Counts, Notes};
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 /// A store of one interface in one environment.
-pub trait Ledger: Register + Answers + Backfills + History + Send {
+pub trait Ledger: Register + Answers + Backfills + History + Manifests + Send {
     /// Returns the next free numbers.
     fn numbers(&self) -> Result<Numbers>;
 
@@ -219,7 +221,8 @@ pub trait Ledger: Register + Answers + Backfills + History + Send {
     /// Returns what was decided, newest first, at most `limit` of them.
     fn actions(&self, limit: u64) -> Result<Vec<ActionRow>>;
 
-    /// Returns delivered batches with their receipts, newest first, at most `limit`.
+    /// Returns delivered batches with their receipts, newest first, at most `limit`; no
+    /// manifests.
     fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>>;
 
     /// Returns what does not fit together, a sentence each; nothing if all is

@@ -169,7 +169,7 @@ fn batch_at(batches: &[BatchRow], before: u64) -> Option<u64> {
     holds.map(|batch| batch.number)
 }
 
-fn check_endpoints(batches: &[BatchRow], endpoints: &[&str]) -> Result<()> {
+pub(super) fn check_endpoints(batches: &[BatchRow], endpoints: &[&str]) -> Result<()> {
     if !batches.is_empty() && endpoints.is_empty() {
         return Err(failed("a batch goes to at least one endpoint".into()));
     }

@@ -422,6 +422,8 @@ fn what_cannot_go_on_is_paused_and_says_why() {
     assert_eq!((said.code, sent(&site).len()), (Some(0), 0), "{said:?}");
     let paused = status(&site);
     assert_eq!(paused["stage"], "paused");
+    let incident = site.run(["status", "--json"]).json()[0]["incidents"][0].take();
+    assert_eq!(incident["cause"], "backfill", "people are told");
     let why = paused["released"]["paused_because"].as_str().unwrap();
     assert!(why.ends_with("patients-full-backfill-000001.csv is not there any more"), "{why}");
     // Somebody wrote what no rehearsal saw: bad rows, too many of them.

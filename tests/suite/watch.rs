@@ -351,3 +351,27 @@ fn a_daemon_leaves_a_held_drop_and_what_comes_behind_it_to_a_person() {
     assert_eq!(told(&site), ["Doe5^Ann"]);
     assert_eq!(daemon.stop().0.code(), Some(0));
 }
+
+#[test]
+fn a_daemon_sends_a_backfill_and_what_is_dropped_beside_it() {
+    let site = swept(Site::new(), "");
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let backfill = "[backfill]\nmessages_per_minute = 240\nmessages_per_file = 2\n";
+    fs::write(site.interface_file(), format!("{text}{backfill}")).unwrap();
+    let full = site.root().join("patients-full.csv");
+    fs::write(&full, patients(1..7).replace("event,", "").replace("add,", "")).unwrap();
+    let daemon = Daemon::start(&site);
+    let start = ["backfill", "start", NAME, full.to_str().unwrap()];
+    assert_eq!(site.run(start).code, Some(3));
+    assert_eq!(site.run(["backfill", "release", NAME]).code, Some(0));
+    daemon.until("it began", || !told(&site).is_empty());
+    site.put("patients.csv", patients(9..10));
+    daemon.until("all of it was sent", || told(&site).len() == 7);
+    daemon.until("it is done", || {
+        let status = site.run(["backfill", "status", NAME, "--json"]);
+        status.json()[0]["stage"] == "done"
+    });
+    let told = told(&site);
+    let backfilled: Vec<&String> = told.iter().filter(|name| !name.starts_with("Doe9")).collect();
+    assert!(backfilled.is_sorted() && backfilled.len() == 6, "{told:?}");
+}

@@ -233,6 +233,7 @@ fn left(summary: &Summary) -> Report {
             .clone()
             .filter_map(|failure| failure.again_at)
             .chain(summary.acks.again_at)
+            .chain(summary.manifest_at)
             .chain(summary.backfill_due)
             .min(),
         unsettled: summary.unsettled,

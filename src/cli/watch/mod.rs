@@ -252,7 +252,7 @@ fn ended(name: &str, watched: &mut Watched, end: End) {
                 now,
                 Next { again_in, unsettled, stopped: report.stopped, held: report.held },
             );
-            watched.look_after(now, report.stopped || report.held);
+            watched.look_after(now);
         }
         End::Failed(why, _) | End::Killed(why) => {
             let wait = watched.due.failed(now);

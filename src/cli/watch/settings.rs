@@ -52,8 +52,8 @@ pub struct Watched {
     _lock: Lock,
     /// The inbox as it was before the last pass began.
     before: Glance,
-    /// The ledger and the drop that is held, as a pass left them that left something for a
-    /// person to decide.
+    /// The ledger and the drop that is held, as the last pass left them: they change when a
+    /// person decides something.
     left: Option<(Glance, Glance)>,
     /// Which folder gives us events.
     armed: Option<(u64, u64)>,
@@ -192,11 +192,10 @@ impl Watched {
         self.left = None;
     }
 
-    /// A pass ended. What came while it ran may not have been seen by it; and where it
-    /// left something for a person, the ledger or the held drop shows when that person has
-    /// decided.
-    pub fn look_after(&mut self, now: Instant, waits: bool) {
-        self.left = waits.then(|| self.decided());
+    /// A pass ended. What came while it ran may not have been seen by it; and the ledger or
+    /// the held drop shows when a person has decided something.
+    pub fn look_after(&mut self, now: Instant) {
+        self.left = Some(self.decided());
         self.look(now);
     }
 

@@ -30,6 +30,7 @@ mod told;
 
 pub use lane::Slice;
 pub(super) use lane::{tidy, turns};
+pub(super) use plan::is_slice;
 pub use plan::{Foreseen, NotUnique, Part, Plan};
 pub use tasks::{BackfillTask, State};
 pub use told::Backfilling;

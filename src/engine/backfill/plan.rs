@@ -117,7 +117,7 @@ impl Part {
         let name = clean_name(&self.name);
         let stem = name.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("extract");
         let end = if self.json { "ndjson" } else { "csv" };
-        format!("{stem}-backfill-{number:06}.{end}")
+        format!("{stem}{SLICE}{number:06}.{end}")
     }
 
     /// True if slice `number` is one of it.
@@ -193,6 +193,18 @@ impl Plan {
     }
 }
 
+/// True of the name of a slice: the day's traffic is watched without them.
+pub fn is_slice(name: &str) -> bool {
+    let Some((_, rest)) = name.rsplit_once(SLICE) else { return false };
+    let (digits, end) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+    digits.len() >= 6
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(end, ".csv" | ".ndjson")
+}
+
+/// Stands in the name of a slice between that of its extract and its number.
+const SLICE: &str = "-backfill-";
+
 /// The plan's file.
 const PLAN: &str = "plan.json";
 
@@ -208,4 +220,33 @@ pub(super) fn clear(engine: &Engine) -> Result<(), EngineError> {
         }
     }
     Ok(disk::remove(&engine.spool.backfill.join(PLAN))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_is_known_by_its_name_and_no_other_extract_is() {
+        let part = |name: &str, json| Part {
+            kind: "patients".into(),
+            name: name.into(),
+            digest: String::new(),
+            bytes: 1,
+            rows: 1,
+            header: String::new(),
+            json,
+            first: 3,
+            slices: 2,
+            together: 0,
+        };
+        let full = part("patients full.csv.gz", false);
+        assert_eq!(full.slice_name(12), "patients_full-backfill-000012.csv");
+        assert!(full.has(4) && !full.has(5) && !full.has(2));
+        let names = [full.slice_name(1), part("p.ndjson", true).slice_name(1_234_567)];
+        assert!(names.iter().all(|name| is_slice(name)), "{names:?}");
+        for name in ["patients.csv", "patients-backfill.csv", "patients-backfill-12.csv"] {
+            assert!(!is_slice(name), "{name}");
+        }
+    }
 }

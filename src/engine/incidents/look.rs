@@ -4,7 +4,7 @@ use super::keeper::Keeper;
 use super::watches;
 use crate::clock::shown;
 use crate::disk;
-use crate::domain::{Cause, ExtractKind, Trouble};
+use crate::domain::{BackfillStage, Cause, ExtractKind, Trouble};
 use crate::engine::acks::overdue;
 use crate::engine::error::EngineError;
 use crate::engine::next::{Typed, next_steps};
@@ -189,6 +189,7 @@ impl Engine {
         let extracts = ledger.extracts(EXTRACTS)?;
         troubles.extend(self.rows_waiting(typed, &totals, &extracts));
         self.look_at_acks(typed, ledger, troubles)?;
+        troubles.extend(paused(typed, ledger)?);
         watches::watch(self, typed, ledger, &totals, troubles)?;
         Ok(lasting)
     }
@@ -260,6 +261,22 @@ impl Engine {
             })
             .collect()
     }
+}
+
+/// Returns that a backfill paused itself; one that a person paused is no trouble.
+fn paused(typed: &Typed, ledger: &dyn Ledger) -> Result<Option<Trouble>, LedgerError> {
+    let newest = ledger.backfills(1)?.into_iter().next();
+    let paused = newest.filter(|row| row.stage == BackfillStage::Paused && !row.why.is_empty());
+    Ok(paused.map(|row| Trouble {
+        cause: Cause::Backfill,
+        about: String::new(),
+        what: format!("backfill {} is paused: {}", row.id, row.why),
+        next: vec![
+            format!("how it stands: {}", typed.backfill("status", "")),
+            format!("once that is mended: {}", typed.backfill("resume", "")),
+        ],
+        count: 1,
+    }))
 }
 
 /// `about` of what a pass ended with, to tell it from what any look can see.

@@ -9,6 +9,7 @@ use jiff::{Span, Timestamp};
 
 use crate::clock::shown;
 use crate::domain::{Cause, Expect, ExtractKind, Trouble};
+use crate::engine::backfill::is_slice;
 use crate::engine::next::Typed;
 use crate::engine::pass::Engine;
 use crate::ledger::{ExtractRow, Ledger, LedgerError, Totals};
@@ -29,7 +30,10 @@ pub(super) fn watch(
 ) -> Result<(), LedgerError> {
     let alerts = &engine.agreement.scope.alerts;
     // An interface that never had data is being set up.
-    let Some(last) = totals.last_drop else { return Ok(()) };
+    if totals.last_drop.is_none() {
+        return Ok(());
+    }
+    let Some(last) = newest_of_the_day(ledger)? else { return Ok(()) };
     let zone = &engine.agreement.scope.timezone;
     let (now, clock) = (engine.clock.unix(), engine.clock.civil(zone));
     if alerts.silent_hours > 0 && now - last >= alerts.silent_hours * 3600 {
@@ -69,14 +73,27 @@ pub(super) fn watch(
     Ok(())
 }
 
-/// Returns the extracts that were taken since a time, newest first.
+/// Returns when the newest extract was taken that is no part of a backfill.
+fn newest_of_the_day(ledger: &dyn Ledger) -> Result<Option<i64>, LedgerError> {
+    let mut limit = 16;
+    loop {
+        let rows = ledger.extracts(limit)?;
+        let found = rows.iter().find(|row| !is_slice(&row.extract.name));
+        if found.is_some() || (rows.len() as u64) < limit {
+            return Ok(found.map(|row| row.extract.taken_at));
+        }
+        limit *= 4;
+    }
+}
+
+/// Returns the extracts of the day's traffic that were taken since a time, newest first.
 fn since(ledger: &dyn Ledger, at: i64) -> Result<Vec<ExtractRow>, LedgerError> {
     let mut limit = 256;
     loop {
         let mut rows = ledger.extracts(limit)?;
         let all = (rows.len() as u64) < limit;
         if all || rows.last().is_some_and(|row| row.extract.taken_at < at) {
-            rows.retain(|row| row.extract.taken_at >= at);
+            rows.retain(|row| row.extract.taken_at >= at && !is_slice(&row.extract.name));
             return Ok(rows);
         }
         limit *= 4;

@@ -30,8 +30,8 @@ pub fn rebuild(
     request: &str,
     sign: &Sign,
 ) -> Result<Mended, EngineError> {
-    let Some(old) = ledger.batch(name)? else {
-        return refused(format!("there is no batch {name}"));
+    let Some(old) = ledger.batch(name)?.filter(|old| !old.is_manifest()) else {
+        return refused(format!("there is no batch {name} that has messages"));
     };
     if let Some((made, ..)) = ledger.rebuilt()?.into_iter().find(|(.., asked)| asked == request) {
         return refused(format!("this request was carried out before, as batch {made}"));

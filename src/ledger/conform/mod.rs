@@ -9,6 +9,7 @@ mod answers;
 mod backfill;
 mod delivery;
 mod history;
+mod manifest;
 mod mend;
 mod register;
 
@@ -58,6 +59,7 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.what_was_delivered_may_be_sent_again();
     story.messages_stand_where_their_batch_stands();
     story.what_was_dropped_is_found_again();
+    story.a_day_has_one_manifest_which_is_delivered_like_a_batch();
     story.a_batch_is_pending_until_it_is_acknowledged();
     story.messages_that_were_refused_wait_and_all_others_are_processed();
     story.what_is_answered_in_parts_is_counted_together();

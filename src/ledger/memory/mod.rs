@@ -4,6 +4,7 @@ mod answer;
 mod backfill;
 mod faults;
 mod history;
+mod manifest;
 mod register;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -457,7 +458,8 @@ impl Ledger for Memory {
     }
 
     fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>> {
-        let done = self.deliveries.values().filter(|row| row.stage == Stage::Delivered);
+        let done = self.deliveries.values();
+        let done = done.filter(|row| row.stage == Stage::Delivered && !row.batch.is_manifest());
         Ok(newest(done, limit))
     }
 

@@ -12,6 +12,7 @@ pub(super) mod copy;
 mod error;
 mod from_3;
 mod history;
+mod manifest;
 pub(super) mod maps;
 mod mend;
 mod open;
@@ -448,8 +449,12 @@ impl Ledger for Sqlite {
 
     fn receipts(&self, limit: u64) -> Result<Vec<DeliveryRow>> {
         let limit = at_most(limit);
-        let done = "WHERE d.stage = 'delivered' ORDER BY d.batch DESC, d.endpoint DESC LIMIT";
-        deliveries(&self.conn, &format!("{done} {limit}"))
+        let first = BatchRow::manifest_number(0);
+        let done = format!(
+            "WHERE d.stage = 'delivered' AND d.batch < {first} ORDER BY d.batch DESC, \
+             d.endpoint DESC LIMIT {limit}"
+        );
+        deliveries(&self.conn, &done)
     }
 
     fn integrity(&self) -> Result<Vec<String>> {

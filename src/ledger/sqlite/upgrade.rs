@@ -63,7 +63,7 @@ pub(super) fn upgrade(conn: &mut Connection, path: &Path, schema: i64) -> Result
 
 /// Makes what a new ledger has and this one has not: tables and indexes, and counters that
 /// start at nothing.
-fn add_missing(conn: &Connection) -> Result<()> {
+pub(super) fn add_missing(conn: &Connection) -> Result<()> {
     let new = Connection::open_in_memory()?;
     new.execute_batch(TABLES)?;
     let sql = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC, name";
