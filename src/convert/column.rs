@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::program::Input;
-use crate::domain::{Filled, Translation};
+use super::program::{Input, Scene};
+use crate::domain::{Filled, Spans, Translation, Values};
 
 /// The cells that stand for a column, and the words that mean it has no value.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +78,34 @@ impl Column {
         }
     }
 
+    /// Returns the same of a record whose values were tidied: nothing need be looked at but
+    /// whether there is one.
+    #[inline(always)]
+    pub fn tidy<'a>(&'a self, scene: &Scene<'a>) -> &'a [u8] {
+        if self.translating.is_some() {
+            return self.value(&scene.raw);
+        }
+        let record =
+            if self.row == 0 { Some(&scene.tidy.own) } else { scene.tidy.patient.as_ref() };
+        let Some(record) = record else { return &[] };
+        match self.cells.as_slice() {
+            [cell] => record.get(*cell),
+            cells => {
+                let mut values = cells.iter().map(|cell| record.get(*cell));
+                values.find(|value| !value.is_empty()).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Returns the row and the cell of a column that is one cell, and whose values stand for
+    /// themselves.
+    pub fn lone_cell(&self) -> Option<(usize, usize)> {
+        match (self.cells.as_slice(), &self.translating) {
+            ([cell], None) => Some((self.row, *cell)),
+            _ => None,
+        }
+    }
+
     /// True if something else stands for the value of a record.
     pub fn is_translated(&self, input: &Input<'_>) -> bool {
         self.translating.is_some() && self.value(input) != self.dropped(input, &self.cells)
@@ -91,17 +119,47 @@ impl Column {
         let Some(record) = record else { return &[] };
         for &cell in cells {
             let value = record.get(cell);
-            // Most cells are empty, and most others need no second look.
-            let value = match value {
-                [] => continue,
-                [b'#'..=b'~'] | [b'#'..=b'~', .., b'!'..=b'~'] => value,
-                _ => tidied(value),
-            };
-            if !value.is_empty() && !self.blank.has(value) {
-                return value;
+            // Most cells are empty.
+            if value.is_empty() {
+                continue;
+            }
+            let (from, to) = self.blank.tidied(value);
+            if from < to {
+                return &value[from..to];
             }
         }
         &[]
+    }
+}
+
+/// What is done to the values of a record before they count, cell by cell: once for all
+/// the fields that they feed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tidier(Vec<Blank>);
+
+impl Tidier {
+    /// Takes the columns of a row.
+    pub fn of(columns: &[Column], row: usize) -> Tidier {
+        let mut blanks = Vec::new();
+        for column in columns.iter().filter(|column| column.row == row) {
+            for &cell in &column.cells {
+                if blanks.len() <= cell {
+                    blanks.resize(cell + 1, Blank::default());
+                }
+                blanks[cell] = column.blank.clone();
+            }
+        }
+        Tidier(blanks)
+    }
+
+    /// Returns a record with its values tidied; where they stand is put into `spans`.
+    pub fn tidy<'a>(&self, record: Values<'a>, spans: &'a mut Spans) -> Values<'a> {
+        static NONE: Blank = Blank { words: Vec::new(), lengths: 0 };
+        spans.tidied(record, |cell, value| {
+            let (from, to) = self.0.get(cell).unwrap_or(&NONE).tidied(value);
+            ((from, to) != (0, value.len())).then_some((from, to))
+        });
+        record.with(spans)
     }
 }
 
@@ -109,6 +167,17 @@ impl Blank {
     pub fn of(words: Vec<String>) -> Blank {
         let lengths = words.iter().fold(0, |lengths, word| lengths | length_bit(word.len()));
         Blank { words, lengths }
+    }
+
+    /// Returns where the value stands in what was dropped; nowhere, if it is none.
+    #[inline(always)]
+    fn tidied(&self, dropped: &[u8]) -> (usize, usize) {
+        let (from, to) = match dropped {
+            // Most need no second look.
+            [b'#'..=b'~'] | [b'#'..=b'~', .., b'!'..=b'~'] => (0, dropped.len()),
+            _ => tidied(dropped),
+        };
+        if self.has(&dropped[from..to]) { (0, 0) } else { (from, to) }
     }
 
     #[inline]
@@ -126,13 +195,18 @@ fn length_bit(length: usize) -> u64 {
     1 << length.min(63)
 }
 
-/// Returns a value without blanks and control characters at its ends: the wire has
-/// neither, so a value of nothing else is an empty one. So is `""`.
-fn tidied(mut value: &[u8]) -> &[u8] {
-    while let [0..=b' ' | 0x7f, rest @ ..] | [rest @ .., 0..=b' ' | 0x7f] = value {
-        value = rest;
+/// Returns where a value stands without blanks and control characters at its ends: the
+/// wire has neither, so a value of nothing else is an empty one. So is `""`.
+fn tidied(dropped: &[u8]) -> (usize, usize) {
+    let (mut from, mut to) = (0, dropped.len());
+    let is_outside = |byte: u8| matches!(byte, 0..=b' ' | 0x7f);
+    while from < to && is_outside(dropped[from]) {
+        from += 1;
     }
-    if is_delete(value) { &[] } else { value }
+    while from < to && is_outside(dropped[to - 1]) {
+        to -= 1;
+    }
+    if is_delete(&dropped[from..to]) { (0, 0) } else { (from, to) }
 }
 
 /// True of what would stand as `""` on the wire, where control characters are left out.
@@ -149,6 +223,8 @@ pub(super) struct Needs {
     /// Which word of [`Filled`], and which bits of it.
     word: usize,
     bits: u64,
+    /// Something else may stand for a value, so that all count that are there at all.
+    raw: bool,
 }
 
 impl Needs {
@@ -157,12 +233,16 @@ impl Needs {
     pub fn of<'a>(columns: impl Iterator<Item = &'a Column>) -> Option<Needs> {
         let mut needs: Option<Needs> = None;
         for column in columns {
+            let raw = column.translating.is_some();
             for cell in column.cells.iter().chain(column.instead()) {
                 let (word, bits) = Filled::place(*cell)?;
-                let here = Needs { row: column.row, word, bits };
+                let here = Needs { row: column.row, word, bits, raw };
                 match &mut needs {
                     None => needs = Some(here),
-                    Some(all) if (all.row, all.word) == (here.row, here.word) => all.bits |= bits,
+                    Some(all) if (all.row, all.word) == (here.row, here.word) => {
+                        all.bits |= bits;
+                        all.raw |= raw;
+                    }
                     Some(_) => return None,
                 }
             }
@@ -170,10 +250,44 @@ impl Needs {
         needs
     }
 
-    /// True if one of the cells is not empty.
+    /// True if one of the cells has a value.
     #[inline]
-    pub fn are_met(&self, input: &Input<'_>) -> bool {
+    pub fn are_met(&self, scene: &Scene<'_>) -> bool {
+        let input = if self.raw { &scene.raw } else { &scene.tidy };
         let record = if self.row == 0 { Some(&input.own) } else { input.patient.as_ref() };
         record.is_some_and(|record| record.filled().word(self.word) & self.bits != 0)
+    }
+
+    /// True if one of the columns has a value, and not just cells that may be one.
+    pub fn is_exact(&self) -> bool {
+        !self.raw
+    }
+}
+
+/// Columns of which one must have a value.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Any {
+    columns: Vec<Column>,
+    needs: Option<Needs>,
+}
+
+impl Any {
+    /// Takes the columns.
+    pub fn of(columns: Vec<Column>) -> Any {
+        Any { needs: Needs::of(columns.iter()), columns }
+    }
+
+    /// Returns the columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// True if one has a value.
+    #[inline]
+    pub fn has_value(&self, scene: &Scene<'_>) -> bool {
+        match &self.needs {
+            Some(needs) if needs.is_exact() || !needs.are_met(scene) => needs.are_met(scene),
+            _ => self.columns.iter().any(|column| !column.tidy(scene).is_empty()),
+        }
     }
 }

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
 
+use super::column::{Any, Tidier};
 use super::functions::{Function, PersonColumns, Said};
 use super::lengths::{NO_LIMIT, limit};
 use super::lookup::Lookup;
@@ -101,6 +102,7 @@ impl<'a> Compiler<'a> {
         let mut columns: Vec<Column> = used.into_inner().into_values().collect();
         columns.extend(times.iter().flat_map(Times::columns).cloned());
         Ok(Program {
+            tidiers: [0, 1].map(|row| Tidier::of(&columns, row)),
             columns,
             segments,
             outside,
@@ -187,9 +189,9 @@ impl Binder<'_> {
         let guard = Guard {
             when: match rule.when.as_slice() {
                 [] => None,
-                when => Some(columns(when).map_err(wrong)?),
+                when => Some(Any::of(columns(when).map_err(wrong)?)),
             },
-            unless: columns(&rule.unless).map_err(wrong)?,
+            unless: Any::of(columns(&rule.unless).map_err(wrong)?),
             lone: self.guard_fault(rule.lone.as_deref(), &rule.lone_columns).map_err(wrong)?,
             after: match self.before() {
                 Some(before) => {
@@ -221,10 +223,10 @@ impl Binder<'_> {
         &self,
         code: Option<&str>,
         names: &[String],
-    ) -> Result<Option<(Code, Vec<Column>)>, String> {
+    ) -> Result<Option<(Code, Any)>, String> {
         let Some(code) = code else { return Ok(None) };
         let columns = names.iter().map(|name| self.column(name)).collect::<Result<_, _>>()?;
-        Ok(Some((code_of(code)?, columns)))
+        Ok(Some((code_of(code)?, Any::of(columns))))
     }
 
     /// Returns the binder of the segment before this one in its count.
@@ -311,6 +313,7 @@ impl Binder<'_> {
             function: if off { Function::Nothing } else { function },
             required,
             is_optional: false,
+            cell: None,
             name,
         })
     }

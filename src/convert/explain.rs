@@ -31,19 +31,20 @@ impl Program {
         input: Input<'_>,
         references: &References,
     ) -> Result<Vec<Explained>, Refusal> {
-        let mut scene = self.scene(input, references)?;
+        let mut scratch = Default::default();
+        let mut scene = self.scene(input, references, &mut scratch)?;
         let mut explained = Vec::new();
         let mut before = [0; 3];
         for segment in &self.segments {
             scene.set = if segment.name == before { scene.set } else { 0 } + 1;
             before = segment.name;
-            if !segment.guard.admits(input)? {
+            if !segment.guard.admits(&scene).map_err(|refusal| *refusal)? {
                 scene.set -= 1;
                 continue;
             }
             for field in segment.fields.iter().filter(|field| !field.is_charset) {
                 let mut out = Output::default();
-                if field.write(&scene, 0, &mut out)? {
+                if field.write(&scene, 0, &mut out).map_err(|refusal| *refusal)? {
                     explained.push(Explained {
                         field: field.path,
                         value: String::from_utf8_lossy(&out.bytes).into_owned(),

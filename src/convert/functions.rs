@@ -26,7 +26,7 @@
 use jiff::tz::TimeZone;
 
 use super::lookup::Lookup;
-use super::program::{Blank, Column, Input, Output, Scene};
+use super::program::{Blank, Column, Output, Scene};
 use super::references::{is_npi, split_name, write_person};
 use super::values;
 use crate::domain::{Code, Controls, Note, ProviderIds};
@@ -91,10 +91,10 @@ pub(super) struct Said {
 }
 
 impl Said {
-    fn value<'a>(&'a self, input: &Input<'a>) -> &'a [u8] {
+    fn value<'a>(&'a self, scene: &Scene<'a>) -> &'a [u8] {
         match &self.of {
-            Some(of) if of.is_translated(input) => &[],
-            _ => self.own.value(input),
+            Some(of) if of.is_translated(&scene.raw) => &[],
+            _ => self.own.tidy(scene),
         }
     }
 }
@@ -146,7 +146,7 @@ impl Function {
                 self.look_up(value, scene, out)?
             }
             Function::Zip { state } => {
-                if values::zip_lost_its_zero(value, state.value(&scene.input)) {
+                if values::zip_lost_its_zero(value, state.tidy(scene)) {
                     out.bytes.push(b'0');
                     out.note(Note::ZipRestored);
                 }
@@ -182,13 +182,13 @@ impl Function {
         let (references, ids) = (scene.references, scene.ids);
         match self {
             Function::Place { name } => {
-                references.write_department(id, name.value(&scene.input), true, &mut out.bytes)
+                references.write_department(id, name.value(scene), true, &mut out.bytes)
             }
             Function::Department { name } => {
-                references.write_department(id, name.value(&scene.input), false, &mut out.bytes)
+                references.write_department(id, name.value(scene), false, &mut out.bytes)
             }
             Function::Provider { hl7_id, resource } => {
-                let hl7_id = hl7_id.value(&scene.input);
+                let hl7_id = hl7_id.value(scene);
                 let noted =
                     references.write_provider(id, hl7_id, ids, *resource, &mut out.bytes)?;
                 noted.into_iter().for_each(|note| out.note(note));
@@ -220,11 +220,10 @@ impl Function {
 
 impl PersonColumns {
     fn write(&self, scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
-        let input = &scene.input;
-        let (id, npi) = (self.id.value(input), self.npi.value(input));
-        let (mut last, mut first) = (self.last.value(input), self.first.value(input));
+        let (id, npi) = (self.id.tidy(scene), self.npi.tidy(scene));
+        let (mut last, mut first) = (self.last.tidy(scene), self.first.tidy(scene));
         if last.is_empty() && first.is_empty() {
-            (last, first) = split_name(self.name.value(input));
+            (last, first) = split_name(self.name.tidy(scene));
         }
         let before = out.bytes.len();
         if !npi.is_empty() && (scene.ids == ProviderIds::Npi || id.is_empty()) {

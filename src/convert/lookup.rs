@@ -84,7 +84,7 @@ impl Lookup {
     /// Writes what was agreed for a patient who declined; says whether one did.
     pub fn write_declined(&self, scene: &Scene<'_>, out: &mut Output) -> bool {
         let Some(declined) = &self.declined else { return false };
-        if !declined.words.has(declined.column.value(&scene.input)) {
+        if !declined.words.has(declined.column.value(&scene.raw)) {
             return false;
         }
         out.note(Note::Declined);

@@ -7,13 +7,16 @@ use std::borrow::Cow;
 
 use jiff::civil::DateTime;
 
+use super::column::{Any, Tidier};
 pub(super) use super::column::{Blank, Column, Needs, Translating};
 use super::functions::Function;
 use super::outside::Outside;
 use super::references::References;
 use super::values::{date, date_time, time, write_minute};
 use super::{charset, lengths};
-use crate::domain::{Charset, Code, Controls, Event, LineEnding, Note, Notes, ProviderIds, Values};
+use crate::domain::{
+    Charset, Code, Controls, Event, LineEnding, Note, Notes, ProviderIds, Spans, Values,
+};
 use crate::hl7::{Path, is_plain, is_plain_between};
 
 /// "Delete the value", on the wire.
@@ -24,6 +27,8 @@ const DELETE: &[u8] = b"\"\"";
 pub struct Program {
     /// Every column that it may read.
     pub(super) columns: Vec<Column>,
+    /// What is done to the values of the record and of the patient's.
+    pub(super) tidiers: [Tidier; 2],
     pub(super) segments: Vec<SegmentProgram>,
     pub(super) outside: Outside,
     pub(super) times: Option<Times>,
@@ -49,11 +54,11 @@ pub(super) struct SegmentProgram {
 /// Whether a segment is written for a record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guard {
-    pub when: Option<Vec<Column>>,
-    pub unless: Vec<Column>,
-    pub lone: Option<(Code, Vec<Column>)>,
+    pub when: Option<Any>,
+    pub unless: Any,
+    pub lone: Option<(Code, Any)>,
     /// Fault if this segment is there, but the one before it in its count is not.
-    pub after: Option<(Code, Vec<Column>)>,
+    pub after: Option<(Code, Any)>,
 }
 
 #[derive(Clone, Debug)]
@@ -98,6 +103,8 @@ pub(super) struct Value {
     pub required: Option<Code>,
     /// Without a value from its sources it writes nothing and refuses nothing.
     pub is_optional: bool,
+    /// The row and the cell of its source, where that is all there is: nearly always.
+    pub cell: Option<(usize, usize)>,
     /// Named in the fault of a value that is not there.
     pub name: Cow<'static, str>,
 }
@@ -142,6 +149,8 @@ pub struct Output {
     pub heads: Vec<(usize, Event)>,
     /// What was noticed.
     pub notes: Notes,
+    /// Where the tidied values of the record at hand stand, and its patient's.
+    pub(super) scratch: [Spans; 2],
 }
 
 /// A place in an [`Output`] to come back to.
@@ -174,9 +183,16 @@ pub(super) struct Owed {
     pub components: usize,
 }
 
+/// What is written is nothing, something, or the reason not to; in a box, since it is handed
+/// up through five calls for every value of a record, and is hardly ever there.
+type Wrote = Result<bool, Box<Refusal>>;
+
 /// What a record's values are written with.
 pub(super) struct Scene<'a> {
-    pub input: Input<'a>,
+    /// As they were dropped.
+    pub raw: Input<'a>,
+    /// Trimmed, and without what means "no value".
+    pub tidy: Input<'a>,
     pub references: &'a References,
     pub ids: ProviderIds,
     pub start: Option<DateTime>,
@@ -234,7 +250,15 @@ impl Program {
         references: &References,
         out: &mut Output,
     ) -> Result<(), Refusal> {
-        let mut scene = self.scene(input, references)?;
+        let mut scratch = std::mem::take(&mut out.scratch);
+        let done = self
+            .scene(input, references, &mut scratch)
+            .and_then(|scene| self.write(scene, out).map_err(|refusal| *refusal));
+        out.scratch = scratch;
+        done
+    }
+
+    fn write(&self, mut scene: Scene<'_>, out: &mut Output) -> Result<(), Box<Refusal>> {
         let begin = out.bytes.len();
         let mut charset = None;
         let mut before = [0; 3];
@@ -244,11 +268,11 @@ impl Program {
                 before = segment.name;
             }
             scene.set += 1;
-            if !segment.guard.admits(input)? || !segment.write(&scene, &mut charset, out)? {
+            if !segment.guard.admits(&scene)? || !segment.write(&scene, &mut charset, out)? {
                 scene.set -= 1;
             }
         }
-        charset::finish(self.charset, begin, charset, out)
+        Ok(charset::finish(self.charset, begin, charset, out)?)
     }
 
     /// Returns the fields that are written as `""` where their columns are empty.
@@ -266,8 +290,14 @@ impl Program {
         &self,
         input: Input<'a>,
         references: &'a References,
+        scratch: &'a mut [Spans; 2],
     ) -> Result<Scene<'a>, Refusal> {
         self.outside.check(input)?;
+        let [own, patient] = scratch;
+        let tidy = Input {
+            own: self.tidiers[0].tidy(input.own, own),
+            patient: input.patient.map(|record| self.tidiers[1].tidy(record, patient)),
+        };
         let (start, end) = match &self.times {
             Some(times) => times.of(input).map(|(start, end)| (Some(start), Some(end)))?,
             None => (None, None),
@@ -276,7 +306,8 @@ impl Program {
         let line_ending = self.line_ending.bytes();
         let (ids, controls, refuses_long) = (self.ids, self.controls, self.refuses_long);
         Ok(Scene {
-            input,
+            raw: input,
+            tidy,
             references,
             ids,
             start,
@@ -290,25 +321,35 @@ impl Program {
     }
 }
 
+impl Scene<'_> {
+    /// Returns the text from the value of a cell on, and how long the value is.
+    #[inline(always)]
+    fn reach(&self, (row, cell): (usize, usize)) -> (&[u8], usize) {
+        let record = if row == 0 { Some(&self.tidy.own) } else { self.tidy.patient.as_ref() };
+        record.map_or((&[], 0), |record| record.reach(cell))
+    }
+}
+
 impl Guard {
-    pub fn admits(&self, input: Input<'_>) -> Result<bool, Refusal> {
-        let has =
-            |columns: &[Column]| columns.iter().any(|column| !column.value(&input).is_empty());
+    pub fn admits(&self, scene: &Scene<'_>) -> Wrote {
         let Some(when) = &self.when else { return Ok(true) };
-        if has(when) {
+        if when.has_value(scene) {
             return match &self.after {
-                Some((code, columns)) if !has(columns) => Err(self.refusal(*code)),
-                _ => Ok(!has(&self.unless)),
+                Some((code, columns)) if !columns.has_value(scene) => {
+                    Err(Box::new(self.refusal(*code)))
+                }
+                _ => Ok(!self.unless.has_value(scene)),
             };
         }
         match &self.lone {
-            Some((code, columns)) if has(columns) => Err(self.refusal(*code)),
+            Some((code, columns)) if columns.has_value(scene) => Err(Box::new(self.refusal(*code))),
             _ => Ok(false),
         }
     }
 
     fn refusal(&self, code: Code) -> Refusal {
-        let column = self.when.iter().flatten().next().map(|column| column.name.clone());
+        let columns = self.when.iter().flat_map(Any::columns);
+        let column = columns.map(|column| column.name.clone()).next();
         Refusal { code, column: column.unwrap_or_default(), field: None }
     }
 }
@@ -321,7 +362,7 @@ impl SegmentProgram {
         scene: &Scene<'_>,
         charset: &mut Option<(usize, u8)>,
         out: &mut Output,
-    ) -> Result<bool, Refusal> {
+    ) -> Wrote {
         let begin = out.mark();
         out.bytes.extend_from_slice(&self.head);
         let (constant, rest) = self.fields.split_at(self.constant);
@@ -332,7 +373,7 @@ impl SegmentProgram {
                 *charset = Some((out.bytes.len(), last));
                 continue;
             }
-            if field.needs.as_ref().is_some_and(|needs| !needs.are_met(&scene.input)) {
+            if field.needs.as_ref().is_some_and(|needs| !needs.are_met(scene)) {
                 continue;
             }
             let before = out.bytes.len();
@@ -357,7 +398,7 @@ impl FieldProgram {
     /// Writes the first alternative that gives a value, after the separators that are
     /// owed before it; says whether one did.
     #[inline]
-    pub fn write(&self, scene: &Scene<'_>, fields: u8, out: &mut Output) -> Result<bool, Refusal> {
+    pub fn write(&self, scene: &Scene<'_>, fields: u8, out: &mut Output) -> Wrote {
         if let Some(value) = &self.lone
             && !self.deletes
         {
@@ -366,12 +407,7 @@ impl FieldProgram {
         self.write_parts(scene, fields, out)
     }
 
-    fn write_parts(
-        &self,
-        scene: &Scene<'_>,
-        fields: u8,
-        out: &mut Output,
-    ) -> Result<bool, Refusal> {
+    fn write_parts(&self, scene: &Scene<'_>, fields: u8, out: &mut Output) -> Wrote {
         for alternative in &self.alternatives {
             let mut owed = Owed { fields, ..Owed::default() };
             for repetition in alternative {
@@ -397,11 +433,12 @@ impl FieldProgram {
         before: usize,
         scene: &Scene<'_>,
         out: &mut Output,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Box<Refusal>> {
         if lengths::has_longer(&out.bytes[before..], self.limit) {
             if scene.refuses_long {
                 let column = Cow::default();
-                return Err(Refusal { code: Code::F001, column, field: Some(self.path) });
+                let field = Some(self.path);
+                return Err(Box::new(Refusal { code: Code::F001, column, field }));
             }
             out.note(Note::TooLong);
         }
@@ -410,13 +447,7 @@ impl FieldProgram {
 }
 
 impl RepetitionProgram {
-    fn write(
-        &self,
-        path: Path,
-        scene: &Scene<'_>,
-        mut owed: Owed,
-        out: &mut Output,
-    ) -> Result<bool, Refusal> {
+    fn write(&self, path: Path, scene: &Scene<'_>, mut owed: Owed, out: &mut Output) -> Wrote {
         let begin = out.mark();
         let mut gave = self.constant;
         for step in &self.steps {
@@ -447,8 +478,17 @@ impl RepetitionProgram {
 }
 
 impl Owed {
-    #[inline]
+    #[inline(always)]
     fn pay(self, out: &mut Vec<u8>) {
+        match self {
+            Owed { fields: 1, repetition: false, components: 0 } => out.push(b'|'),
+            Owed { fields: 0, repetition: false, components: 1 } => out.push(b'^'),
+            _ => self.pay_more(out),
+        }
+    }
+
+    #[inline(never)]
+    fn pay_more(self, out: &mut Vec<u8>) {
         separators(b'|', self.fields.into(), out);
         if self.repetition {
             out.push(b'~');
@@ -473,64 +513,73 @@ fn separators(byte: u8, count: usize, out: &mut Vec<u8>) {
     }
 }
 
+/// Writes a value that begins a text: sixteen bytes at once and the rest taken back, as
+/// above.
+#[inline(always)]
+fn put((text, length): (&[u8], usize), out: &mut Vec<u8>) {
+    match text.first_chunk::<16>() {
+        Some(bytes) if length <= 16 => {
+            let end = out.len() + length;
+            out.extend_from_slice(bytes);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(&text[..length]),
+    }
+}
+
 impl Value {
     /// Writes what is owed and the value; says whether there was one. If not, nothing
     /// is written.
-    #[inline]
-    fn write(
-        &self,
-        path: Path,
-        scene: &Scene<'_>,
-        owed: Owed,
-        out: &mut Output,
-    ) -> Result<bool, Refusal> {
+    #[inline(always)]
+    fn write(&self, path: Path, scene: &Scene<'_>, owed: Owed, out: &mut Output) -> Wrote {
+        let Some(cell) = self.cell else { return self.write_first(path, scene, owed, out) };
+        let (text, length) = scene.reach(cell);
+        if length == 0 {
+            // Two of three values are not there, and that is all there is to say.
+            return match self.is_optional {
+                true => Ok(false),
+                false => self.write_without(path, scene, owed, out),
+            };
+        }
+        // The rule: plain text. Every other function may refuse, or write nothing.
+        if scene.plain && matches!(self.function, Function::Text) {
+            owed.pay(&mut out.bytes);
+            put((text, length), &mut out.bytes);
+            return Ok(true);
+        }
+        self.write_otherwise(&text[..length], &self.name, path, scene, owed, out)
+    }
+
+    /// Writes the first of the sources that gives something.
+    #[inline(never)]
+    fn write_first(&self, path: Path, scene: &Scene<'_>, owed: Owed, out: &mut Output) -> Wrote {
         for source in &self.sources {
             if let Source::Column(column) = source {
-                let value = column.value(&scene.input);
+                let value = column.tidy(scene);
                 if !value.is_empty() {
-                    return self.write_value(value, column, path, scene, owed, out);
+                    return self.write_otherwise(value, &column.name, path, scene, owed, out);
                 }
             } else if source.write(scene, owed, out) {
                 return Ok(true);
             }
         }
-        // Two of three values are not there, and that is all there is to say.
         if self.is_optional { Ok(false) } else { self.write_without(path, scene, owed, out) }
-    }
-
-    #[inline]
-    fn write_value(
-        &self,
-        value: &[u8],
-        column: &Column,
-        path: Path,
-        scene: &Scene<'_>,
-        owed: Owed,
-        out: &mut Output,
-    ) -> Result<bool, Refusal> {
-        // The rule: plain text. Every other function may refuse, or write nothing.
-        if scene.plain && matches!(self.function, Function::Text) {
-            owed.pay(&mut out.bytes);
-            out.bytes.extend_from_slice(value);
-            return Ok(true);
-        }
-        self.write_otherwise(value, column, path, scene, owed, out)
     }
 
     #[inline(never)]
     fn write_otherwise(
         &self,
         value: &[u8],
-        column: &Column,
+        name: &Cow<'static, str>,
         path: Path,
         scene: &Scene<'_>,
         owed: Owed,
         out: &mut Output,
-    ) -> Result<bool, Refusal> {
+    ) -> Wrote {
         let begin = out.mark();
         owed.pay(&mut out.bytes);
         let written = self.function.write(value, scene, out);
-        let written = written.map_err(|code| refusal(code, column.name.clone(), path))?;
+        let written = written.map_err(|code| refusal(code, name.clone(), path))?;
         if !written {
             out.reset(begin);
         }
@@ -538,13 +587,7 @@ impl Value {
     }
 
     #[cold]
-    fn write_without(
-        &self,
-        path: Path,
-        scene: &Scene<'_>,
-        owed: Owed,
-        out: &mut Output,
-    ) -> Result<bool, Refusal> {
+    fn write_without(&self, path: Path, scene: &Scene<'_>, owed: Owed, out: &mut Output) -> Wrote {
         if let Some(code) = self.required {
             return Err(refusal(code, self.name.clone(), path));
         }
@@ -567,8 +610,9 @@ fn is_plain_record(record: Values<'_>) -> bool {
     }
 }
 
-fn refusal(code: Code, column: Cow<'static, str>, path: Path) -> Refusal {
-    Refusal { code, column, field: Some(path) }
+#[cold]
+fn refusal(code: Code, column: Cow<'static, str>, path: Path) -> Box<Refusal> {
+    Box::new(Refusal { code, column, field: Some(path) })
 }
 
 impl Source {
@@ -587,7 +631,10 @@ impl Source {
             }
             Source::Set => {
                 owed.pay(&mut out.bytes);
-                out.bytes.extend_from_slice(scene.set.to_string().as_bytes());
+                match scene.set {
+                    set @ ..10 => out.bytes.push(b'0' + set as u8),
+                    set => out.bytes.extend_from_slice(set.to_string().as_bytes()),
+                }
             }
             Source::Start | Source::End => {
                 let at = if matches!(self, Source::Start) { scene.start } else { scene.end };

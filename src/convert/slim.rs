@@ -4,6 +4,7 @@
 //!
 //! Nothing here changes what is written, or which fault comes first.
 
+use super::column::Any;
 use super::functions::Function;
 use super::program::{
     Column, FieldProgram, Guard, Needs, RepetitionProgram, SegmentProgram, Source, Step, Value,
@@ -35,7 +36,7 @@ impl SegmentProgram {
 impl Guard {
     /// True if a record can be let through, or refused.
     fn can_speak(&self) -> bool {
-        let any = |columns: &[Column]| columns.iter().any(Column::is_there);
+        let any = |columns: &Any| columns.columns().iter().any(Column::is_there);
         match &self.when {
             Some(when) => any(when) || self.lone.as_ref().is_some_and(|(_, columns)| any(columns)),
             None => true,
@@ -161,6 +162,10 @@ impl Value {
             Source::Start | Source::End | Source::Set | Source::Control => true,
         });
         self.is_optional = self.required.is_none() && !self.function.needs_no_value();
+        self.cell = match self.sources.as_slice() {
+            [Source::Column(column)] => column.lone_cell(),
+            _ => None,
+        };
         !self.sources.is_empty() || !self.is_optional
     }
 }

@@ -139,7 +139,7 @@ pub enum DeliveryError {
         path: String,
     },
     /// The other end says it has another number of bytes than we gave it.
-    #[error("{path} has {found} bytes at {server}, not {expected}; its disk may be full")]
+    #[error("S002 {path} has {found} bytes at {server}, not {expected}; its disk may be full")]
     WrongSize {
         /// `host:port` or the folder.
         server: String,

@@ -114,8 +114,14 @@ codes! {
         "give the primary insurance, or move the secondary to its place"
     I003 Billing "the relationship to the insured is not one we know"
         "use athenaNet's relationship number or its name"
+    S001 Operator "a batch file could not be written or delivered, and trying again did not help"
+        "`hl7drop delivery` lists what waits, each with why and the commands to type; once the cause is mended: hl7drop run --retry"
+    S002 Operator "a file does not have the size at the vendor's end that was sent"
+        "nothing was published under its final name, and the next run sends it again; if it happens again, ask the vendor whether their disk is full"
     S003 Program "the batch that was made is not conformant and was not published"
         "run `hl7drop explain` with the rule that was named; if no [[mapping]] row fills the field, report a bug: the extracts are kept and the next run converts them again"
+    S004 Operator "the ledger is damaged"
+        "nothing is taken in or sent until it is restored: `hl7drop check` says what is wrong with it, `hl7drop restore DIR --why ...` puts a backup back"
     G001 Billing "a guarantor without a name"
         "GT1-3 is required: give the guarantor's name, or clear the guarantor's columns"
 }
@@ -152,6 +158,14 @@ mod tests {
             assert_eq!(Code::of_id(code.id()), Some(code));
             assert!(!code.hint().is_empty() && !code.text().ends_with('.'), "{code:?}");
         }
+        // Those of `interface.md` section 9; I004 is not there, since a cancelled policy is not sent.
+        for id in [
+            "P001", "P002", "D001", "R001", "L001", "X001", "X002", "X003", "T001", "M001", "A001",
+            "F001", "I001", "I002", "I003", "G001", "S001", "S002", "S003", "S004",
+        ] {
+            assert!(Code::of_id(id).is_some(), "{id}");
+        }
+        assert_eq!(Code::S004.owner().queue_state(), QueueState::AthenaError);
         assert_eq!(Code::I001.owner().queue_state(), QueueState::CboError);
         assert_eq!(Code::R001.owner().queue_state(), QueueState::Error);
     }

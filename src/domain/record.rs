@@ -59,6 +59,32 @@ impl Spans {
         self.filled = Filled::default();
     }
 
+    /// Becomes the values of a record, each of them that is not empty as `tidy` leaves it:
+    /// it is given the cell and the value, and returns where in that the rest of it stands.
+    pub fn tidied(
+        &mut self,
+        record: Values<'_>,
+        mut tidy: impl FnMut(usize, &[u8]) -> Option<(usize, usize)>,
+    ) {
+        self.spans.clone_from(&record.spans.spans);
+        self.filled = record.spans.filled;
+        let mut one = |cell: usize, filled: &mut u64| {
+            let value = record.get(cell);
+            let Some((from, to)) = tidy(cell, value) else { return };
+            let start = self.spans[cell].0;
+            self.spans[cell] = (start + from as u32, start + to as u32);
+            *filled &= !(u64::from(from >= to) << (cell % 64));
+        };
+        for (at, filled) in self.filled.0.iter_mut().enumerate() {
+            let mut rest = *filled;
+            while rest != 0 {
+                one(at * 64 + rest.trailing_zeros() as usize, filled);
+                rest &= rest - 1;
+            }
+        }
+        (WORDS * 64..record.len()).for_each(|cell| one(cell, &mut 0));
+    }
+
     /// Adds the next value.
     #[inline]
     pub fn push(&mut self, start: usize, end: usize) {
@@ -110,6 +136,22 @@ impl<'a> Values<'a> {
     pub fn get(&self, cell: usize) -> &'a [u8] {
         let (start, end) = self.spans.spans.get(cell).copied().unwrap_or_default();
         self.text.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Returns the text from the value of a cell on, and how long the value is: whoever
+    /// copies it may copy sixteen bytes at once.
+    #[inline]
+    pub fn reach(&self, cell: usize) -> (&'a [u8], usize) {
+        let (start, end) = self.spans.spans.get(cell).copied().unwrap_or_default();
+        match self.text.get(start as usize..) {
+            Some(rest) if (end - start) as usize <= rest.len() => (rest, (end - start) as usize),
+            _ => (&[], 0),
+        }
+    }
+
+    /// Returns the same text with other values in it.
+    pub fn with(&self, spans: &'a Spans) -> Values<'a> {
+        Values { spans, ..*self }
     }
 
     /// Returns how many there are.

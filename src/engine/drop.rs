@@ -26,6 +26,7 @@ use super::pipeline::ordered;
 use super::plain::Plain;
 use super::reference;
 use super::render::Renderer;
+use super::selfcheck::Learned;
 use super::source::{Progress, Source};
 use super::survey::Survey;
 use super::tally::Tally;
@@ -335,6 +336,7 @@ impl Conversion<'_> {
             plan: survey.plan.as_ref(),
             keys: joined || !survey.done && survey.older.is_empty(),
             agreed: &self.agreement.agreed,
+            learned: Learned::default(),
             memory,
             backfill: self.backfill,
             claims: Claims::open(self.agreement, &layout),

@@ -92,7 +92,7 @@ impl First<'_> {
         };
         let mut programs: HashMap<Vec<String>, Programs> = HashMap::new();
         let own_names = Keeper::of_patient(renderer.layout).names();
-        let mut check = SelfCheck::new(renderer.agreed);
+        let mut check = SelfCheck::new(renderer.agreed, &renderer.learned);
         let mut gathered = Gathered::of(Kind::Patient);
         for (id, own) in needed {
             let kept = memory.kept(Kind::Patient, id)?;

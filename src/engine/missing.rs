@@ -152,7 +152,7 @@ impl Search<'_> {
         let (mut cancelled, mut gathered) = (0, Gathered::of(Kind::Appointment));
         if rule == MissingRows::Cancel && enabled && !too_many {
             let mut cancels = HashMap::new();
-            let mut check = SelfCheck::new(renderer.agreed);
+            let mut check = SelfCheck::new(renderer.agreed, &renderer.learned);
             for id in &gone {
                 let (begin, mark) = (gathered.out.bytes.len(), gathered.out.mark());
                 let Gathered { out, entries, tracks, .. } = &mut gathered;

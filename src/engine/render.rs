@@ -16,7 +16,7 @@ use super::memory::Memory;
 use super::order::Plan;
 use super::patients::{Finder, PatientIndex};
 use super::rendered::{Refused, Rendered};
-use super::selfcheck::{Number, SelfCheck};
+use super::selfcheck::{Learned, Number, SelfCheck};
 use super::track::Tracker;
 use super::waiting::Waiting;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sent, Sieve};
@@ -52,6 +52,8 @@ pub struct Renderer<'a> {
     pub keys: bool,
     /// What every message is held to.
     pub agreed: &'a Arc<Agreed>,
+    /// What good ones look like.
+    pub learned: Learned,
     /// What was told before, where it is known.
     pub memory: Option<Memory<'a>>,
     /// What holds instead of the day's rules, in a backfill.
@@ -76,7 +78,7 @@ pub(super) struct Worker<'a> {
     pub(super) chained: bool,
     /// By the first record of a series, the next one and what it finds.
     pub(super) states: HashMap<usize, (usize, Option<Known>, Sent)>,
-    check: SelfCheck,
+    check: SelfCheck<'a>,
     pub(super) changes: Changes,
     pub(super) needed: Needed,
     /// What the vendor was told of the record that was looked at last.
@@ -231,7 +233,7 @@ impl Renderer<'_> {
             known: None,
             chained: false,
             states: HashMap::new(),
-            check: SelfCheck::new(self.agreed),
+            check: SelfCheck::new(self.agreed, &self.learned),
             changes: Changes::default(),
             needed: Needed::new(),
             sent: Sent::default(),

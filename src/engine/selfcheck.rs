@@ -6,7 +6,7 @@
 //! wrong message is not to be believed about the others. Nothing was committed then, so
 //! the extracts wait in `processing/` for the next run. Warnings are counted.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::error::EngineError;
 use super::source::Source;
@@ -14,9 +14,15 @@ use super::writer::Written;
 use crate::domain::{Note, Notes, Position};
 use crate::validate::{Agreed, Finding, MessageCheck, Rule, Severity};
 
+/// What checks have learned of good messages, for the next block: learned anew for each,
+/// it was a tenth of the check.
+#[derive(Default)]
+pub struct Learned(Mutex<Vec<MessageCheck>>);
+
 /// Checks the messages of one block.
-pub(super) struct SelfCheck {
+pub(super) struct SelfCheck<'a> {
     check: MessageCheck,
+    learned: &'a Learned,
     /// The first error.
     wrong: Option<Wrong>,
 }
@@ -56,10 +62,12 @@ pub struct Checked {
     wrong: Option<Wrong>,
 }
 
-impl SelfCheck {
+impl SelfCheck<'_> {
     /// For messages whose control IDs are still open.
-    pub fn new(agreed: &Arc<Agreed>) -> SelfCheck {
-        SelfCheck { check: MessageCheck::before_numbers(agreed.clone()), wrong: None }
+    pub fn new<'a>(agreed: &Arc<Agreed>, learned: &'a Learned) -> SelfCheck<'a> {
+        let known = learned.0.lock().ok().and_then(|mut checks| checks.pop());
+        let check = known.unwrap_or_else(|| MessageCheck::before_numbers(agreed.clone()));
+        SelfCheck { check, learned, wrong: None }
     }
 
     /// Checks the messages of one record.
@@ -73,14 +81,18 @@ impl SelfCheck {
     }
 
     /// Ends the block.
-    pub fn finish(self) -> Checked {
-        let errors = self.check.findings.count(Severity::Error);
-        let found = self.check.findings.by_rule().into_iter();
+    pub fn finish(mut self) -> Checked {
+        let findings = std::mem::take(&mut self.check.findings);
+        let errors = findings.count(Severity::Error);
+        let found = findings.by_rule().into_iter();
         // What is too long was counted where it was written, as `length_policy` says.
         let warnings = found
             .filter(|(rule, severity, _)| *severity == Severity::Warning && *rule != Rule::H203)
             .map(|(_, _, times)| times)
             .sum();
+        if let Ok(mut checks) = self.learned.0.lock() {
+            checks.push(self.check);
+        }
         Checked { warnings, errors, wrong: self.wrong }
     }
 }

@@ -14,7 +14,7 @@ pub enum LedgerError {
     Full,
     /// Its contents cannot be trusted.
     #[error(
-        "the ledger is damaged ({0}); nothing is sent until it is restored from a backup: hl7drop restore"
+        "S004 the ledger is damaged ({0}); nothing is sent until it is restored from a backup: hl7drop restore"
     )]
     Damaged(String),
     /// It was written by another version of this program, or for another interface.

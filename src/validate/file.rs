@@ -24,6 +24,8 @@ pub struct FileCheck {
     told_ending: bool,
     /// Only the segments around messages, and MSH-10, are looked at.
     frame_only: bool,
+    /// What the last MSH began with, up to MSH-10: nearly always the next one does, too.
+    msh: Vec<u8>,
     any: bool,
 }
 
@@ -57,6 +59,7 @@ impl FileCheck {
             after_cr: false,
             told_ending: false,
             frame_only: false,
+            msh: Vec::new(),
             any: false,
         }
     }
@@ -191,7 +194,7 @@ impl FileCheck {
         if !self.frame_only {
             self.check.segment(segment);
         }
-        let control_id = self.check.separators().nth(segment, 10);
+        let control_id = self.control_id_of(segment);
         if self.frame_only {
             self.check.number(control_id);
         }
@@ -201,6 +204,24 @@ impl FileCheck {
         self.frame.batch = self.frame.batch.map(|messages| messages + 1);
         if !control_id.is_empty() && !self.frame.control_ids.add(control_id) {
             self.check.tell(Rule::H012, Place::of_field(*b"MSH", 1, 10));
+        }
+    }
+
+    /// Returns MSH-10.
+    fn control_id_of<'s>(&mut self, msh: &'s [u8]) -> &'s [u8] {
+        let separators = self.check.separators();
+        if self.msh.is_empty() || !msh.starts_with(&self.msh) {
+            let at = separators.begin_of(msh, 10);
+            self.msh.clear();
+            // Only what ends with a separator says that the next field begins.
+            if at < msh.len() {
+                self.msh.extend_from_slice(&msh[..at]);
+            }
+        }
+        let rest = &msh[self.msh.len()..];
+        match self.msh.is_empty() {
+            true => b"",
+            false => &rest[..memchr::memchr(separators.field(), rest).unwrap_or(rest.len())],
         }
     }
 

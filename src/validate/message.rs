@@ -125,7 +125,8 @@ impl MessageCheck {
             self.one(message);
             let good = self.findings.all_but(Rule::H203) == before;
             if let (true, Some(version), Some(grammar)) = (good, self.version, self.spoken) {
-                let msh = message.split(|&byte| byte == b'\r').next().unwrap_or_default();
+                let end = memchr::memchr(b'\r', message).map_or(message.len(), |at| at + 1);
+                let msh = &message[..end];
                 let (charset, trigger) = (self.charset, self.trigger.as_slice().into());
                 self.quick.learn(Header { bytes: msh.into(), version, grammar, charset, trigger });
             }

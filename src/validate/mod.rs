@@ -13,6 +13,7 @@ mod file;
 mod finding;
 mod grammar;
 mod ids;
+mod memo;
 mod message;
 mod quick;
 mod rule;
@@ -20,6 +21,7 @@ mod scan;
 mod separators;
 mod standard;
 mod values;
+mod walk;
 
 pub use agreed::Agreed;
 pub use file::{FileCheck, Read};

@@ -6,18 +6,14 @@
 //! and it alone tells what is wrong. A property test holds the two together.
 
 use super::grammar::{Grammar, Progress};
-use super::message::{COUNTED, Charset};
-use super::scan::is_longer;
-use super::standard::{Field, Kind, Leaf, Version};
-use super::values;
+use super::memo::Memo;
+use super::message::Charset;
+use super::standard::Version;
+use super::walk::{Walk, mark};
 
-/// Headers, orders of segments and whole segments that are remembered.
+/// Headers and orders of segments that are remembered.
 const HEADERS_MAX: usize = 16;
 const ORDERS: usize = 1024;
-const SEGMENTS: usize = 1024;
-
-/// Segments that many messages have alike: the provider's and the department's.
-const ALIKE: [[u8; 3]; 3] = [*b"PD1", *b"PV1", *b"RGS"];
 
 /// What was learned.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +21,10 @@ pub(super) struct Quick {
     headers: Vec<Header>,
     /// What messages with a header consisted of, each at a place by its hash.
     orders: Vec<(usize, Vec<u64>)>,
-    /// Whole segments that were good, by a part of their hash, and what in them was
-    /// too long.
-    segments: Vec<(Box<[u8]>, u64)>,
-    /// The order of the message at hand.
+    fields: Memo,
+    /// The order of the message at hand, and what [`mark`] says of it.
     order: Vec<u64>,
+    stops: Vec<u8>,
 }
 
 /// What is known of good messages.
@@ -43,6 +38,7 @@ pub(super) struct Known {
 /// An MSH that was good, MSH-10 left open, and what it says.
 #[derive(Clone, Debug)]
 pub(super) struct Header {
+    /// With its end.
     pub bytes: Box<[u8]>,
     pub version: &'static Version,
     pub grammar: &'static Grammar,
@@ -57,24 +53,16 @@ impl Quick {
     /// Says that messages are good, but for what is too long; or that it does not know.
     pub fn knows(&mut self, messages: &[u8]) -> Option<Known> {
         let (mut known, mut rest) = (Known::default(), messages);
-        let mut header: Option<usize> = None;
-        self.order.clear();
-        while let Some(end) = memchr::memchr(b'\r', rest) {
-            let (text, segment) = (rest, &rest[..end]);
-            rest = &rest[end + 1..];
-            known.segments += 1;
-            if segment.starts_with(b"MSH") {
-                if header.is_some_and(|at| !self.knows_order(at)) {
-                    return None;
-                }
-                header = Some(self.headers.iter().position(|one| *one.bytes == *segment)?);
-                self.order.clear();
-            } else {
-                self.order.push(part_of_order(segment)?);
-                known.long += check(text, end, &self.headers[header?], &mut self.segments)?;
-            }
+        while !rest.is_empty() {
+            let begins = |header: &Header| rest.starts_with(&header.bytes);
+            let at = self.headers.iter().position(begins)?;
+            let body = self.headers[at].bytes.len();
+            let (segments, long, end) = self.body(at, &rest[body..])?;
+            known.segments += 1 + segments;
+            known.long += long;
+            rest = &rest[body + end..];
         }
-        (rest.is_empty() && self.knows_order(header?)).then_some(known)
+        Some(known)
     }
 
     /// Learns the header of a message that the full check found good.
@@ -83,6 +71,30 @@ impl Quick {
         if is_new && self.headers.len() < HEADERS_MAX {
             self.headers.push(header);
         }
+    }
+
+    /// Goes over what follows a header; returns how many segments, how much of them is
+    /// too long, and where they end.
+    fn body(&mut self, at: usize, text: &[u8]) -> Option<(u64, u64, usize)> {
+        self.order.clear();
+        mark(text, &mut self.stops);
+        let (mut long, mut begin) = (0, 0);
+        let header = &self.headers[at];
+        while begin < text.len() && !text[begin..].starts_with(b"MSH") {
+            let (rest, stops) = (&text[begin..], &self.stops[begin..]);
+            let (part, length, found) = segment(rest, stops, header, &mut self.fields)?;
+            self.order.push(part);
+            begin += length;
+            long += found;
+        }
+        let body = &text[..begin];
+        let unusual = unusual(body);
+        // What is not ASCII needs the message's own character set.
+        let good = unusual == 0
+            || unusual & 1 == 0
+                && header.charset == Charset::Utf8
+                && std::str::from_utf8(body).is_ok();
+        (good && self.knows_order(at)).then_some((self.order.len() as u64, long, begin))
     }
 
     /// Says whether the segments at hand are as the grammar has them; asked again of
@@ -105,13 +117,15 @@ impl Quick {
 }
 
 /// Returns a segment's part in the order: its name, and its set ID if it has one.
-fn part_of_order(segment: &[u8]) -> Option<u64> {
-    let name: [u8; 3] = segment.get(..3)?.try_into().ok()?;
-    let mut part = [name[0], name[1], name[2], 0, 0, 0, 0, 0];
-    if COUNTED.contains(&&name) {
-        let set = segment.get(4..)?;
-        let end = set.iter().take(5).position(|&byte| byte == b'|').unwrap_or(set.len());
-        part.get_mut(3..3 + end)?.copy_from_slice(&set[..end]);
+fn part_of_order(text: &[u8], counted: bool) -> Option<u64> {
+    let [a, b, c, _, set, end, ..] = *text.first_chunk::<8>()?;
+    let mut part = [a, b, c, 0, 0, 0, 0, 0];
+    let ends = |byte: u8| matches!(byte, b'|' | b'\r');
+    if counted && ends(end) && !ends(set) {
+        part[3] = set;
+    } else if counted {
+        let digits = text[4..].iter().take(5).take_while(|byte| !ends(**byte));
+        part[3..].iter_mut().zip(digits).for_each(|(to, byte)| *to = *byte);
     }
     Some(u64::from_le_bytes(part))
 }
@@ -148,272 +162,30 @@ fn hash(order: &[u64]) -> usize {
     (order.iter().fold(0, mix) >> 54) as usize
 }
 
-/// Says how much of a segment is too long, where nothing else is wrong in it.
-fn check(
+/// Returns of the segment that `text` begins with its part in the order, its length, its
+/// end counted, and how much of it is too long, where nothing else is wrong in it.
+fn segment(
     text: &[u8],
-    end: usize,
+    stops: &[u8],
     header: &Header,
-    segments: &mut Vec<(Box<[u8]>, u64)>,
-) -> Option<u64> {
-    let segment = &text[..end];
-    let name: [u8; 3] = segment.get(..3)?.try_into().ok()?;
-    if segment.get(3) != Some(&b'|') {
-        return None;
+    fields: &mut Memo,
+) -> Option<(u64, usize, u64)> {
+    let [a, b, c, b'|'] = *text.first_chunk()? else { return None };
+    let parts = header.version.segment([a, b, c])?;
+    if [a, b, c] == *b"EVN" {
+        let after = text[4..].strip_prefix(&*header.trigger)?;
+        after.first().is_some_and(|byte| matches!(byte, b'|' | b'\r')).then_some(())?;
     }
-    let slot = ALIKE.contains(&name).then(|| slot_of(segment));
-    if let Some(slot) = slot
-        && let Some((known, long)) = segments.get(slot)
-        && **known == *segment
-    {
-        return Some(*long);
-    }
-    if name == *b"EVN" {
-        let after = segment[4..].strip_prefix(&*header.trigger)?;
-        after.first().is_none_or(|byte| *byte == b'|').then_some(())?;
-    }
-    let parts = header.version.segment(name)?;
-    let unusual = unusual(&segment[4..]);
-    if unusual & 1 != 0 {
-        return None;
-    }
-    let walk = Walk { version: header.version, text, end, at: 4, long: 0 };
-    let long = walk.run(&parts.quick)?;
-    // What is not ASCII needs the message's own character set.
-    if unusual != 0 {
-        let good = header.charset == Charset::Utf8 && std::str::from_utf8(segment).is_ok();
-        return good.then_some(long);
-    }
-    if let Some(slot) = slot {
-        if segments.is_empty() {
-            segments.resize(SEGMENTS, Default::default());
-        }
-        segments[slot] = (segment.into(), long);
-    }
-    Some(long)
-}
-
-/// Two headers can have one segment, but not two versions: a file has one.
-fn slot_of(segment: &[u8]) -> usize {
-    let mut hash = segment.len() as u64;
-    let words = segment.chunks_exact(8);
-    let rest = words.remainder();
-    let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(MIX);
-    for word in words {
-        hash = mix(hash, u64::from_le_bytes(word.try_into().unwrap_or_default()));
-    }
-    for &byte in rest {
-        hash = mix(hash, byte.into());
-    }
-    (hash >> 54) as usize % SEGMENTS
-}
-
-/// The same byte in every place of a word.
-const fn every(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
-
-/// Returns a word with the high bit set where a byte is zero.
-const fn zeros(word: u64) -> u64 {
-    !(((word & every(0x7f)) + every(0x7f)) | word | every(0x7f))
+    let part = part_of_order(text, parts.counted)?;
+    let (length, long) = Walk::of(header.version, text, stops).run(parts, fields)?;
+    Some((part, length, long))
 }
 
 /// Returns bit 0 if a byte stands in no value of ours, and bit 7 if one is not ASCII. No
-/// way out early, so that it is done sixteen bytes at a time.
+/// way out early, so that it is done sixteen bytes at a time. Control characters end a
+/// value, and so are seen there.
 fn unusual(bytes: &[u8]) -> u8 {
     // Nothing of ours has subcomponents.
-    let bad = |byte: u8| u8::from((byte < 0x20) | (byte == 0x7f) | (byte == b'&'));
+    let bad = |byte: u8| u8::from((byte == 0x7f) | (byte == b'&'));
     bytes.iter().fold(0, |seen, &byte| seen | bad(byte) | (byte & 0x80))
-}
-
-/// Returns how long a telephone number is that stands at the beginning and is
-/// `(999)999-9999`, alone or with what belongs to it: `^PRN^PH^^1^999^9999999`.
-#[inline(never)]
-fn phone(bytes: &[u8]) -> Option<usize> {
-    let shape: &[u8; 13] = bytes.first_chunk()?;
-    let [b'(', a, b, c, b')', d, e, f, b'-', g, h, i, j] = shape else { return None };
-    let good = [a, b, c, d, e, f, g, h, i, j].iter().all(|byte| byte.is_ascii_digit());
-    let ends = |at: usize| matches!(bytes.get(at), None | Some(b'|' | b'~'));
-    if !good || ends(13) {
-        return good.then_some(13);
-    }
-    let (usage, rest) = bytes[13..].split_first_chunk::<5>()?;
-    let (equipment, rest) = rest.split_first_chunk::<6>()?;
-    let parts: &[u8; 11] = rest.first_chunk()?;
-    let known = matches!(usage, b"^PRN^" | b"^WPN^" | b"^ORN^")
-        && matches!(equipment, b"PH^^1^" | b"CP^^1^")
-        && parts[3] == b'^'
-        && parts[..3].iter().chain(&parts[4..]).all(u8::is_ascii_digit);
-    (known && ends(35)).then_some(35)
-}
-
-/// Goes from field to field of one segment, each by what stands in the tables for it:
-/// half of all fields are empty, and cost a look at one byte.
-struct Walk<'a> {
-    version: &'static Version,
-    /// From the segment on, as far as there is anything: what is behind its end is read
-    /// eight bytes at a time, and not looked at.
-    text: &'a [u8],
-    end: usize,
-    at: usize,
-    long: u64,
-}
-
-impl Walk<'_> {
-    /// Returns how much is too long, if nothing else is wrong.
-    fn run(mut self, fields: &'static [Field]) -> Option<u64> {
-        let mut fields = fields.iter();
-        loop {
-            let field = fields.next()?;
-            match self.byte() {
-                Some(b'|') if !field.required => {}
-                None if !field.required => break,
-                None | Some(b'|') => return None,
-                Some(_) => {
-                    self.field(field)?;
-                    if self.at == self.end {
-                        break;
-                    }
-                }
-            }
-            self.at += 1;
-        }
-        fields.as_slice().iter().all(|field| !field.required).then_some(self.long)
-    }
-
-    /// Returns the byte at hand; none at the end of the segment.
-    #[inline(always)]
-    fn byte(&self) -> Option<u8> {
-        if self.at < self.end { self.text.get(self.at).copied() } else { None }
-    }
-
-    /// Goes over a field, which is not empty, up to the separator behind it.
-    #[inline(always)]
-    fn field(&mut self, field: &'static Field) -> Option<()> {
-        let mut any = false;
-        loop {
-            let begin = self.at;
-            let parts = self.repetition(field)?;
-            any |= parts != 0;
-            if self.at - begin > field.length as usize {
-                self.long += long(&self.text[begin..self.at], field.length);
-            }
-            if parts != 0 && field.required_parts & !parts != 0 {
-                return None;
-            }
-            if self.byte() != Some(b'~') {
-                break;
-            }
-            if !field.repeats {
-                return None;
-            }
-            self.at += 1;
-        }
-        (any || !field.required).then_some(())
-    }
-
-    /// Goes over a repetition; bit n says that component n has a value.
-    #[inline(always)]
-    fn repetition(&mut self, field: &'static Field) -> Option<u32> {
-        // At once over a telephone number as we write it: half of a patient's
-        // separators stand in them, and seven values each.
-        if field.is_phone
-            && let Some(length) = phone(&self.text[self.at..self.end])
-        {
-            self.at += length;
-            return Some(1);
-        }
-        let (mut parts, mut component) = (0, 0);
-        loop {
-            if self.byte() != Some(b'^') {
-                let begin = self.at;
-                let leaf = field.leaves.get(component);
-                self.value(leaf)?;
-                if self.at > begin {
-                    parts |= 1 << (component & 31);
-                    self.check(begin, *leaf?)?;
-                }
-                if self.byte() != Some(b'^') {
-                    return Some(parts);
-                }
-            }
-            self.at += 1;
-            component += 1;
-        }
-    }
-
-    /// Goes to the end of a value.
-    #[inline(always)]
-    fn value(&mut self, leaf: Option<&Leaf>) -> Option<()> {
-        loop {
-            self.separator();
-            if self.byte() != Some(b'\\') {
-                return Some(());
-            }
-            self.escape(leaf)?;
-        }
-    }
-
-    /// Goes to the next separator or escape, or the end.
-    #[inline(always)]
-    fn separator(&mut self) {
-        while let Some(word) = self.text.get(self.at..).and_then(|rest| rest.first_chunk()) {
-            // `\ ^ | ~` differ in two bits only.
-            let found = zeros((u64::from_le_bytes(*word) & every(0xdd)) ^ every(0x5c));
-            if found != 0 {
-                self.at = (self.at + found.trailing_zeros() as usize / 8).min(self.end);
-                return;
-            }
-            self.at += 8;
-            if self.at >= self.end {
-                self.at = self.end;
-                return;
-            }
-        }
-        while let Some(byte) = self.byte()
-            && !matches!(byte, b'\\' | b'^' | b'|' | b'~')
-        {
-            self.at += 1;
-        }
-    }
-
-    #[cold]
-    fn escape(&mut self, leaf: Option<&Leaf>) -> Option<()> {
-        let rest = &self.text[self.at..self.end];
-        let is_formatted = leaf.is_some_and(|leaf| leaf.kind == Kind::Formatted);
-        self.at += match rest {
-            [b'\\', b'.', b'b', b'r', b'\\', ..] if is_formatted => 5,
-            [b'\\', b'F' | b'S' | b'T' | b'R' | b'E', b'\\', ..] => 3,
-            _ => return None,
-        };
-        Some(())
-    }
-
-    #[inline(always)]
-    fn check(&mut self, begin: usize, leaf: Leaf) -> Option<()> {
-        let value = &self.text[begin..self.at];
-        if value.len() > leaf.length as usize {
-            self.long += long(value, leaf.length);
-        }
-        (leaf.is_any || typed(self.version, value, leaf)).then_some(())
-    }
-}
-
-#[cold]
-fn long(bytes: &[u8], length: u32) -> u64 {
-    is_longer(bytes, length).into()
-}
-
-#[inline(never)]
-fn typed(version: &Version, value: &[u8], leaf: Leaf) -> bool {
-    let good = match leaf.kind {
-        Kind::Text | Kind::Formatted | Kind::Code => true,
-        Kind::Si => values::is_sequence(value),
-        Kind::Nm => values::is_number(value),
-        Kind::Dt => values::is_date(value),
-        Kind::Tm => values::is_time(value),
-        Kind::Ts => values::is_stamp(value),
-        Kind::Tn => values::is_telephone(value),
-        Kind::Unknown | Kind::Absent => false,
-    };
-    good && (leaf.table == 0 || version.table(leaf.table).has(value))
 }

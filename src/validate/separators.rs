@@ -90,9 +90,19 @@ impl Separators {
     /// Returns a field of a segment as it stands; the first of a header segment is the
     /// separator itself.
     pub fn nth<'a>(&self, segment: &'a [u8], number: usize) -> &'a [u8] {
+        let rest = &segment[self.begin_of(segment, number)..];
+        rest.split(|byte| *byte == self.field()).next().unwrap_or_default()
+    }
+
+    /// Returns where a field begins; of one that is not there, the end.
+    pub fn begin_of(&self, segment: &[u8], number: usize) -> usize {
         let header = matches!(segment.get(..3), Some(b"MSH" | b"FHS" | b"BHS"));
-        let at = if header { number - 1 } else { number };
-        segment.split(|byte| *byte == self.field()).nth(at).unwrap_or_default()
+        let before = if header { number - 1 } else { number };
+        let mut separators = memchr::memchr_iter(self.field(), segment);
+        match before.checked_sub(1) {
+            None => 0,
+            Some(skipped) => separators.nth(skipped).map_or(segment.len(), |at| at + 1),
+        }
     }
 
     /// Returns a component of a field's first repetition.

@@ -4,12 +4,20 @@
 //! until the next line for the same field; so only what changes is told twice.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use super::grammar::Grammar;
+use super::message::COUNTED;
 
 /// The versions that are known, oldest first.
 const VERSIONS: [&str; 4] = ["2.3.1", "2.4", "2.5", "2.5.1"];
+
+/// Places for the segments of a version, a fourth of them taken.
+const PLACES: usize = 128;
+
+/// Where the part of a segment begins that many messages share: what is said of the
+/// provider and the department, and the codes behind a patient's telephone numbers.
+const ALIKE_FROM: [(&[u8; 3], usize); 4] = [(b"PD1", 1), (b"PV1", 1), (b"RGS", 1), (b"PID", 15)];
 
 /// A length without a limit.
 const NO_LIMIT: u32 = u32::MAX;
@@ -45,6 +53,8 @@ pub(super) struct Item {
     pub length: u32,
     pub required: bool,
     pub repeats: bool,
+    /// The same few in many messages: codes, and people and places that have one.
+    pub coded: bool,
     /// Which of [`Version::parts`]; 0: it has none.
     pub parts: u16,
     /// Which of [`Version::table`]; 0: none that is checked.
@@ -119,13 +129,27 @@ pub(super) struct Parts {
     pub required: u128,
     /// The same for the quick check; of a segment only.
     pub quick: Vec<Field>,
+    /// The first required field; `u32::MAX`: there is none.
+    pub first_required: u32,
+    /// Its first field is a set ID, or would be.
+    pub counted: bool,
 }
 
 /// A field as the quick check wants it: all that could be looked up is.
 #[derive(Debug)]
 pub(super) struct Field {
+    /// Which field of the version it is, from 1.
+    pub id: u16,
+    /// As [`Item::coded`].
+    pub coded: bool,
+    /// From here on many messages have the same to the end of the segment.
+    pub alike: bool,
+    /// The next required field; `u32::MAX`: there is none.
+    pub next_required: u32,
     pub length: u32,
-    pub required: bool,
+    /// Up to so many bytes, with so many `^` in them, the field is good whatever they are.
+    pub simple: u32,
+    pub carets: u32,
     pub repeats: bool,
     /// Of its components; bit n is set if component n is required.
     pub required_parts: u32,
@@ -141,16 +165,17 @@ pub(super) struct Leaf {
     pub kind: Kind,
     pub table: u16,
     pub length: u32,
-    /// Whatever stands there is good: text, or a code that no table holds.
-    pub is_any: bool,
+    /// Up to so many bytes whatever stands there is good: text, or a code that no table
+    /// holds.
+    pub free: u32,
 }
 
 /// One version of HL7.
 #[derive(Debug)]
 pub(super) struct Version {
-    /// As MSH-12 writes it.
-    pub name: &'static str,
     segments: Vec<([u8; 3], Parts)>,
+    /// Which of them, by the hash of its name, the first free place from there on; 0 is free.
+    places: [u8; PLACES],
     parts: Vec<Parts>,
     tables: Vec<Codes>,
     grammars: Vec<Grammar>,
@@ -163,26 +188,37 @@ struct Names {
     tables: HashMap<&'static str, u16>,
 }
 
-static KNOWN: LazyLock<Vec<Version>> = LazyLock::new(|| {
-    // A file of ours that cannot be read leaves a version out, which a test would see.
-    (0..VERSIONS.len()).filter_map(Version::read).collect()
-});
+/// Each is read when it is first asked for: most interfaces speak one.
+static KNOWN: [OnceLock<Option<Version>>; VERSIONS.len()] =
+    [const { OnceLock::new() }; VERSIONS.len()];
 
 impl Version {
     /// Returns the version of this name, if it is known.
     pub fn of(name: &[u8]) -> Option<&'static Version> {
-        KNOWN.iter().find(|version| version.name.as_bytes() == name)
+        Version::at(VERSIONS.iter().position(|known| known.as_bytes() == name)?)
     }
 
     /// Returns the newest version that is known.
     pub fn newest() -> Option<&'static Version> {
-        KNOWN.last()
+        Version::at(VERSIONS.len() - 1)
+    }
+
+    fn at(version: usize) -> Option<&'static Version> {
+        // A file of ours that cannot be read leaves a version out, which a test would see.
+        KNOWN.get(version)?.get_or_init(|| Version::read(version)).as_ref()
     }
 
     /// Returns the fields of a segment; none if its fields are not in the tables.
     pub fn segment(&self, name: [u8; 3]) -> Option<&Parts> {
-        let at = self.segments.binary_search_by_key(&name, |(name, _)| *name).ok()?;
-        Some(&self.segments[at].1)
+        let mut place = place_of(name);
+        loop {
+            let at = usize::from(self.places[place % PLACES]).checked_sub(1)?;
+            let (known, parts) = self.segments.get(at)?;
+            if *known == name {
+                return Some(parts);
+            }
+            place += 1;
+        }
     }
 
     /// Returns the components of a data type; 0 has none.
@@ -230,17 +266,44 @@ impl Version {
             .iter()
             .map(|(name, rows)| Some((name.as_bytes().try_into().ok()?, names.parts(rows)?)))
             .collect::<Option<Vec<([u8; 3], Parts)>>>()?;
-        segments.sort_by_key(|(name, _)| *name);
-        for (_, segment) in &mut segments {
-            segment.quick = segment.items.iter().map(|item| field(item, &parts)).collect();
+        let mut places = [0; PLACES];
+        for (at, (name, _)) in segments.iter().enumerate() {
+            let mut place = place_of(*name);
+            while places[place % PLACES] != 0 {
+                place += 1;
+            }
+            places[place % PLACES] = u8::try_from(at + 1).ok()?;
+        }
+        let mut ids = 1..;
+        for (name, segment) in &mut segments {
+            let fields = segment.items.iter().map(|item| Some(field(item, ids.next()?, &parts)));
+            segment.quick = fields.collect::<Option<_>>()?;
+            segment.counted = COUNTED.contains(&&*name);
+            let found = ALIKE_FROM.iter().find(|(known, _)| *known == name);
+            let alike_from = found.map_or(usize::MAX, |(_, field)| *field);
+            let mut next = u32::MAX;
+            for (at, field) in segment.quick.iter_mut().enumerate().rev() {
+                field.next_required = next;
+                field.alike = at + 1 >= alike_from;
+                // What is known is looked for before anything else.
+                field.simple = if field.alike { 0 } else { field.simple };
+                if segment.items[at].required {
+                    next = u32::try_from(at + 1).ok()?;
+                }
+            }
+            segment.first_required = next;
         }
         let grammars = Grammar::all(version)?;
-        Some(Version { name: VERSIONS[version], segments, parts, tables, grammars })
+        Some(Version { segments, places, parts, tables, grammars })
     }
 }
 
+fn place_of([a, b, c]: [u8; 3]) -> usize {
+    (u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9e37_79b9) >> 25) as usize
+}
+
 /// Looks up everything about a field.
-fn field(item: &Item, parts: &[Parts]) -> Field {
+fn field(item: &Item, id: u16, parts: &[Parts]) -> Field {
     let components = &parts[usize::from(item.parts)];
     let leaf = |(at, component): (usize, &Item)| {
         let inner = match component.parts {
@@ -257,7 +320,7 @@ fn field(item: &Item, parts: &[Parts]) -> Field {
         0 => vec![leaf_of(item.kind, item.table, NO_LIMIT)],
         _ => components.items.iter().enumerate().map(leaf).collect(),
     };
-    let Item { length, required, repeats, .. } = *item;
+    let Item { length, repeats, coded, .. } = *item;
     // Only XTN begins with a TN; from 2.5 on it is known by its seven digits' NM.
     let kinds: Vec<Kind> = leaves.iter().take(7).map(|leaf| leaf.kind).collect();
     let is_phone = matches!(
@@ -265,12 +328,32 @@ fn field(item: &Item, parts: &[Parts]) -> Field {
         [Kind::Tn | Kind::Text, Kind::Code, Kind::Code, Kind::Text, Kind::Nm, Kind::Nm, Kind::Nm]
     );
     let required_parts = components.required as u32;
-    Field { length, required, repeats, required_parts, is_phone, leaves }
+    // Those that may be any text; one that must be there must be looked for.
+    let free = leaves.iter().take_while(|leaf| leaf.free > 0).count();
+    let free = if required_parts == 0 { free } else { free.min(1) };
+    let lengths = leaves.iter().take(free).map(|leaf| leaf.free);
+    let simple = match required_parts & !1 {
+        0 => lengths.min().map_or(0, |least| least.min(length)),
+        _ => 0,
+    };
+    Field {
+        id,
+        coded,
+        alike: false,
+        next_required: u32::MAX,
+        length,
+        simple,
+        carets: free.saturating_sub(1) as u32,
+        repeats,
+        required_parts,
+        is_phone,
+        leaves,
+    }
 }
 
 fn leaf_of(kind: Kind, table: u16, length: u32) -> Leaf {
     let is_any = table == 0 && matches!(kind, Kind::Text | Kind::Formatted | Kind::Code);
-    Leaf { kind, table, length, is_any }
+    Leaf { kind, table, length, free: if is_any { length } else { 0 } }
 }
 
 impl Names {
@@ -278,21 +361,22 @@ impl Names {
         let items = rows.iter().map(|row| self.item(*row)).collect::<Option<Vec<Item>>>()?;
         let bit = |(at, item): (usize, &Item)| u128::from(item.required) << at;
         let required = items.iter().enumerate().map(bit).fold(0, |all, bit| all | bit);
-        Some(Parts { items, required, quick: Vec::new() })
+        Some(Parts { items, required, ..Parts::default() })
     }
 
     fn item(&self, row: Option<[&'static str; 5]>) -> Option<Item> {
         let Some([kind, length, usage, repeats, table]) = row else {
             let length = NO_LIMIT;
-            let (required, repeats) = (false, true);
+            let (required, repeats, coded) = (false, true, false);
             let kind = Kind::Absent;
-            return Some(Item { kind, length, required, repeats, parts: 0, table: 0 });
+            return Some(Item { kind, length, required, repeats, coded, parts: 0, table: 0 });
         };
         Some(Item {
             kind: kind_of(kind),
             length: if length == "-" { NO_LIMIT } else { length.parse().ok()? },
             required: usage == "R",
             repeats: repeats == "many",
+            coded: matches!(kind, "CE" | "CWE" | "ID" | "IS" | "SI" | "PL" | "XCN" | "XON"),
             parts: self.types.get(kind).copied().unwrap_or(0),
             table: self.tables.get(table).copied().unwrap_or(0),
         })
@@ -362,9 +446,8 @@ mod tests {
 
     #[test]
     fn every_version_is_read_whole() {
-        let names: Vec<&str> = KNOWN.iter().map(|version| version.name).collect();
-        assert_eq!(names, VERSIONS);
-        for version in &*KNOWN {
+        for name in VERSIONS {
+            let version = Version::of(name.as_bytes()).unwrap();
             for segment in [b"FHS", b"BTS", b"MSH", b"EVN", b"PID", b"IN1", b"SCH", b"AIP"] {
                 assert!(version.segment(*segment).is_some(), "{segment:?}");
             }

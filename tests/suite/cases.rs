@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use hl7drop::batch::Envelope;
 use hl7drop::config::interface;
-use hl7drop::domain::{Counts, ExtractKind, Fault, Notes, Scope, Whose, Wrappers};
+use hl7drop::domain::{Code, Counts, ExtractKind, Fault, Notes, Scope, Whose, Wrappers};
 use hl7drop::engine::{Agreement, Conversion, EngineError, Journal, Silent, Source, Writer};
 use hl7drop::hl7::read::BatchFile;
 
@@ -328,4 +328,29 @@ fn the_golden_acknowledgement_is_read_and_names_our_control_id() {
     assert_eq!(read.header.field(12), sent.header.field(11));
     assert_eq!(read.batches[0].header.field(12), sent.batches[0].header.field(11));
     assert_eq!(sent.batches[0].messages[1].control_id(), msa.field(2));
+}
+
+/// Every reason for which a row can be refused is met by a case, and told with the row and
+/// the column or field. Others come from several drops, or are of no row.
+#[test]
+fn each_code_is_met_by_a_row_and_told_with_its_place() {
+    // Told in `external_ids.rs`: X001, X002; of batch files, deliveries and the ledger: S.
+    let elsewhere = [Code::X001, Code::X002, Code::S001, Code::S002, Code::S003, Code::S004];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let accounts: String = fs::read_dir(folder)
+        .unwrap()
+        .filter_map(|case| fs::read_to_string(case.unwrap().path().join("expect/account.txt")).ok())
+        .collect();
+    for code in Code::ALL.iter().filter(|code| !elsewhere.contains(code)) {
+        let (id, state) = (code.id(), code.owner().queue_state());
+        let told = accounts.lines().find_map(|line| {
+            let (place, what) = line.strip_prefix(&format!("{state} "))?.split_once(": ")?;
+            let named = what.strip_prefix(&format!("{id} "))?.strip_suffix(code.text())?;
+            Some((place, named))
+        });
+        let (place, named) = told.unwrap_or_else(|| panic!("no case has {id}"));
+        assert!(place.contains(" record ") && place.contains(" (line "), "{id}: {place}");
+        // A row of another width has no column to blame.
+        assert_eq!(named.is_empty(), *code == Code::V001, "{id}: {named}");
+    }
 }

@@ -292,7 +292,11 @@ fn delivery(cause: Cause, typed: &Typed, row: &DeliveryRow, count: u64) -> Troub
     };
     let next = failure.map(|failure| next_steps(typed, (file, endpoint), row.stage, failure));
     let about = endpoint.to_string();
-    let what = format!("{file} to {endpoint}: {why}{behind}");
+    let code = match cause {
+        Cause::DeliveryStopped | Cause::DeliveryFailing if !why.contains("S002") => " (S001)",
+        _ => "",
+    };
+    let what = format!("{file} to {endpoint}: {why}{code}{behind}");
     Trouble { cause, about, what, next: next.unwrap_or_default(), count: 1 }
 }
 
