@@ -547,7 +547,7 @@ impl Value {
             put((text, length), &mut out.bytes);
             return Ok(true);
         }
-        self.write_otherwise(&text[..length], &self.name, path, scene, owed, out)
+        self.write_otherwise(&text[..length], None, path, scene, owed, out)
     }
 
     /// Writes the first of the sources that gives something.
@@ -557,7 +557,7 @@ impl Value {
             if let Source::Column(column) = source {
                 let value = column.tidy(scene);
                 if !value.is_empty() {
-                    return self.write_otherwise(value, &column.name, path, scene, owed, out);
+                    return self.write_otherwise(value, Some(column), path, scene, owed, out);
                 }
             } else if source.write(scene, owed, out) {
                 return Ok(true);
@@ -570,7 +570,7 @@ impl Value {
     fn write_otherwise(
         &self,
         value: &[u8],
-        name: &Cow<'static, str>,
+        column: Option<&Column>,
         path: Path,
         scene: &Scene<'_>,
         owed: Owed,
@@ -579,7 +579,8 @@ impl Value {
         let begin = out.mark();
         owed.pay(&mut out.bytes);
         let written = self.function.write(value, scene, out);
-        let written = written.map_err(|code| refusal(code, name.clone(), path))?;
+        let name = || column.map_or(&self.name, |column| &column.name).clone();
+        let written = written.map_err(|code| refusal(code, name(), path))?;
         if !written {
             out.reset(begin);
         }

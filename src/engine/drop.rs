@@ -315,9 +315,8 @@ impl Conversion<'_> {
         let (layout, mut blocks) = source
             .open(&self.agreement.reading, Some(self.progress.clone()))
             .map_err(EngineError::Extract)?;
-        let sieve = tables.filters.sieve(&self.agreement.map, &layout);
-        let sieve = sieve
-            .map_err(|columns| EngineError::Extract(ExtractError::MissingColumns { columns }))?;
+        let missing = |columns| EngineError::Extract(ExtractError::MissingColumns { columns });
+        let sieve = tables.filters.sieve(&self.agreement.map, &layout).map_err(missing)?;
         self.journal.begin(source, &layout.header)?;
         let (kind, programs, of_patients) = self.programs(&layout, patients)?;
         let waiting = self.journal.waiting();

@@ -117,7 +117,8 @@ impl<'a> Walk<'a> {
             }
             let field = parts.quick.get((number as usize).checked_sub(1)?)?;
             let (begin, mut carets) = (at, 0);
-            while field.simple > 0 {
+            let mut is_simple = field.simple > 0;
+            while is_simple {
                 let stop;
                 (at, stop) = self.stop(at)?;
                 match stop {
@@ -134,7 +135,7 @@ impl<'a> Walk<'a> {
                         }
                         continue 'fields;
                     }
-                    _ => break,
+                    _ => is_simple = false,
                 }
             }
             let place = Place { at: begin, number, required };
