@@ -283,12 +283,13 @@ fn age(site: &Site) {
     let sql = rusqlite::Connection::open(site.spool().ledger()).unwrap();
     let columns = "batch, endpoint, stage, temp, place, rename_at, tries, resent, failures, failure, \
                    failure_stopped, failure_at, again_at, path, bytes, evidence, server, host_key, \
-                   delivered_at, held_until, answer_within, answered_at";
+                   delivered_at, held_until, answer_within, answered_at, out_name, out_digest, \
+                   out_bytes";
     sql.execute("UPDATE delivery SET delivered_at = delivered_at - 3600", []).unwrap();
     let sealed: String = sql
         .query_row(&format!("SELECT {columns} FROM delivery"), [], |row| {
             let mut text = String::new();
-            for at in 0..22 {
+            for at in 0..25 {
                 text += &match row.get_ref(at)? {
                     rusqlite::types::ValueRef::Integer(number) => format!("{number};"),
                     rusqlite::types::ValueRef::Text(bytes) => {

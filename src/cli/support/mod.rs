@@ -115,15 +115,17 @@ fn settings_of(path: &std::path::Path) -> Result<Value, Failure> {
 }
 
 fn shown(setting: &Setting) -> Value {
-    let path = setting.path();
-    let kept = !LEFT_OUT.contains(&path.as_str())
-        && !LEFT_OUT_SECTIONS
-            .iter()
-            .any(|section| setting.place().split('.').next() == Some(*section));
+    let (path, place) = (setting.path(), setting.place());
+    // There the keys are people's own words, too.
+    let foreign = place.split('.').next().is_some_and(|one| LEFT_OUT_SECTIONS.contains(&one));
+    let kept = !foreign && !LEFT_OUT.contains(&path.as_str());
+    // What tells contacts apart is their name.
+    let whole = kept && place != "contact";
+    let left_out = "(left out)";
     json!({
-        "section": if kept { setting.section.clone() } else { setting.place() },
-        "key": if kept { setting.key.as_str() } else { path.rsplit('.').next().unwrap_or_default() },
-        "value": if kept { setting.value.as_str() } else { "(left out)" },
+        "section": if whole { setting.section.clone() } else { place },
+        "key": if foreign { left_out } else { setting.key.as_str() },
+        "value": if kept { setting.value.as_str() } else { left_out },
         "default": setting.is_default,
     })
 }
