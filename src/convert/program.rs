@@ -579,7 +579,14 @@ impl Value {
         let begin = out.mark();
         owed.pay(&mut out.bytes);
         let written = self.function.write(value, scene, out);
-        let name = || column.map_or(&self.name, |column| &column.name).clone();
+        // Of the columns that it may come from, the one that the header has.
+        let there = || {
+            self.sources.iter().find_map(|source| match source {
+                Source::Column(column) if column.is_there() => Some(column),
+                _ => None,
+            })
+        };
+        let name = || column.or_else(there).map_or(&self.name, |column| &column.name).clone();
         let written = written.map_err(|code| refusal(code, name(), path))?;
         if !written {
             out.reset(begin);
