@@ -17,7 +17,7 @@ use super::guard::{self, Hold, Verdict};
 use super::journal::LedgerJournal;
 use super::mend::resubmit::Again;
 use super::pass::Engine;
-use super::poison::Tries;
+use super::poison::{self, Tries};
 use super::refused::{unreadable, without_poison};
 use super::retention::usage;
 use super::selfcheck;
@@ -75,6 +75,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     let verdict = Hold::verdict(engine)?;
     match &verdict {
         Some(Verdict::Waits(hold)) => {
+            poison::forget(&engine.spool.processing)?;
             (taken.held, taken.guarded) = (Some(hold.what.clone()), true);
             return Ok(taken);
         }

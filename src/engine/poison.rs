@@ -36,7 +36,6 @@ struct Note {
 /// The tries of one drop.
 #[derive(Debug)]
 pub struct Tries {
-    path: PathBuf,
     processing: PathBuf,
     note: Note,
     careful: bool,
@@ -60,11 +59,10 @@ impl Tries {
         sources: &mut Vec<Source>,
         poison_after: u64,
     ) -> Result<(Tries, Vec<Poison>), EngineError> {
-        let path = processing.join(NAME);
-        let before = note_at(&path)?;
+        let before = note_at(&processing.join(NAME))?;
         let careful = before.is_some();
         let processing = processing.to_path_buf();
-        let mut tries = Tries { path, processing, note: before.unwrap_or_default(), careful };
+        let mut tries = Tries { processing, note: before.unwrap_or_default(), careful };
         if careful {
             tries.count(sources);
         }
@@ -120,18 +118,27 @@ impl Tries {
     /// # Errors
     /// The disk's.
     pub fn end(&self) -> Result<(), EngineError> {
-        Ok(disk::remove(&self.path)?)
+        Ok(forget(&self.processing)?)
     }
 
     fn write(&self) -> Result<(), EngineError> {
         let text = toml::to_string(&self.note).unwrap_or_default();
-        Ok(disk::write(&self.path, text.as_bytes())?)
+        Ok(disk::write(&self.processing.join(NAME), text.as_bytes())?)
     }
 
     fn key(&self, source: &Source) -> String {
         let path = source.path.strip_prefix(&self.processing).unwrap_or(&source.path);
         path.display().to_string()
     }
+}
+
+/// Takes the note away: a drop that waits for a person was read to its end, so whoever died
+/// after that did not die of it.
+///
+/// # Errors
+/// The disk's.
+pub fn forget(processing: &Path) -> Result<(), DiskError> {
+    disk::remove(&processing.join(NAME))
 }
 
 /// Reads the note. One that is half written was of a process that died before it read
