@@ -65,7 +65,7 @@ impl Attempt<'_> {
     /// A batch of a ledger that was put back: it may have gone out since then, and no
     /// temporary file can tell. No upload begins before a person says so.
     pub fn only_look(&mut self) -> Result<End, Broken> {
-        Ok(match self.look(&self.row.batch.name, true)? {
+        Ok(match self.look(self.row.name(), true)? {
             Look::Ours => End::Done("seen"),
             Look::Other => self.conflict(),
             Look::Absent | Look::Refused => self.uncertain(

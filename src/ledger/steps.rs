@@ -163,9 +163,9 @@ impl DeliveryRow {
     }
 
     /// An older ledger was put back: whether it went out since then, nobody knows, and no
-    /// temporary file of then is a token any more.
+    /// temporary file of then is a token any more. What was encrypted then is in no backup.
     pub(super) fn doubted(mut self, what: &str, sign: &Sign) -> DeliveryRow {
-        self.stage = Stage::Uncertain;
+        (self.stage, self.encrypted) = (Stage::Uncertain, None);
         (self.temp, self.rename_at, self.held_until) = (None, None, None);
         self.failures += 1;
         let what = what.to_string();

@@ -190,6 +190,30 @@ fn a_retry_sends_the_same_encrypted_bytes() {
 }
 
 #[test]
+fn what_was_frozen_is_in_no_backup_and_a_person_decides_about_it_after_a_restore() {
+    let site = encrypting(Site::new());
+    fs::remove_dir(&site.partner).unwrap();
+    site.put("patients.csv", PATIENTS);
+    assert_eq!(site.run(["run"]).code, Some(4));
+    let backup = site.root().join("backup");
+    let backup = backup.to_str().unwrap();
+    assert_eq!(site.run(["backup", backup]).code, Some(0));
+    fs::write(site.spool().ledger(), "what a disk made of it").unwrap();
+    let said = site.run(["restore", backup, "--why", "the disk"]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    fs::create_dir(&site.partner).unwrap();
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert_eq!(names(&site.partner), [""; 0]);
+    let said = site.run(["delivery", BATCH, "--resend", "--why", "they never got it"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(site.run(["run"]).code, Some(0));
+    assert_eq!(names(&site.partner), [format!("{BATCH}.pgp")]);
+    let sent = site.partner.join(format!("{BATCH}.pgp"));
+    assert!(BatchFile::read(&vendor().decrypt(&sent)).is_ok());
+}
+
+#[test]
 fn a_flipped_byte_of_what_was_encrypted_is_never_sent() {
     let site = encrypting(Site::new());
     fs::remove_dir(&site.partner).unwrap();
