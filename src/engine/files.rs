@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
+
 use super::error::EngineError;
 use super::pass::Engine;
 use crate::digest::Digest;
@@ -60,11 +62,15 @@ impl Engine {
         Ok(None)
     }
 
+    /// Returns the date at the practice of a time.
+    pub(super) fn date_of(&self, unix: i64) -> Date {
+        let stamp = jiff::Timestamp::from_second(unix).unwrap_or_default();
+        self.agreement.scope.timezone.to_datetime(stamp).date()
+    }
+
     /// Returns the date at the practice of a time, as the shelves are named.
     pub fn day_of(&self, unix: i64) -> String {
-        let zone = &self.agreement.scope.timezone;
-        let stamp = jiff::Timestamp::from_second(unix).unwrap_or_default();
-        zone.to_datetime(stamp).date().to_string()
+        self.date_of(unix).to_string()
     }
 }
 

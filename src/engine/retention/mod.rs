@@ -121,11 +121,6 @@ impl Engine {
         }
         Ok((sweep.pruned, tomorrow))
     }
-
-    fn date_of(&self, unix: i64) -> Date {
-        let stamp = jiff::Timestamp::from_second(unix).unwrap_or_default();
-        self.agreement.scope.timezone.to_datetime(stamp).date()
-    }
 }
 
 /// Returns the number of a day since 1970.

@@ -51,16 +51,14 @@ impl Engine {
         let Some(ledger) = Sqlite::peek(&self.spool.ledger(), &self.owner())? else {
             return Ok(plan);
         };
-        let (newest, last_batch) = ledger.newest()?;
+        let newest = ledger.newest()?;
         let mut after = 0;
         loop {
             let rows = ledger.drops_before(i64::MAX, after, DROPS)?;
             let Some(last) = rows.last() else { return Ok(plan) };
             after = last.number;
             for row in rows {
-                let stays = row.number == newest
-                    || row.batches.iter().any(|batch| batch.number == last_batch);
-                let rest = if stays { None } else { self.rest_of(&ledger, &row)? };
+                let rest = rest_of(&ledger, &row, newest)?;
                 let leaves = rest.zip(keep).map(|(since, keep)| {
                     // It leaves with the first day that begins so many days later.
                     self.date_of(since).saturating_add((i64::from(keep) + 1).days())
@@ -74,19 +72,27 @@ impl Engine {
             }
         }
     }
+}
 
-    /// Returns since when all of a drop is at rest.
-    fn rest_of(&self, ledger: &Sqlite, drop: &DropRow) -> Result<Option<i64>, EngineError> {
-        let taken = drop.extracts.iter().map(|row| row.extract.taken_at).max();
-        let mut since = taken.unwrap_or(0);
-        for batch in &drop.batches {
-            match ledger.at_rest(batch)? {
-                Some(at) => since = since.max(at),
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(since))
+/// Returns since when all of a drop is at rest; nothing, if it is not, or if it is or has
+/// one of the `newest` drop and batch, which stay.
+pub(super) fn rest_of(
+    ledger: &dyn Ledger,
+    drop: &DropRow,
+    newest: (u64, u64),
+) -> Result<Option<i64>, EngineError> {
+    if drop.number == newest.0 || drop.batches.iter().any(|batch| batch.number == newest.1) {
+        return Ok(None);
     }
+    let taken = drop.extracts.iter().map(|row| row.extract.taken_at).max();
+    let mut since = taken.unwrap_or(0);
+    for batch in &drop.batches {
+        match ledger.at_rest(batch)? {
+            Some(at) => since = since.max(at),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(since))
 }
 
 impl Amount {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
+use super::plan::rest_of;
 use super::{Cutoffs, day_of, number, usage};
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, failed};
@@ -20,7 +21,7 @@ use crate::engine::error::EngineError;
 use crate::engine::files::days;
 use crate::engine::pass::Engine;
 use crate::ledger::{BatchRow, DropRow, Leaving, Ledger, Sign};
-use crate::spool::Spool;
+use crate::spool::{Spool, name_of};
 
 /// Drops, files and rows of a slice.
 const DROPS: u64 = 64;
@@ -160,8 +161,9 @@ impl<'a> Sweep<'a> {
         let Some(last) = rows.last() else { return Ok(false) };
         self.after = last.number;
         let (mut batches, mut leaving) = (Vec::new(), Leaving::default());
+        let newest = self.ledger.newest()?;
         for row in rows {
-            if self.drop_rests(&row, before)? {
+            if self.drop_rests(&row, newest, before)? {
                 leaving.drops.push(row.number);
                 batches.extend(row.batches);
             }
@@ -205,15 +207,14 @@ impl<'a> Sweep<'a> {
         Ok(batch.number != newest && rest.is_some_and(|since| since < before))
     }
 
-    fn drop_rests(&self, drop: &DropRow, before: i64) -> Result<bool, EngineError> {
-        let (newest, _) = self.ledger.newest()?;
-        for batch in &drop.batches {
-            if !self.rests(batch, before)? {
-                return Ok(false);
-            }
-        }
-        let taken = drop.extracts.iter().all(|row| row.extract.taken_at < before);
-        Ok(drop.number != newest && taken)
+    /// True of a drop all of which is at rest since before a time.
+    fn drop_rests(
+        &self,
+        drop: &DropRow,
+        newest: (u64, u64),
+        before: i64,
+    ) -> Result<bool, EngineError> {
+        Ok(rest_of(&*self.ledger, drop, newest)?.is_some_and(|since| since < before))
     }
 
     /// Batches whose files leave before their messages do.
@@ -229,7 +230,8 @@ impl<'a> Sweep<'a> {
         }
         let mut old = Vec::new();
         for batch in batches {
-            if self.rests(&batch, before)? {
+            // Those whose files left on an earlier day are not asked about again.
+            if !self.ledger.is_aged(batch.number)? && self.rests(&batch, before)? {
                 old.push(batch);
             }
         }
@@ -341,8 +343,7 @@ impl<'a> Sweep<'a> {
     fn old_sent(&self) -> Result<Vec<PathBuf>, EngineError> {
         let mut old = Vec::new();
         for path in old_files(&self.engine.spool.sent, self.cut.sent)? {
-            let name =
-                path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+            let name = name_of(&path);
             let Some(batch) = self.ledger.batch(&name)? else { continue };
             if self.ledger.is_aged(batch.number)? && self.ledger.at_rest(&batch)?.is_some() {
                 old.push(path);
@@ -365,6 +366,7 @@ impl<'a> Sweep<'a> {
     fn old_extracts(&self) -> Result<Vec<PathBuf>, EngineError> {
         let Some(cut) = self.cut.archive else { return Ok(Vec::new()) };
         let before = self.engine.begins(cut);
+        let newest = self.ledger.newest()?;
         let (mut kept, mut after) = (HashSet::new(), 0);
         loop {
             let rows = self.ledger.drops_before(before, after, DROPS)?;
@@ -373,7 +375,7 @@ impl<'a> Sweep<'a> {
             for row in rows {
                 // One that left its archive early is known by its messages alone.
                 let early = self.cut.queue != Some(cut);
-                if early && self.drop_rests(&row, before)? {
+                if early && self.drop_rests(&row, newest, before)? {
                     continue;
                 }
                 let own = row.extracts.into_iter();
@@ -381,8 +383,7 @@ impl<'a> Sweep<'a> {
             }
         }
         let is_kept = |path: &PathBuf| {
-            let name =
-                path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
+            let name = name_of(path);
             let bytes = path.symlink_metadata().map_or(0, |found| found.len());
             plain_names(&name).into_iter().any(|name| kept.contains(&(name, bytes)))
         };

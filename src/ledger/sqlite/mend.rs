@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::query::{all, deliveries};
+use super::query::{all, deliveries_of};
 use super::row::{big, check_seal, counter, insert_batch, put_delivery, sealed, set_counter};
 use super::{
     FAULT_STATES, GIVEN_UP, MADE, RESUBMITTED, SUPERSEDED, Sqlite, action, numbers, wrong_time,
@@ -72,7 +72,7 @@ pub(super) fn rebuilt(
     sign: &Sign,
 ) -> Result<()> {
     let next = check_rebuilt(batch, of, endpoints, numbers(conn)?)?;
-    let whose = deliveries(conn, &format!("WHERE d.batch = {} LIMIT 1", big(of)?))?;
+    let whose = deliveries_of(conn, of)?;
     let first = whose.first().ok_or_else(|| no_batch(of))?;
     insert_batch(conn, batch)?;
     set_counter(conn, MADE, counter(conn, MADE)? + batch.messages)?;
@@ -171,8 +171,7 @@ impl Sqlite {
 
     fn deleted(&mut self, batch: u64, entries: &[u8], sign: &Sign) -> Result<()> {
         let conn = &self.conn;
-        let rows =
-            deliveries(conn, &format!("WHERE d.batch = {} ORDER BY d.endpoint", big(batch)?))?;
+        let rows = deliveries_of(conn, batch)?;
         let messages = rows.first().ok_or_else(|| no_batch(batch))?.batch.messages;
         for was in rows {
             let now = was.clone().delete()?;

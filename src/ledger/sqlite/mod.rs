@@ -42,7 +42,7 @@ use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
 use crate::domain::{Counts, Notes, QueueState};
 use promise::{commit, numbers};
-use query::{all, at_most, count_faults, deliveries, delivery, extract, one, took};
+use query::{all, at_most, count_faults, deliveries, deliveries_of, delivery, extract, one, took};
 use register::Log;
 use retention::{LAST_FAULT, LEFT};
 use row::{BATCH, EXTRACT, FAULT};
@@ -289,8 +289,7 @@ impl Ledger for Sqlite {
     }
 
     fn deliveries(&self, batch: u64) -> Result<Vec<DeliveryRow>> {
-        let batch = row::big(batch)?;
-        deliveries(&self.conn, &format!("WHERE d.batch = {batch} ORDER BY d.endpoint"))
+        deliveries_of(&self.conn, batch)
     }
 
     fn undelivered(&self) -> Result<Vec<DeliveryRow>> {

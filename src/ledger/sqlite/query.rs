@@ -40,6 +40,15 @@ pub(super) fn deliveries(conn: &Connection, which: &str) -> Result<Vec<DeliveryR
     all(conn, &sql, [], row::delivery)
 }
 
+/// Returns the deliveries of a batch, by endpoint.
+pub(super) fn deliveries_of(conn: &Connection, batch: u64) -> Result<Vec<DeliveryRow>> {
+    let sql = format!(
+        "SELECT {BATCH}, {DELIVERY} FROM delivery d JOIN batch b ON b.number = d.batch \
+         WHERE d.batch = $1 ORDER BY d.endpoint"
+    );
+    all(conn, &sql, [row::big(batch)?], row::delivery)
+}
+
 /// Counts the faults of each extract and in each state, row by row: SQLite would
 /// sort them all in memory.
 pub(super) fn count_faults(

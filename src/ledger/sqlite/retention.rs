@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::answer::CLOSED_ANSWERS;
-use super::query::{all, at_most, deliveries, delivery, one};
+use super::query::{all, at_most, deliveries_of, delivery, one};
 use super::row::{self, BATCH, big, check_seal, counter, sealed, set_counter, value};
 use super::{GIVEN_UP, MADE, Sqlite, action, wrong_time};
 use crate::crashpoint::crashpoint;
@@ -27,9 +27,8 @@ pub(super) const LAST_FAULT: &str = "last_fault";
 /// The counter that has the day on which all that was due left last.
 pub(super) const SWEPT: &str = "swept";
 
-/// Batches that were made of others, and manifests but for the newest.
-const OF_NO_DROP: &str = "(b.number IN (SELECT batch FROM rebuilt) OR b.number >= 1099511627776 \
-     AND b.number < (SELECT max(number) FROM batch))";
+/// Answers to the messages of a batch, found by its control numbers; see [`range`].
+const ANSWERS: &str = "w.batch = $1 AND w.control >= $2 AND w.control < $3";
 
 impl Retention for Sqlite {
     fn newest(&self) -> Result<(u64, u64)> {
@@ -49,8 +48,8 @@ impl Retention for Sqlite {
 
     fn rebuilt_before(&self, at: i64) -> Result<Vec<BatchRow>> {
         let sql = format!(
-            "SELECT {BATCH} FROM batch b WHERE b.made_at < $1 AND {OF_NO_DROP} \
-             ORDER BY b.number DESC"
+            "SELECT {BATCH} FROM batch b WHERE b.made_at < $1 AND {} ORDER BY b.number DESC",
+            of_no_drop()
         );
         all(&self.conn, &sql, [at], row::batch)
     }
@@ -166,6 +165,22 @@ fn newest_drop(conn: &Connection) -> Result<u64> {
     Ok(value::<i64>(conn, "SELECT max(drop_id) FROM extract")?.unwrap_or(0).unsigned_abs())
 }
 
+/// Asks for batches that were made of others, and manifests but for the newest.
+fn of_no_drop() -> String {
+    let first = BatchRow::manifest_number(0);
+    format!(
+        "(b.number IN (SELECT batch FROM rebuilt) OR b.number >= {first} \
+         AND b.number < (SELECT max(number) FROM batch))"
+    )
+}
+
+/// Returns the number of a batch and between which control numbers its messages are: an
+/// answer is found by these, and by its batch alone only among all that ever came.
+fn range(batch: &BatchRow) -> Result<(i64, i64, i64)> {
+    let first = big(batch.first_control)?;
+    Ok((big(batch.number)?, first, first + big(batch.messages)?))
+}
+
 fn newest_batch(conn: &Connection) -> Result<u64> {
     // The numbers of manifests are those of days, above these.
     let first = BatchRow::manifest_number(0);
@@ -179,23 +194,22 @@ fn is_aged(conn: &Connection, batch: u64) -> Result<bool> {
 }
 
 fn at_rest(conn: &Connection, batch: &BatchRow) -> Result<Option<i64>> {
-    let number = big(batch.number)?;
-    let made_of_it = format!("SELECT 1 FROM rebuilt WHERE of = {number} LIMIT 1");
-    let rows = deliveries(conn, &format!("WHERE d.batch = {number}"))?;
+    let rows = deliveries_of(conn, batch.number)?;
     let Some(mut since) = rest_of(batch, &rows) else { return Ok(None) };
-    if value::<i64>(conn, &made_of_it)?.is_some() {
+    let made_of_it = "SELECT 1 FROM rebuilt WHERE of = $1 LIMIT 1";
+    if one(conn, made_of_it, [big(batch.number)?], |_| Ok(()))?.is_some() {
         return Ok(None);
     }
     let waits = format!(
-        "SELECT 1 FROM answer WHERE batch = {number} AND rejected = 1 AND action IS NULL LIMIT 1"
+        "SELECT 1 FROM answer w WHERE {ANSWERS} AND w.rejected = 1 AND w.action IS NULL LIMIT 1"
     );
-    if value::<i64>(conn, &waits)?.is_some() {
+    if one(conn, &waits, range(batch)?, |_| Ok(()))?.is_some() {
         return Ok(None);
     }
-    let closed = format!(
-        "SELECT max(a.at) FROM answer w JOIN action a ON a.id = w.action WHERE w.batch = {number}"
-    );
-    since = value(conn, &closed)?.map_or(since, |at| since.max(at));
+    let closed =
+        format!("SELECT max(a.at) FROM answer w JOIN action a ON a.id = w.action WHERE {ANSWERS}");
+    let at = one(conn, &closed, range(batch)?, |row| Ok(row.get::<_, Option<i64>>(0)?))?;
+    since = at.flatten().map_or(since, |at| since.max(at));
     for row in rows.iter().filter(|row| row.stage == Stage::Deleted) {
         let sql = "SELECT max(at) FROM action WHERE verb = 'delete' AND about = $1";
         let about = about(&batch.name, &row.endpoint);
@@ -242,7 +256,7 @@ pub(super) fn resend(conn: &Connection, batch: u64, endpoint: &str, sign: &Sign)
 fn leave(conn: &Connection, leaving: &Leaving, drops: Vec<DropRow>, sign: &Sign) -> Result<u64> {
     let newest = newest_drop(conn)?;
     let mut batches: Vec<BatchRow> = Vec::new();
-    let made_of = format!("SELECT {BATCH} FROM batch b WHERE b.number = $1 AND {OF_NO_DROP}");
+    let made_of = format!("SELECT {BATCH} FROM batch b WHERE b.number = $1 AND {}", of_no_drop());
     for number in &leaving.rebuilt {
         batches.extend(one(conn, &made_of, [big(*number)?], row::batch)?);
     }
@@ -283,25 +297,25 @@ fn remember(conn: &Connection, digest: &Digest, at: i64) -> Result<()> {
 
 /// Takes a batch out, and what is known of it.
 fn forget(conn: &Connection, batch: &BatchRow) -> Result<()> {
-    let number = big(batch.number)?;
-    let rows = deliveries(conn, &format!("WHERE d.batch = {number}"))?;
+    let rows = deliveries_of(conn, batch.number)?;
     if rows.iter().all(|row| row.stage == Stage::Deleted) {
         lower(conn, GIVEN_UP, batch.messages)?;
     }
     let sql = format!(
-        "SELECT count(DISTINCT control) FROM answer WHERE batch = {number} AND action IS NOT NULL"
+        "SELECT count(DISTINCT w.control) FROM answer w WHERE {ANSWERS} AND w.action IS NOT NULL"
     );
-    lower(conn, CLOSED_ANSWERS, value::<i64>(conn, &sql)?.unwrap_or(0).unsigned_abs())?;
+    let closed = one(conn, &sql, range(batch)?, |row| row::number(row, 0))?;
+    lower(conn, CLOSED_ANSWERS, closed.unwrap_or(0))?;
     lower(conn, MADE, batch.messages)?;
+    conn.prepare_cached(&format!("DELETE FROM answer AS w WHERE {ANSWERS}"))?
+        .execute(range(batch)?)?;
     for sql in [
-        "DELETE FROM answer WHERE control >= $2 AND control < $3 AND batch = $1",
-        "DELETE FROM delivery WHERE batch = $1 AND $2 <= $3",
-        "DELETE FROM rebuilt WHERE batch = $1 AND $2 <= $3",
-        "DELETE FROM aged WHERE batch = $1 AND $2 <= $3",
-        "DELETE FROM batch WHERE number = $1 AND $2 <= $3",
+        "DELETE FROM delivery WHERE batch = $1",
+        "DELETE FROM rebuilt WHERE batch = $1",
+        "DELETE FROM aged WHERE batch = $1",
+        "DELETE FROM batch WHERE number = $1",
     ] {
-        let first = big(batch.first_control)?;
-        conn.prepare_cached(sql)?.execute((number, first, first + big(batch.messages)?))?;
+        conn.prepare_cached(sql)?.execute([big(batch.number)?])?;
     }
     Ok(())
 }
@@ -314,8 +328,9 @@ fn lower(conn: &Connection, name: &str, by: u64) -> Result<()> {
 }
 
 fn clear_faults(conn: &Connection, before: i64, limit: u64) -> Result<u64> {
-    // An action that left before says that it was long ago.
-    let sql = "SELECT f.id, f.state FROM extract e JOIN fault f ON f.extract = e.id \
+    // An action that left before says that it was long ago. The few extracts that left are
+    // asked for their faults, not all faults for their extracts: hence CROSS.
+    let sql = "SELECT f.id, f.state FROM extract e CROSS JOIN fault f ON f.extract = e.id \
                LEFT JOIN action a ON a.id = f.action \
                WHERE e.left_at IS NOT NULL AND f.action IS NOT NULL \
                AND coalesce(a.at, 0) < $1 LIMIT $2";
