@@ -20,7 +20,7 @@ use crate::disk::failed;
 use crate::domain::Endpoint;
 use crate::ledger::{Ledger, Sqlite, Stage};
 use crate::papers::approval::Standing;
-use crate::spool::Spool;
+use crate::spool::{Spool, name_of};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug)]
@@ -143,8 +143,7 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
         found.extend(Spool::list(folder)?.into_iter().map(|name| folder.join(name)));
     }
     for path in found {
-        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
-        places.entry(name).or_default().push(path);
+        places.entry(name_of(&path)).or_default().push(path);
     }
     let (mut wrong, undelivered) = (Vec::new(), ledger.undelivered()?);
     for batch in ledger.batches()? {

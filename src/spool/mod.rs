@@ -11,6 +11,7 @@ mod shelf;
 pub use claim::clean_name;
 pub use glance::{Glance, identity};
 pub use inbox::{Seen, looked, marked, odd, settled};
+pub use shelf::name_of;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

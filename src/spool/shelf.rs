@@ -70,7 +70,8 @@ fn shelve(file: &Path, folder: &Path) -> disk::Result<PathBuf> {
     Ok(to)
 }
 
-fn name_of(file: &Path) -> String {
+/// Returns the name of a file, as far as it is text; none is an empty one.
+pub fn name_of(file: &Path) -> String {
     file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 

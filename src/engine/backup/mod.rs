@@ -21,6 +21,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::EngineError;
+use super::mend::refused;
 use crate::clock::Clock;
 use crate::disk::failed;
 use crate::domain::Environment;
@@ -160,10 +161,6 @@ fn below(folder: &Path, path: &str) -> Option<PathBuf> {
     let path = Path::new(path);
     let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
     (inside && !path.as_os_str().is_empty()).then(|| folder.join(path))
-}
-
-fn refused<T>(what: impl Into<String>) -> Result<T, EngineError> {
-    Err(EngineError::Refused { what: what.into() })
 }
 
 #[cfg(test)]

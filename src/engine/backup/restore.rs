@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::since::{Since, jump, name_of, since};
+use super::since::{Since, jump, since};
 use super::{APPROVALS, FORMAT, LedgerNote, MANIFEST, Manifest, Place, below, refused};
 use crate::clock::shown;
 use crate::crashpoint::crashpoint;
@@ -30,7 +30,7 @@ use crate::digest::Digest;
 use crate::disk::{self, failed};
 use crate::engine::error::EngineError;
 use crate::ledger::{Ledger, LedgerError, Sign, Sqlite};
-use crate::spool::{Lock, Spool};
+use crate::spool::{Lock, Spool, name_of};
 
 /// Where what a restored ledger does not know is kept, below the interface's folder.
 pub const ASIDE: &str = "before-restore";
@@ -147,19 +147,21 @@ pub fn plan(
     only: &[String],
 ) -> Result<(Manifest, Vec<Plan>), EngineError> {
     let manifest = checked(dir)?;
+    let looked = |note| look(place, dir, note, manifest.made_at);
+    let plans = chosen(&manifest, only)?.into_iter().map(looked).collect::<Result<_, _>>()?;
+    Ok((manifest, plans))
+}
+
+/// Returns the ledgers of these interfaces, of all where none is named.
+fn chosen<'m>(manifest: &'m Manifest, only: &[String]) -> Result<Vec<&'m LedgerNote>, EngineError> {
     for name in only {
         if !manifest.ledgers.iter().any(|note| note.interface == *name) {
             let all: Vec<String> = manifest.ledgers.iter().map(LedgerNote::owner).collect();
             return refused(format!("the backup has no `{name}`; it has {}", all.join(", ")));
         }
     }
-    let mut plans = Vec::new();
-    for note in &manifest.ledgers {
-        if only.is_empty() || only.contains(&note.interface) {
-            plans.push(look(place, dir, note, manifest.made_at)?);
-        }
-    }
-    Ok((manifest, plans))
+    let notes = manifest.ledgers.iter();
+    Ok(notes.filter(|note| only.is_empty() || only.contains(&note.interface)).collect())
 }
 
 /// Puts a backup back. Settings, users and mappings are put where there are none.
@@ -173,13 +175,13 @@ pub fn restore(
     only: &[String],
     sign: &Sign,
 ) -> Result<(Manifest, Vec<Restored>), EngineError> {
-    let (manifest, plans) = plan(place, dir, only)?;
+    let manifest = checked(dir)?;
     let mut locked = Vec::new();
-    for Plan { note, .. } in &plans {
+    for note in chosen(&manifest, only)? {
         let spool = place.of(&note.interface, &note.environment);
         spool.make()?;
+        // From here on nobody changes it.
         let lock = lock(&spool, note)?;
-        // Looked at again: now nobody changes it.
         let plan = look(place, dir, note, manifest.made_at)?;
         if let Was::Newer(there) = &plan.was {
             return refused(newer(&plan.note, there, &spool));

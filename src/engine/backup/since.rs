@@ -12,7 +12,7 @@ use crate::digest::Digest;
 use crate::disk::{self, failed};
 use crate::engine::error::EngineError;
 use crate::ledger::{Ledger, Numbers};
-use crate::spool::Spool;
+use crate::spool::{Spool, name_of};
 
 /// Numbers are left out for at least so many files and messages after a backup ...
 const FILES: u64 = 1000;
@@ -117,10 +117,6 @@ fn shelf(shelf: &Path, from: Option<&str>) -> Result<Vec<PathBuf>, EngineError> 
     let day = |file: &Path| file.parent().map(name_of).unwrap_or_default();
     files.retain(|file| from.is_none_or(|from| day(file).as_str() >= from));
     Ok(files)
-}
-
-pub fn name_of(file: &Path) -> String {
-    file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 fn digest(file: &Path) -> Result<Digest, EngineError> {
