@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes config/hl7/{fields,types,tables}.tsv, what `hl7drop validate` knows of HL7 2.3.1 to 2.5.1.
+"""Makes config/hl7/{fields,types,names,tables}.tsv, what hl7drop knows of HL7 2.3.1 to 2.5.1.
 
     python3 -m venv venv && venv/bin/pip install hl7apy==1.3.5
     venv/bin/python scripts/hl7_fields.py ../shared/spec/hl7_fields.json config/hl7
@@ -30,17 +30,19 @@ NO_CODES = {"not present", "Not present", "NNxxx"}
 def main(source, folder):
     spec = json.loads(Path(source).read_text(encoding="utf-8"))
     folder = Path(folder)
-    fields, types = {}, {}
+    fields, types, names = {}, {}, {}
     for version in VERSIONS:
         for name, rows in spec[version]["segments"].items():
             for row in rows:
                 told = (row["dt"], row["len"], row["opt"], row["rep"], row["table"])
                 fields.setdefault((name, row["seq"]), {})[version] = told
+                names.setdefault((name, row["seq"]), {})[version] = row["name"]
         for name, rows in spec[version]["types"].items():
             for row in rows:
                 types.setdefault((name, row["seq"]), {})[version] = component(spec, name, row)
     write(folder / "fields.tsv", "segment field since type length use repeats table", fields)
     write(folder / "types.tsv", "type component since type length use repeats table", types)
+    write_names(folder / "names.tsv", names)
     write_tables(folder / "tables.tsv")
 
 
@@ -64,6 +66,19 @@ def write(path, title, rows):
                     now[0], now[1] or "-", now[2], "many" if now[3] == "*" else now[3],
                     f"{now[4]:04}" if now[4] else "-"]
                 lines.append("\t".join([name, str(number), version, *map(str, cells)]))
+            before = now
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_names(path, names):
+    """Writes a line for each version in which a field's name changes."""
+    lines = ["# segment\tfield\tsince\tname"]
+    for (segment, number), told in sorted(names.items()):
+        before = None
+        for version in VERSIONS:
+            now = told.get(version)
+            if now != before:
+                lines.append("\t".join([segment, str(number), version, now or "-"]))
             before = now
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

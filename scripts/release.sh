@@ -67,12 +67,12 @@ links() {
 
 documents() {
   local doc=$stage/doc file
-  mkdir -p "$doc/html" "$doc/text" "$doc/examples" "$doc/config" "$doc/tests" "$doc/scripts"
+  mkdir -p "$doc/html" "$doc/text" "$doc/examples" "$doc/config"
   cp -r examples/quickstart examples/*.rs "$doc/examples"
   cp -r config/* "$doc/config"
   rm -rf "$doc/config/deb"
   cp -r docs "$doc/text/docs"
-  cp README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md BENCHMARKS.md "$doc/text"
+  cp README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md BENCHMARKS.md SECURITY.md "$doc/text"
   cp LICENSE-* config/deb/copyright "$doc"
   for file in docs/*.md; do
     # The guide's own first page is the index of all.
@@ -82,10 +82,9 @@ documents() {
       page "$file" "$doc/html/$(basename "$file" .md).html"
     fi
   done
-  for file in README CHANGELOG ARCHITECTURE CONTRIBUTING BENCHMARKS; do
+  for file in README CHANGELOG ARCHITECTURE CONTRIBUTING BENCHMARKS SECURITY; do
     page "$file.md" "$doc/html/$file.html"
   done
-  rmdir "$doc/tests" "$doc/scripts"
   links "$doc/html"
 }
 
