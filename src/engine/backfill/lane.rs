@@ -151,7 +151,7 @@ fn next(engine: &Engine, row: &BackfillRow) -> Result<Next, EngineError> {
     let source = Source::of(&path, &name, part.kind(), false).map_err(failed("read", &path))?;
     let guard = &engine.agreement.scope.guard;
     let unforeseen = (row.rows * guard.faults_percent_max / 100).max(guard.rows_min);
-    let errors_max = row.foreseen_errors + unforeseen;
+    let errors_max = row.foreseen_errors.saturating_add(unforeseen);
     let slice = Slice { row: row.clone(), kind: part.kind(), errors_max };
     Ok(Ok((source.is_kept(&layout), slice)))
 }

@@ -4,11 +4,12 @@
 use super::folder::Folder;
 use super::perform::{Performed, perform};
 use super::{Terms, on_stage, test_only};
-use crate::domain::{ExtractKind, MissingRows};
+use crate::domain::{BackfillStage, ExtractKind, MissingRows};
+use crate::engine::backfill::State;
 use crate::engine::error::EngineError;
 use crate::engine::intake::saved;
 use crate::engine::pass::Engine;
-use crate::ledger::{Closing, Ledger, Sign, Sqlite};
+use crate::ledger::{BackfillRow, Closing, Ledger, Sign, Sqlite};
 use crate::papers::testplan::compare::{differences, of_run};
 use crate::papers::testplan::{Extract, Outcome, Phase, Plan, Scenario};
 use crate::spool::{Lock, Spool};
@@ -137,6 +138,15 @@ fn at_rest(engine: &Engine) -> Result<(), EngineError> {
                 1 => "there is a file".to_string(),
                 count => format!("there are {count} files"),
             }
+        )));
+    }
+    let released = |row: &BackfillRow| row.stage == BackfillStage::Released;
+    if let Some(row) = State::look(engine)?.row.filter(released) {
+        return Err(refused(format!(
+            "backfill {} is under way, and its files would go out among the plan's; `hl7drop \
+             backfill pause {}` holds it back",
+            row.id,
+            engine.agreement.scope.interface.as_str()
         )));
     }
     let ledger = Sqlite::peek(&engine.spool.ledger(), &engine.owner())?;
