@@ -15,7 +15,7 @@ use jiff::civil::DateTime;
 use super::agreement::{Agreement, Programs};
 use super::error::EngineError;
 use super::intake::kind_of;
-use super::joined::{no_patient, no_program};
+use super::joined::{is_named, no_patient, no_program};
 use super::key::{first_value, id_cells, key};
 use super::keys::Keys;
 use super::memory::patients_under;
@@ -326,7 +326,7 @@ impl Again<'_> {
             {
                 let patient = Some(record.values());
                 run(programs, Input { own: input.own, patient }, &mut out)
-            } else if head.layout.names_patients() {
+            } else if is_named(head.layout, input.own) {
                 run(&head.own, input, &mut out)
             } else {
                 Err(no_patient())
