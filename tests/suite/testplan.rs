@@ -611,3 +611,21 @@ fn a_backfill_under_way_would_go_out_among_the_plan_s_drops() {
     let said = site.run(["testplan", "run", NAME, "--only", "03"]);
     assert_eq!(said.code, Some(0), "{said:?}");
 }
+
+#[test]
+fn the_digits_of_a_plan_stand_nowhere_in_the_tables() {
+    let site = site("");
+    let usual = ["7319", "6427", "8513", "5942", "4386", "3791", "1000"];
+    let rows = usual.iter().enumerate().map(|(at, digits)| {
+        format!("{},1234567893,DOE{digits},ANN,\"DOE{digits}, ANN\"\n", 27 + at)
+    });
+    let header = "providerid,npi,lastname,firstname,schedulingname\n".to_string();
+    let providers = header + &rows.collect::<String>();
+    site.put("providers.csv", &providers);
+    site.put("departments.csv", DEPARTMENTS);
+    assert_eq!(site.run(["run"]).code, Some(0));
+    let token = written(&site).token;
+    assert!(token.len() == 4 && !providers.contains(&token), "{token}");
+    let said = site.run(["testplan", "run", NAME, "--only", "03"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+}

@@ -161,8 +161,8 @@ fn at_rest(engine: &Engine) -> Result<(), EngineError> {
     }
 }
 
-/// Returns digits that no run before had: they follow the control numbers, which are given
-/// once, ever.
+/// Returns digits that the runs before had not, for as long as 9000 messages last: they follow
+/// the control numbers, which are given once, ever.
 fn token(engine: &Engine, plan: &Plan) -> Result<String, EngineError> {
     let ledger = Sqlite::peek(&engine.spool.ledger(), &engine.owner())?;
     let control = ledger.map(|ledger| ledger.numbers()).transpose()?.unwrap_or_default().control;

@@ -29,7 +29,7 @@ pub struct Written {
     pub aside: Option<PathBuf>,
 }
 
-/// Digits for the IDs, the first of them that stands nowhere else.
+/// Digits for the IDs, the first of them that stands nowhere else; then any that do not.
 const TOKENS: [&str; 6] = ["7319", "6427", "8513", "5942", "4386", "3791"];
 
 /// Writes the plan of an interface into a folder. `text` is its checked file; `each` is told
@@ -110,9 +110,15 @@ fn token(engine: &Engine, terms: &Terms) -> Result<String, EngineError> {
             texts.push(String::from_utf8_lossy(&bytes).into_owned());
         }
     }
-    let free = |token: &&&str| !texts.iter().any(|text| text.contains(**token));
-    let token = TOKENS.iter().find(free).unwrap_or(&TOKENS[0]);
-    Ok((*token).to_string())
+    let free = |token: &String| !texts.iter().any(|text| text.contains(token.as_str()));
+    // Not 9999, which a run has where its own would be the plan's.
+    let others = (1000..9999).map(|number: u32| number.to_string());
+    let mut tokens = TOKENS.map(str::to_string).into_iter().chain(others);
+    tokens.find(free).ok_or_else(|| EngineError::Refused {
+        what: "a test plan needs four digits of its own, and all there are stand somewhere in the \
+               tables of providers and departments; drop shorter ones into the test environment"
+            .to_string(),
+    })
 }
 
 struct Writer<'a> {
