@@ -60,9 +60,9 @@ pub fn turns(
     }
     summary.backfill = ledger.backfills(1)?.into_iter().next();
     // What is in the way has a time of its own, or a person's.
-    summary.backfill_due = match in_the_way(engine, ledger)? {
-        None => due(engine, summary.backfill.as_ref()),
-        Some(_) => None,
+    summary.backfill_due = match due(engine, summary.backfill.as_ref()) {
+        Some(at) if in_the_way(engine, ledger)?.is_none() => Some(at),
+        _ => None,
     };
     Ok(moved)
 }
