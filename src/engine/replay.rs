@@ -89,7 +89,8 @@ impl Engine {
         for path in files {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let kind = kind_of(self, &name).unwrap_or(ExtractKind::Patients);
-            let source = Source::of(path, &name, kind, true).map_err(failed("read", path))?;
+            let source = Source::of(path, &name, kind, true);
+            let mut source = source.map_err(failed("read", path))?;
             let row = ledger.extract(&source.digest()?)?;
             let Some(row) = row.filter(|row| row.extract.kind.makes_messages()) else {
                 return refused(format!(
@@ -97,8 +98,7 @@ impl Engine {
                     self.owner()
                 ));
             };
-            let source = Source::of(path, &name, row.extract.kind, true);
-            let source = source.map_err(failed("read", path))?;
+            source.kind = row.extract.kind;
             let drop = ledger.drop_row(row.drop.0.unsigned_abs())?;
             let Some(drop) = drop else { return refused(format!("{name}: its drop is gone")) };
             let (rows, clock) = self.told(&drop, &row)?;
