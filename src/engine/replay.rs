@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::{Entry, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::civil::DateTime;
 
@@ -63,13 +64,9 @@ pub struct FieldChange {
     pub examples: Vec<(String, String)>,
 }
 
-/// A row of an extract, by where it begins.
-enum Was {
-    /// What was sent of it: the event, and where that stands in which batch file.
-    Sent(Vec<(Event, PathBuf, u64)>),
-    /// It made no message.
-    Nothing,
-}
+/// What was sent of the rows of an extract, by where each begins: the event, and where that
+/// stands in which batch file. Of a row that made no message there is nothing.
+type Told = HashMap<u64, Vec<(Event, Arc<Path>, u64)>>;
 
 impl Engine {
     /// Converts archived extracts under the settings of this engine, and holds them against
@@ -125,32 +122,30 @@ impl Engine {
         &self,
         drop: &DropRow,
         row: &ExtractRow,
-    ) -> Result<(HashMap<u64, Was>, Option<DateTime>), EngineError> {
+    ) -> Result<(Told, Option<DateTime>), EngineError> {
         let nth = drop.extracts.iter().position(|one| one.id == row.id).unwrap_or(0);
         let path = self.spool.index_of(drop.number);
         let index = Index::open(&path).map_err(|err| self.no_index(drop.number, &err))?;
         let wrong = |err| self.no_index(drop.number, &err);
-        let (mut rows, mut files, mut clock) = (HashMap::new(), HashMap::new(), None);
+        let (mut rows, mut files, mut clock) = (Told::new(), HashMap::new(), None);
         for ordinal in 0..index.messages {
             let entry = index.message(ordinal).map_err(wrong)?;
             if usize::from(entry.place.extract) != nth || entry.place.record == 0 {
                 continue;
             }
             let Some((batch, _)) = drop.batch_of(ordinal) else { continue };
-            let file: &PathBuf = match files.entry(batch.number) {
+            let file: &Arc<Path> = match files.entry(batch.number) {
                 Entry::Occupied(there) => there.into_mut(),
                 Entry::Vacant(free) => match self.batch_file(batch)? {
-                    Some(file) => free.insert(file),
+                    Some(file) => free.insert(file.into()),
                     None => return refused(format!("{} is not in sent/ any more", batch.name)),
                 },
             };
             if clock.is_none() {
                 clock = made_at(&message_at(file, entry.offset)?);
             }
-            let was = rows.entry(entry.place.offset).or_insert_with(|| Was::Sent(Vec::new()));
-            if let Was::Sent(sent) = was {
-                sent.push((entry.event, file.clone(), entry.offset));
-            }
+            let sent = rows.entry(entry.place.offset).or_default();
+            sent.push((entry.event, file.clone(), entry.offset));
         }
         for ordinal in 0..index.rows {
             let entry = index.row(ordinal).map_err(wrong)?;
@@ -162,7 +157,7 @@ impl Engine {
                 _ => false,
             };
             if can_change && usize::from(entry.place.extract) == nth {
-                rows.entry(entry.place.offset).or_insert(Was::Nothing);
+                rows.entry(entry.place.offset).or_default();
             }
         }
         Ok((rows, clock))
@@ -226,7 +221,7 @@ impl Again<'_> {
     fn extract(
         &self,
         source: &Source,
-        rows: &HashMap<u64, Was>,
+        rows: &Told,
         patients: &PatientIndex,
         replay: &mut Replay,
     ) -> Result<(), EngineError> {
@@ -236,22 +231,19 @@ impl Again<'_> {
         while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
             let mut records = Rows::new(&block, &layout);
             while let Some(row) = records.next_row() {
-                match rows.get(&(block.offset + row.range.start as u64)) {
-                    None => {}
-                    Some(Was::Nothing) => {
-                        let words = match self.as_new(&mut head, &row)? {
-                            Ok(_) => "would be sent now".to_string(),
-                            Err(why) => why,
-                        };
-                        *replay.others.entry(words).or_default() += 1;
-                    }
-                    Some(Was::Sent(sent)) => {
-                        for (event, file, offset) in sent {
-                            let before = message_at(file, *offset)?;
-                            let after = self.message(&mut head, &row, *event)?;
-                            replay.count(&before, after, self.examples);
-                        }
-                    }
+                let offset = block.offset + row.range.start as u64;
+                let Some(sent) = rows.get(&offset) else { continue };
+                if sent.is_empty() {
+                    let words = match self.as_new(&mut head, &row)? {
+                        Ok(()) => "would be sent now".to_string(),
+                        Err(why) => why,
+                    };
+                    *replay.others.entry(words).or_default() += 1;
+                }
+                for (event, file, offset) in sent {
+                    let before = message_at(file, *offset)?;
+                    let after = self.message(&mut head, &row, *event)?;
+                    replay.count(&before, after, self.examples);
                 }
             }
             blocks.reuse(block);
