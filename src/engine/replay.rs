@@ -17,7 +17,7 @@ use super::agreement::{Agreement, Programs};
 use super::error::EngineError;
 use super::intake::kind_of;
 use super::joined::{is_named, no_patient, no_program};
-use super::key::{first_value, id_cells, key};
+use super::key::first_value;
 use super::keys::Keys;
 use super::memory::patients_under;
 use super::mend::{Scratch, refused};
@@ -25,7 +25,8 @@ use super::message::message_at;
 use super::names::in_force;
 use super::pass::Engine;
 use super::patients::{Finder, PatientFile, PatientIndex};
-use super::render::shaped;
+use super::render::{Renderer, shaped};
+use super::rendered::Rendered;
 use super::source::Source;
 use crate::convert::{Bound, Finding, Input, Keeper, Output, References, Refusal, Resolved, Sieve};
 use crate::disk::failed;
@@ -177,14 +178,11 @@ impl Engine {
             }
             let (layout, mut blocks) = source.open(reading, None).map_err(EngineError::Extract)?;
             let mut keys = Keys::new(scratch);
-            let (id, when) = (id_cells(&layout), layout.cells("lastmodified"));
+            let mut seen = Rendered::default();
             while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
-                let mut rows = Rows::new(&block, &layout);
-                while let Some(row) = rows.next_row() {
-                    let offset = block.offset + row.range.start as u64;
-                    let key = key(id, when, row.values, offset);
-                    keys.add(key.filter(|_| row.fault.is_none()).as_slice())?;
-                }
+                seen.keys.clear();
+                Renderer::look(&layout, None, &block, &mut seen);
+                keys.add(&seen.keys)?;
                 blocks.reuse(block);
             }
             let file = std::fs::File::open(&path).map_err(failed("open", &path))?;
