@@ -261,13 +261,10 @@ impl Again<'_> {
         fn programs(again: &Again<'_>, bound: Bound<'_>) -> Result<Programs, EngineError> {
             Ok(again.agreement.programs(bound, again.clock)?)
         }
-        let (own, mut joined, mut kept) = match layout.kind {
-            ExtractKind::Appointments => {
-                (programs(self, Bound::Appointment(layout, None))?, Vec::new(), HashMap::new())
-            }
-            _ => (programs(self, Bound::Patient(layout))?, Vec::new(), HashMap::new()),
-        };
+        let (mut joined, mut kept) = (Vec::new(), HashMap::new());
+        let mut own = Bound::Patient(layout);
         if layout.kind == ExtractKind::Appointments {
+            own = Bound::Appointment(layout, None);
             for patient in patients.layouts() {
                 joined.push(programs(self, Bound::Appointment(layout, Some(patient)))?);
             }
@@ -276,6 +273,7 @@ impl Again<'_> {
                 kept.insert(number, programs(self, Bound::Appointment(layout, Some(&patient)))?);
             }
         }
+        let own = programs(self, own)?;
         Ok(Head { layout, sieve, own, joined, kept, finder: patients.finder() })
     }
 
