@@ -7,11 +7,11 @@ use super::{Terms, on_stage, test_only};
 use crate::domain::{BackfillStage, ExtractKind, MissingRows};
 use crate::engine::backfill::State;
 use crate::engine::error::EngineError;
-use crate::engine::intake::saved;
+use crate::engine::intake::{kind_of, saved};
 use crate::engine::pass::Engine;
 use crate::ledger::{BackfillRow, Closing, Ledger, Sign, Sqlite};
 use crate::papers::testplan::compare::{differences, of_run};
-use crate::papers::testplan::{Extract, Outcome, Phase, Plan, Scenario};
+use crate::papers::testplan::{Outcome, Phase, Plan, Scenario};
 use crate::spool::{Lock, Spool};
 
 /// What a run came to.
@@ -176,25 +176,20 @@ fn bring_tables(engine: &Engine, folder: &Folder) -> Result<Option<String>, Engi
     let mut files = Vec::new();
     for table in &folder.plan.tables {
         let bytes = folder.read(&table.file)?;
-        let mut there = false;
-        for kind in [ExtractKind::Providers, ExtractKind::Departments] {
-            if !is_of(engine, table, kind) {
-                continue;
-            }
-            for source in saved(engine, kind)? {
-                let now = std::fs::read(&source.path);
-                let now = now.map_err(crate::disk::failed("read", &source.path))?;
-                if now != bytes {
-                    return Err(refused(format!(
-                        "the test environment has a table of {} now, and had none when the plan \
-                         was written; `hl7drop testplan write --replace` writes it anew",
-                        kind.word()
-                    )));
-                }
-                there = true;
+        let kind = kind_of(engine, table.name());
+        let there = kind.map_or(Ok(Vec::new()), |kind| saved(engine, kind))?;
+        for source in &there {
+            let now = std::fs::read(&source.path);
+            let now = now.map_err(crate::disk::failed("read", &source.path))?;
+            if now != bytes {
+                return Err(refused(format!(
+                    "the test environment has a table of {} now, and had none when the plan was \
+                     written; `hl7drop testplan write --replace` writes it anew",
+                    source.kind.word()
+                )));
             }
         }
-        if !there {
+        if there.is_empty() {
             files.push((table.name().to_string(), bytes));
         }
     }
@@ -202,11 +197,6 @@ fn bring_tables(engine: &Engine, folder: &Folder) -> Result<Option<String>, Engi
         return Ok(None);
     }
     Ok(perform(engine, &files)?.failed.map(|what| format!("the tables of the plan: {what}")))
-}
-
-fn is_of(engine: &Engine, table: &Extract, kind: ExtractKind) -> bool {
-    let patterns = engine.agreement.scope.files.get(&kind);
-    patterns.is_some_and(|all| all.iter().any(|one| one.matches(table.name())))
 }
 
 /// Tries one scenario; returns its outcome, and why nothing behind it can be tried.
