@@ -11,7 +11,7 @@ use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::next::Typed;
 use crate::cli::output::{count, number};
-use crate::cli::setup::setup;
+use crate::cli::setup::{one, setup};
 use crate::cli::sign::{reason, sign};
 use crate::cli::{Failure, Outcome};
 use crate::engine::mend::Preview;
@@ -23,9 +23,8 @@ pub const ROWS: usize = 10;
 
 /// Converts records that wait again.
 pub fn resubmit(cli: &Cli, args: &Resubmit) -> Outcome {
-    let setup = setup(cli, std::slice::from_ref(&args.interface))?;
-    let Some(path) = setup.interfaces.first() else { return Ok(Exit::DONE) };
-    let engine = setup.open(path)?;
+    let (setup, path) = one(cli, &args.interface)?;
+    let engine = setup.open(&path)?;
     let which = selection(&args.chosen)?;
     if args.preview {
         let seen = engine.preview(&which, args.changed_id, &[], ROWS)?;
@@ -88,11 +87,8 @@ fn whole(cli: &Cli, whole: &Whole) -> Result<Engine, Failure> {
     match (&whole.batch, &whole.interface) {
         (Some(batch), interface) => owner_of(cli, batch, interface.as_deref()),
         (None, Some(interface)) => {
-            let setup = setup(cli, std::slice::from_ref(interface))?;
-            match setup.interfaces.first() {
-                Some(path) => setup.open(path),
-                None => Err(Failure::usage("name an interface with --interface")),
-            }
+            let (setup, path) = one(cli, interface)?;
+            setup.open(&path)
         }
         (None, None) => Err(Failure::usage("name a batch file, or an interface")),
     }
