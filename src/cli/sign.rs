@@ -1,11 +1,41 @@
 //! Who stands behind a decision.
 
+use std::time::Duration;
+
+use clap::Args;
+
 use super::Failure;
-use crate::engine::Engine;
+use crate::engine::{Asked, Engine, Task};
 use crate::ledger::Sign;
 
 /// As much as a sentence or two need.
 const WHY_CHARS_MAX: usize = 500;
+
+/// How something is asked for.
+#[derive(Debug, Args)]
+pub struct Asking {
+    /// Why; kept in the ledger with your name and the time, so name no patient
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+    /// How long a pass that is at work is waited for, before this is left for it to do
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub wait: u64,
+    /// Write JSON for machines
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Asking {
+    /// Asks the engine; what `claims` something must say why.
+    ///
+    /// # Errors
+    /// No reason where one is needed, and what the engine refuses.
+    pub(super) fn ask(&self, engine: &Engine, task: &Task, claims: bool) -> Result<Asked, Failure> {
+        let given = self.why.as_deref().or((!claims).then_some("from the shell"));
+        let sign = sign(engine, reason(given)?);
+        Ok(engine.ask(task, &sign, Duration::from_secs(self.wait))?)
+    }
+}
 
 /// Signs what the caller of this program decides now.
 pub fn sign(engine: &Engine, why: &str) -> Sign {

@@ -6,16 +6,15 @@ mod run;
 mod show;
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use args::{Asking, BackfillArgs, BackfillVerb, Preview, Start, Status};
+use args::{BackfillArgs, BackfillVerb, Preview, Start, Status};
 
 use super::args::Cli;
 use super::exit::Exit;
 use super::setup::{one, setup};
-use super::sign::{reason, sign};
+use super::sign::{Asking, sign};
 use super::{Failure, Outcome};
 use crate::engine::{Asked, BackfillState, BackfillTask, Engine, Task};
 
@@ -88,13 +87,9 @@ fn preview(cli: &Cli, args: &Preview) -> Outcome {
 
 fn decide(cli: &Cli, interface: &str, task: BackfillTask, asking: &Asking) -> Outcome {
     let engine = open(cli, interface)?;
-    let given = match task {
-        // That something waits or goes on by its preview claims nothing.
-        BackfillTask::Cancel => asking.why.as_deref(),
-        _ => asking.why.as_deref().or(Some("from the shell")),
-    };
-    let sign = sign(&engine, reason(given)?);
-    let asked = engine.ask(&Task::Backfill(task), &sign, Duration::from_secs(asking.wait))?;
+    // That something waits or goes on by its preview claims nothing.
+    let claims = task == BackfillTask::Cancel;
+    let asked = asking.ask(&engine, &Task::Backfill(task), claims)?;
     let state = BackfillState::look(&engine)?;
     let mut out = io::stdout().lock();
     match asked {

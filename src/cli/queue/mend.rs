@@ -2,17 +2,16 @@
 //! each asks the engine, and says what came of it.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde_json::json;
 
-use super::mend_args::{Asking, Chosen, Hold, Release, Resubmit, Whole};
+use super::mend_args::{Chosen, Hold, Release, Resubmit, Whole};
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::next::Typed;
 use crate::cli::output::{count, number};
 use crate::cli::setup::{one, setup};
-use crate::cli::sign::{reason, sign};
+use crate::cli::sign::Asking;
 use crate::cli::{Failure, Outcome};
 use crate::engine::mend::Preview;
 use crate::engine::{Asked, Engine, EngineError, Mended, Selection, Task};
@@ -127,14 +126,8 @@ fn owner_of(cli: &Cli, batch: &str, interface: Option<&str>) -> Result<Engine, F
 /// Asks, and says what came of it.
 fn ask(cli: &Cli, engine: &Engine, task: &Task, asking: &Asking) -> Outcome {
     // That something goes on claims nothing.
-    let given = match task {
-        Task::Release { .. } | Task::Hold { .. } => {
-            asking.why.as_deref().or(Some("from the shell"))
-        }
-        _ => asking.why.as_deref(),
-    };
-    let sign = sign(engine, reason(given)?);
-    let asked = engine.ask(task, &sign, Duration::from_secs(asking.wait))?;
+    let claims = !matches!(task, Task::Release { .. } | Task::Hold { .. });
+    let asked = asking.ask(engine, task, claims)?;
     let mut out = io::stdout().lock();
     match asked {
         Asked::Left(id) => {
