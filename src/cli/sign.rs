@@ -1,8 +1,9 @@
-//! Who stands behind a decision.
+//! Who stands behind a decision, since when, and why.
 
 use std::time::Duration;
 
 use clap::Args;
+use jiff::civil::Date;
 
 use super::Failure;
 use crate::engine::{Asked, Engine, Task};
@@ -10,6 +11,8 @@ use crate::ledger::Sign;
 
 /// As much as a sentence or two need.
 const WHY_CHARS_MAX: usize = 500;
+/// As much as a name, a title and a company need.
+pub const NAME_CHARS_MAX: usize = 120;
 
 /// How something is asked for.
 #[derive(Debug, Args)]
@@ -67,6 +70,33 @@ pub fn reason(why: Option<&str>) -> Result<&str, Failure> {
         return Err(Failure::usage(text));
     }
     Ok(why)
+}
+
+/// Returns what was given behind an option, without what is blank around it.
+///
+/// # Errors
+/// That it is no line of text, or too long.
+pub fn line(option: &str, text: &str, max: usize) -> Result<String, Failure> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if text.chars().any(char::is_control) || length == 0 || length > max {
+        let text = format!("{option} takes one line of at most {max} characters");
+        return Err(Failure::usage(text));
+    }
+    Ok(text.to_string())
+}
+
+/// Returns the day that was given behind an option; today where none was.
+///
+/// # Errors
+/// That it is to come.
+pub fn day(option: &str, given: Option<Date>, today: Date) -> Result<Date, Failure> {
+    let date = given.unwrap_or(today);
+    if date > today {
+        let text = format!("{option} {date} is not there yet; today is {today}");
+        return Err(Failure::usage(text));
+    }
+    Ok(date)
 }
 
 /// The environment says what it likes; only what looks like a name is kept.
