@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::cli::args::Cli;
 use crate::cli::next::Typed;
-use crate::cli::output::{count, number, time};
-use crate::domain::{BackfillStage, Code, Counts};
+use crate::cli::output::{account, count, number, time};
+use crate::domain::{BackfillStage, Code};
 use crate::engine::{BackfillState, Engine, Foreseen, Plan};
 use crate::ledger::BackfillRow;
 
@@ -174,17 +174,6 @@ fn pace(engine: &Engine, state: &BackfillState) -> String {
         None => "how long it takes is seen once it goes on".to_string(),
     };
     format!("{speed}, {hours}: {until}")
-}
-
-fn account(counts: &Counts) -> String {
-    format!(
-        "{} = {} sent + {} filtered + {} error + {} duplicate",
-        count(counts.rows, "row", "rows"),
-        number(counts.sent),
-        number(counts.filtered),
-        number(counts.error),
-        number(counts.duplicate)
-    )
 }
 
 /// Returns how it stands as machines read it.

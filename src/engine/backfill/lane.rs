@@ -216,10 +216,7 @@ fn pause(
 /// All of it was taken in: says so, and what became of it.
 fn finish(engine: &Engine, ledger: &mut dyn Ledger, row: BackfillRow) -> Result<(), EngineError> {
     let counts = row.counts();
-    let mut why = format!(
-        "{} rows = {} sent + {} filtered + {} error + {} duplicate",
-        counts.rows, counts.sent, counts.filtered, counts.error, counts.duplicate
-    );
+    let mut why = counts.to_string();
     if counts.rows != row.rows {
         log::error!("backfill {}: its extracts had {} rows, and {why}", row.id, row.rows);
         why.push_str(&format!("; its extracts had {}", row.rows));
