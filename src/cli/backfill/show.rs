@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::args::Cli;
 use crate::cli::next::Typed;
 use crate::cli::output::{account, count, number, time};
-use crate::domain::{BackfillStage, Code};
+use crate::domain::{BackfillStage, ExtractKind, Code};
 use crate::engine::{BackfillState, Engine, Foreseen, Plan};
 use crate::ledger::BackfillRow;
 
@@ -82,8 +82,8 @@ fn not_unique(engine: &Engine, plan: &Plan, out: &mut dyn Write) -> io::Result<(
 
 /// Shows the first messages, a segment a line.
 pub fn messages(engine: &Engine, out: &mut dyn Write) -> io::Result<()> {
-    for kind in ["patients", "appointments"] {
-        let path = engine.spool.backfill.join(format!("first-{kind}.hl7"));
+    for kind in [ExtractKind::Patients, ExtractKind::Appointments] {
+        let path = Plan::first_messages(engine, kind);
         let Ok(text) = std::fs::read_to_string(path) else { continue };
         for segment in text.split(['\r', '\n']).filter(|segment| !segment.is_empty()) {
             if segment.starts_with("MSH") {

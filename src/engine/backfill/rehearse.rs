@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::plan::{Foreseen, NotUnique, Part};
+use super::plan::{Foreseen, NotUnique, Part, Plan};
 use super::told::Backfilling;
 use crate::batch::Envelope;
 use crate::disk::{self, failed};
@@ -28,11 +28,6 @@ const LISTED: usize = 1000;
 const FIRST: usize = 3;
 /// The batch file of the rehearsal.
 const BATCH: &str = ".rehearsal";
-
-/// Where the first messages of a kind are kept: patient data.
-pub(super) fn first_file(kind: ExtractKind) -> String {
-    format!("first-{}.hl7", kind.word())
-}
 
 /// One rehearsal.
 pub(super) struct Rehearsal<'a> {
@@ -128,7 +123,7 @@ impl<'a> Rehearsal<'a> {
         self.foreseen.bytes += written.iter().map(|one| one.bytes).sum::<u64>();
         self.note(faults);
         if !written.is_empty() {
-            keep_first(&batch, &engine.spool.backfill.join(first_file(kind)))?;
+            keep_first(&batch, &Plan::first_messages(engine, kind))?;
         }
         Ok(disk::remove(&batch)?)
     }
