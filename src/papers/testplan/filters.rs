@@ -86,13 +86,11 @@ impl Stage<'_> {
         let drop = |say: &str, rows: &[&Columns], event: Event| {
             let told = self.told(&vec![event; rows.len()]);
             let mut drop = Dropped::new(say).with(PATIENTS, rows, &["patientid", focus]).told(told);
-            let mut points = Vec::new();
             for (at, row) in rows.iter().enumerate().take(drop.told.len()) {
                 let id = row.get("patientid").map_or("", String::as_str);
-                self.typed(&mut points, at + 1, event);
-                self.point(&mut points, at + 1, ("PID-3.1", id, "it is this patient"));
+                self.typed(&mut drop.points, at + 1, event);
+                self.point(&mut drop.points, at + 1, ("PID-3.1", id, "it is this patient"));
             }
-            drop.points = points;
             drop
         };
         if self.on(Event::PatientAdded) {
@@ -126,14 +124,12 @@ impl Stage<'_> {
             .with(APPOINTMENTS, &all, &["appointmentid", focus])
             .told(self.told(&events));
         let first = drop.told.len() - rows.len();
-        let mut points = Vec::new();
         for (at, row) in rows.iter().enumerate() {
             let id = row.get("appointmentid").map_or("", String::as_str);
-            self.typed(&mut points, first + at + 1, Event::AppointmentScheduled);
+            self.typed(&mut drop.points, first + at + 1, Event::AppointmentScheduled);
             let say = "it is this appointment";
-            self.point(&mut points, first + at + 1, ("SCH-2.1", id, say));
+            self.point(&mut drop.points, first + at + 1, ("SCH-2.1", id, say));
         }
-        drop.points = points;
         Some(vec![drop])
     }
 }
