@@ -15,7 +15,7 @@ impl Stage<'_> {
         let about = "Table 6: Filters".to_string();
         let inside: Vec<Columns> =
             filter.names.iter().map(|(_, id)| self.record(filter, id)).collect();
-        if let Some(drops) = self.seen(filter.kind, inside, &column(filter)) {
+        if let Some(drops) = self.seen(filter.kind, inside, column(filter)) {
             self.scenes.push(Scene {
                 name: format!("filter-{of}-{by}-inside"),
                 title: format!("{} of the {by}s that were agreed", capital(of)),
@@ -36,10 +36,10 @@ impl Stage<'_> {
             let id = patient.get("patientid").cloned().unwrap_or_default();
             of_patient.insert("patientid".into(), id);
             drop = drop.with(PATIENTS, &[&patient], &["patientid"]);
-            drop = drop.with(kind, &[&of_patient], &["appointmentid", &column(filter)]);
+            drop = drop.with(kind, &[&of_patient], &["appointmentid", column(filter)]);
             drop = drop.told(self.told(&[Event::PatientAdded]));
         } else {
-            drop = drop.with(kind, &[&outside], &["patientid", &column(filter)]);
+            drop = drop.with(kind, &[&outside], &["patientid", column(filter)]);
         }
         drop.filtered = Some(1);
         self.scenes.push(Scene {
@@ -60,14 +60,10 @@ impl Stage<'_> {
             Kind::Patient => patient,
             Kind::Appointment => self.actors.appointment(&patient),
         };
-        let columns: &[&str] = match (filter.kind, filter.by) {
-            (Kind::Patient, FilterBy::Provider) => &["primaryproviderid"],
-            (Kind::Patient, FilterBy::Department) => &["primarydepartmentid", "departmentid"],
-            (Kind::Appointment, FilterBy::Provider) => &["providerid"],
-            (Kind::Appointment, FilterBy::Department) => &["departmentid"],
-        };
-        for column in columns {
-            record.insert((*column).to_string(), id.to_string());
+        record.insert(column(filter).into(), id.to_string());
+        if filter.by == FilterBy::Department {
+            // Of patients it is the second one that is looked at.
+            record.insert("departmentid".into(), id.to_string());
         }
         record
     }
@@ -135,12 +131,11 @@ impl Stage<'_> {
 }
 
 /// Returns the column that a filter looks at first.
-fn column(filter: &FilterCast) -> String {
-    let column = match (filter.kind, filter.by) {
+fn column(filter: &FilterCast) -> &'static str {
+    match (filter.kind, filter.by) {
         (Kind::Patient, FilterBy::Provider) => "primaryproviderid",
         (Kind::Patient, FilterBy::Department) => "primarydepartmentid",
         (Kind::Appointment, FilterBy::Provider) => "providerid",
         (Kind::Appointment, FilterBy::Department) => "departmentid",
-    };
-    column.to_string()
+    }
 }
