@@ -3,7 +3,7 @@
 
 use super::folder::Folder;
 use super::perform::{Performed, perform};
-use super::{Terms, on_stage, test_only};
+use super::{Terms, on_stage, refused, test_only};
 use crate::domain::{BackfillStage, ExtractKind, MissingRows};
 use crate::engine::backfill::State;
 use crate::engine::error::EngineError;
@@ -63,10 +63,6 @@ pub fn run(
     Ok(tried)
 }
 
-fn refused(what: String) -> EngineError {
-    EngineError::Refused { what }
-}
-
 /// Refuses a plan of other settings, and files that nobody read as they are now.
 fn fits(engine: &Engine, text: &str, folder: &Folder) -> Result<(), EngineError> {
     let interface = engine.agreement.scope.interface.as_str();
@@ -119,8 +115,7 @@ fn alone(engine: &Engine) -> Result<Option<Lock>, EngineError> {
         None => Err(refused(
             "`watch` would take the plan's few appointments for all there are (snapshot = true, \
              missing_rows = \"cancel\") and cancel the others of the test environment; stop it \
-             first"
-                .to_string(),
+             first",
         )),
     }
 }
