@@ -162,7 +162,6 @@ impl Plan {
             what: format!("no plan can be written: {err}"),
         })?;
         let part = engine.spool.backfill.join(".plan.new");
-        disk::remove(&part)?;
         disk::write(&part, &text)?;
         Ok(disk::shift(&part, &engine.spool.backfill.join(PLAN))?)
     }

@@ -31,13 +31,13 @@ const BATCH: &str = ".rehearsal";
 
 /// One rehearsal.
 pub(super) struct Rehearsal<'a> {
-    pub engine: &'a Engine,
+    engine: &'a Engine,
     /// What people mapped is in it.
-    pub agreement: Agreement,
+    agreement: Agreement,
     /// It is only looked at.
-    pub ledger: Box<dyn Ledger>,
-    pub backfilling: Backfilling<'a>,
-    pub foreseen: Foreseen,
+    ledger: Box<dyn Ledger>,
+    backfilling: Backfilling<'a>,
+    foreseen: Foreseen,
     faults: BTreeMap<(Code, String), u64>,
 }
 
@@ -76,11 +76,9 @@ impl<'a> Rehearsal<'a> {
     }
 
     /// Returns what it came to.
-    pub fn end(mut self) -> Foreseen {
-        let faults = std::mem::take(&mut self.faults).into_iter();
-        self.foreseen.faults =
-            faults.map(|((code, column), rows)| (code.id().to_string(), column, rows)).collect();
-        self.foreseen
+    pub fn end(self) -> Foreseen {
+        let row = |((code, column), rows): ((Code, _), _)| (code.id().to_string(), column, rows);
+        Foreseen { faults: self.faults.into_iter().map(row).collect(), ..self.foreseen }
     }
 
     fn slice(&mut self, source: Source, kind: ExtractKind) -> Result<(), EngineError> {
