@@ -54,8 +54,7 @@ fn words(contact: &Contact) -> String {
         }
     };
     if let Some(quiet) = contact.quiet {
-        let (from, to) = (quiet.from.strftime("%H:%M"), quiet.to.strftime("%H:%M"));
-        text += &format!(", only grave ones {from}-{to}");
+        text += &format!(", only grave ones {quiet}");
     }
     if contact.after_s > 0 {
         text += &format!(", when open for {} minutes", contact.after_s / 60);

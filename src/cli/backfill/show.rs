@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::args::Cli;
 use crate::cli::next::Typed;
 use crate::cli::output::{account, count, number, time};
-use crate::domain::{BackfillStage, ExtractKind, Code};
+use crate::domain::{BackfillStage, Code, ExtractKind, Quiet};
 use crate::engine::{BackfillState, Engine, Foreseen, Plan};
 use crate::ledger::BackfillRow;
 
@@ -159,11 +159,7 @@ pub fn line(engine: &Engine, state: &BackfillState) -> Option<String> {
 fn pace(engine: &Engine, state: &BackfillState) -> String {
     let scope = &engine.agreement.scope;
     let rules = &scope.backfill;
-    let hours: Vec<String> = rules
-        .windows
-        .iter()
-        .map(|one| format!("{}-{}", one.from.strftime("%H:%M"), one.to.strftime("%H:%M")))
-        .collect();
+    let hours: Vec<String> = rules.windows.iter().map(Quiet::to_string).collect();
     let hours = if hours.is_empty() { "at any hour".to_string() } else { hours.join(", ") };
     let speed = match rules.per_minute {
         0 => "as fast as the vendor's end takes it".to_string(),
