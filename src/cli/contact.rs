@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::{Cli, Contact as Args, ContactLs, ContactTest, ContactVerb};
 use super::exit::Exit;
-use super::setup::{name, setup};
+use super::setup::{name, one, setup};
 use super::{Failure, Outcome};
 use crate::domain::{Contact, Way};
 use crate::engine::incidents::Keeper;
@@ -54,8 +54,7 @@ fn words(contact: &Contact) -> String {
         }
     };
     if let Some(quiet) = contact.quiet {
-        let (from, to) = (quiet.from.strftime("%H:%M"), quiet.to.strftime("%H:%M"));
-        text += &format!(", only grave ones {from}-{to}");
+        text += &format!(", only grave ones {quiet}");
     }
     if contact.after_s > 0 {
         text += &format!(", when open for {} minutes", contact.after_s / 60);
@@ -87,11 +86,8 @@ fn to_json(interface: &str, key: &str, contact: &Contact) -> Value {
 }
 
 fn test(cli: &Cli, args: &ContactTest) -> Outcome {
-    let setup = setup(cli, std::slice::from_ref(&args.interface))?;
-    let Some(path) = setup.interfaces.first() else {
-        return Err(Failure::usage("name the interface"));
-    };
-    let engine = setup.open(path)?;
+    let (setup, path) = one(cli, &args.interface)?;
+    let engine = setup.open(&path)?;
     let told = Keeper::of(&engine, &setup.program.contacts).test(args.contact.as_deref());
     if told.is_empty() {
         let text = match &args.contact {

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::args::{Cli, Endpoint, EndpointVerb, Trust};
 use super::exit::Exit;
 use super::next::Typed;
-use super::setup::setup;
+use super::setup::one;
 use super::{Failure, Outcome};
 use crate::delivery::{Limits, ShownKey, Standing, pin, shown_keys};
 use crate::domain::{self, Method, Scope};
@@ -19,11 +19,8 @@ pub fn endpoint(cli: &Cli, args: &Endpoint) -> Outcome {
 }
 
 fn trust(cli: &Cli, args: &Trust) -> Outcome {
-    let setup = setup(cli, std::slice::from_ref(&args.interface))?;
-    let Some(path) = setup.interfaces.first() else {
-        return Err(Failure::usage("name the interface"));
-    };
-    let engine = setup.open(path)?;
+    let (setup, path) = one(cli, &args.interface)?;
+    let engine = setup.open(&path)?;
     let (name, server) = server(&engine.agreement.scope, args.endpoint.as_deref())?;
     let keys = shown_keys(server, Limits::default())
         .map_err(|err| Failure { exit: Exit::DELIVERY, text: err.to_string() })?;

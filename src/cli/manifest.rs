@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use super::Outcome;
 use super::args::{Cli, Manifest};
 use super::exit::Exit;
 use super::setup::setup;
-use super::{Failure, Outcome};
+use super::sign::day;
 use crate::engine::{MANIFEST_COLUMNS, Manifest as Files};
 
 /// Writes the manifests of a day, of each interface that was asked for.
@@ -17,12 +18,7 @@ pub fn manifest(cli: &Cli, args: &Manifest) -> Outcome {
     for path in &setup.interfaces {
         let engine = setup.open(path)?;
         let today = engine.clock.civil(&engine.agreement.scope.timezone).date();
-        let day = args.day.unwrap_or(today);
-        if day > today {
-            let text = format!("--day {day} is not there yet; today is {today}");
-            return Err(Failure::usage(text));
-        }
-        manifests.push(engine.manifest(day)?);
+        manifests.push(engine.manifest(day("--day", args.day, today)?)?);
     }
     let mut out = io::stdout().lock();
     if args.named.json {

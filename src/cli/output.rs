@@ -4,11 +4,24 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex};
 
 pub use crate::clock::shown as time;
+use crate::domain::Counts;
 use crate::engine::{Progress, Silent};
 use indicatif::{ProgressBar, ProgressStyle};
 
 // Numbers look alike in the shell and in the browser.
 pub use crate::web::{count, number};
+
+/// Returns the account of an extract for people.
+pub fn account(counts: &Counts) -> String {
+    format!(
+        "{} = {} sent + {} filtered + {} error + {} duplicate",
+        count(counts.rows, "row", "rows"),
+        number(counts.sent),
+        number(counts.filtered),
+        number(counts.error),
+        number(counts.duplicate)
+    )
+}
 
 /// A bar for the work at hand.
 struct Bar(Mutex<Option<ProgressBar>>);

@@ -9,7 +9,7 @@ use super::args::{Cli, Run};
 use super::exit::Exit;
 use super::keepers::Keepers;
 use super::next::{Typed, next_steps};
-use super::output::{complain, count, number};
+use super::output::{self, complain, count, number};
 use super::prune::write_pruned;
 use super::queue::write_mended;
 use super::setup::{name, setup};
@@ -193,16 +193,7 @@ fn write_taken(taken: &Taken, out: &mut dyn Write) -> io::Result<()> {
         } else {
             String::new()
         };
-        writeln!(
-            out,
-            "  {}: {} = {} sent + {} filtered + {} error + {} duplicate{made}",
-            source.name,
-            count(counts.rows, "row", "rows"),
-            number(counts.sent),
-            number(counts.filtered),
-            number(counts.error),
-            number(counts.duplicate),
-        )?;
+        writeln!(out, "  {}: {}{made}", source.name, output::account(counts))?;
         for (note, times) in &account.notes.0 {
             writeln!(out, "    {} {}", number(*times), note.text())?;
         }

@@ -27,7 +27,7 @@ pub fn setup(cli: &Cli, names: &[String]) -> Result<Setup, Failure> {
     let interfaces = if names.is_empty() {
         every(&program.interfaces)?
     } else {
-        names.iter().map(|name| program.interfaces.join(format!("{name}.toml"))).collect()
+        names.iter().map(|name| file_of(&program, name)).collect()
     };
     for path in &interfaces {
         if !path.is_file() {
@@ -39,6 +39,17 @@ pub fn setup(cli: &Cli, names: &[String]) -> Result<Setup, Failure> {
         }
     }
     Ok(Setup { program, interfaces })
+}
+
+/// Reads the program's file and finds the file of one interface.
+pub fn one(cli: &Cli, name: &str) -> Result<(Setup, PathBuf), Failure> {
+    let setup = setup(cli, &[name.to_string()])?;
+    let path = file_of(&setup.program, name);
+    Ok((setup, path))
+}
+
+fn file_of(program: &program::Program, name: &str) -> PathBuf {
+    program.interfaces.join(format!("{name}.toml"))
 }
 
 impl Setup {

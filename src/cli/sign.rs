@@ -1,11 +1,44 @@
-//! Who stands behind a decision.
+//! Who stands behind a decision, since when, and why.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::civil::Date;
 
 use super::Failure;
-use crate::engine::Engine;
+use crate::engine::{Asked, Engine, Task};
 use crate::ledger::Sign;
 
 /// As much as a sentence or two need.
 const WHY_CHARS_MAX: usize = 500;
+/// As much as a name, a title and a company need.
+pub const NAME_CHARS_MAX: usize = 120;
+
+/// How something is asked for.
+#[derive(Debug, Args)]
+pub struct Asking {
+    /// Why; kept in the ledger with your name and the time, so name no patient
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+    /// How long a pass that is at work is waited for, before this is left for it to do
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub wait: u64,
+    /// Write JSON for machines
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Asking {
+    /// Asks the engine; what `claims` something must say why.
+    ///
+    /// # Errors
+    /// No reason where one is needed, and what the engine refuses.
+    pub(super) fn ask(&self, engine: &Engine, task: &Task, claims: bool) -> Result<Asked, Failure> {
+        let given = self.why.as_deref().or((!claims).then_some("from the shell"));
+        let sign = sign(engine, reason(given)?);
+        Ok(engine.ask(task, &sign, Duration::from_secs(self.wait))?)
+    }
+}
 
 /// Signs what the caller of this program decides now.
 pub fn sign(engine: &Engine, why: &str) -> Sign {
@@ -37,6 +70,33 @@ pub fn reason(why: Option<&str>) -> Result<&str, Failure> {
         return Err(Failure::usage(text));
     }
     Ok(why)
+}
+
+/// Returns what was given behind an option, without what is blank around it.
+///
+/// # Errors
+/// That it is no line of text, or too long.
+pub fn line(option: &str, text: &str, max: usize) -> Result<String, Failure> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if text.chars().any(char::is_control) || length == 0 || length > max {
+        let text = format!("{option} takes one line of at most {max} characters");
+        return Err(Failure::usage(text));
+    }
+    Ok(text.to_string())
+}
+
+/// Returns the day that was given behind an option; today where none was.
+///
+/// # Errors
+/// That it is to come.
+pub fn day(option: &str, given: Option<Date>, today: Date) -> Result<Date, Failure> {
+    let date = given.unwrap_or(today);
+    if date > today {
+        let text = format!("{option} {date} is not there yet; today is {today}");
+        return Err(Failure::usage(text));
+    }
+    Ok(date)
 }
 
 /// The environment says what it likes; only what looks like a name is kept.

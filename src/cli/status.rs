@@ -11,7 +11,7 @@ use super::backfill::{is_waiting, line, to_json as backfill_json};
 use super::delivery::write_undelivered;
 use super::exit::Exit;
 use super::next::Typed;
-use super::output::{complain, count, number, time};
+use super::output::{account, complain, count, number, time};
 use super::setup::{name, setup};
 use super::{Failure, Outcome};
 use crate::domain::QueueState;
@@ -185,18 +185,8 @@ fn write(cli: &Cli, engine: &Engine, standing: &Standing, out: &mut dyn Write) -
     }
     standing.awaited.iter().try_for_each(|row| write_awaited(engine, row, out))?;
     for row in &standing.extracts {
-        let counts = &row.counts;
-        writeln!(
-            out,
-            "  {}  {}: {} = {} sent + {} filtered + {} error + {} duplicate",
-            time(row.extract.taken_at, zone),
-            row.extract.name,
-            count(counts.rows, "row", "rows"),
-            number(counts.sent),
-            number(counts.filtered),
-            number(counts.error),
-            number(counts.duplicate),
-        )?;
+        let (at, name) = (time(row.extract.taken_at, zone), &row.extract.name);
+        writeln!(out, "  {at}  {name}: {}", account(&row.counts))?;
     }
     for ActionRow { verb, about, sign, .. } in &standing.actions {
         let at = time(sign.at, zone);

@@ -1,5 +1,6 @@
 //! Who is told of incidents, how and when; and what is watched for.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use jiff::civil::{Time, Weekday};
@@ -124,6 +125,13 @@ impl Quiet {
             true => self.from <= time && time < self.to,
             false => self.from <= time || time < self.to,
         }
+    }
+}
+
+/// As it is read: `22:00-06:30`.
+impl fmt::Display for Quiet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.from.strftime("%H:%M"), self.to.strftime("%H:%M"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What became of the rows of an extract, and what was noticed on the way.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,18 @@ impl Counts {
         self.error += other.error;
         self.duplicate += other.duplicate;
         self.messages += other.messages;
+    }
+}
+
+/// As a log has it: `7 rows = 4 sent + 1 filtered + 2 error + 0 duplicate`.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { rows, sent, filtered, error, duplicate, .. } = self;
+        write!(
+            f,
+            "{rows} rows = {sent} sent + {filtered} filtered + {error} error + \
+             {duplicate} duplicate"
+        )
     }
 }
 

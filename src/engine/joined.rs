@@ -5,7 +5,7 @@ use super::agreement::Programs;
 use super::key::first_value;
 use super::render::{Renderer, Stop, Worker};
 use crate::convert::{Input, Refusal};
-use crate::domain::{Code, ExtractKind};
+use crate::domain::{Code, ExtractKind, Layout, Values};
 use crate::hl7::Path;
 
 impl Renderer<'_> {
@@ -33,12 +33,19 @@ impl Renderer<'_> {
         {
             return Ok(then(programs, Input { own: input.own, patient: Some(patient.values()) })?);
         }
-        let named = self.layout.names_patients()
-            && ["lastname", "firstname"].iter().all(|column| {
-                !first_value(self.layout.patient_cells(column), input.own).is_empty()
-            });
-        if named { Ok(then(self.programs, input)?) } else { Err(no_patient().into()) }
+        match is_named(self.layout, input.own) {
+            true => Ok(then(self.programs, input)?),
+            false => Err(no_patient().into()),
+        }
     }
+}
+
+/// True if an appointment's own columns say whose it is.
+pub(super) fn is_named(layout: &Layout, own: Values<'_>) -> bool {
+    layout.names_patients()
+        && ["lastname", "firstname"]
+            .iter()
+            .all(|column| !first_value(layout.patient_cells(column), own).is_empty())
 }
 
 pub(super) fn no_patient() -> Refusal {

@@ -9,14 +9,15 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::{Entry, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::civil::DateTime;
 
 use super::agreement::{Agreement, Programs};
 use super::error::EngineError;
 use super::intake::kind_of;
-use super::joined::{no_patient, no_program};
-use super::key::{first_value, id_cells, key};
+use super::joined::{is_named, no_patient, no_program};
+use super::key::first_value;
 use super::keys::Keys;
 use super::memory::patients_under;
 use super::mend::{Scratch, refused};
@@ -24,7 +25,8 @@ use super::message::message_at;
 use super::names::in_force;
 use super::pass::Engine;
 use super::patients::{Finder, PatientFile, PatientIndex};
-use super::render::shaped;
+use super::render::{Renderer, shaped};
+use super::rendered::Rendered;
 use super::source::Source;
 use crate::convert::{Bound, Finding, Input, Keeper, Output, References, Refusal, Resolved, Sieve};
 use crate::disk::failed;
@@ -63,13 +65,9 @@ pub struct FieldChange {
     pub examples: Vec<(String, String)>,
 }
 
-/// A row of an extract, by where it begins.
-enum Was {
-    /// What was sent of it: the event, and where that stands in which batch file.
-    Sent(Vec<(Event, PathBuf, u64)>),
-    /// It made no message.
-    Nothing,
-}
+/// What was sent of the rows of an extract, by where each begins: the event, and where that
+/// stands in which batch file. Of a row that made no message there is nothing.
+type Told = HashMap<u64, Vec<(Event, Arc<Path>, u64)>>;
 
 impl Engine {
     /// Converts archived extracts under the settings of this engine, and holds them against
@@ -89,7 +87,8 @@ impl Engine {
         for path in files {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let kind = kind_of(self, &name).unwrap_or(ExtractKind::Patients);
-            let source = Source::of(path, &name, kind, true).map_err(failed("read", path))?;
+            let source = Source::of(path, &name, kind, true);
+            let mut source = source.map_err(failed("read", path))?;
             let row = ledger.extract(&source.digest()?)?;
             let Some(row) = row.filter(|row| row.extract.kind.makes_messages()) else {
                 return refused(format!(
@@ -97,8 +96,7 @@ impl Engine {
                     self.owner()
                 ));
             };
-            let source = Source::of(path, &name, row.extract.kind, true);
-            let source = source.map_err(failed("read", path))?;
+            source.kind = row.extract.kind;
             let drop = ledger.drop_row(row.drop.0.unsigned_abs())?;
             let Some(drop) = drop else { return refused(format!("{name}: its drop is gone")) };
             let (rows, clock) = self.told(&drop, &row)?;
@@ -125,32 +123,30 @@ impl Engine {
         &self,
         drop: &DropRow,
         row: &ExtractRow,
-    ) -> Result<(HashMap<u64, Was>, Option<DateTime>), EngineError> {
+    ) -> Result<(Told, Option<DateTime>), EngineError> {
         let nth = drop.extracts.iter().position(|one| one.id == row.id).unwrap_or(0);
         let path = self.spool.index_of(drop.number);
         let index = Index::open(&path).map_err(|err| self.no_index(drop.number, &err))?;
         let wrong = |err| self.no_index(drop.number, &err);
-        let (mut rows, mut files, mut clock) = (HashMap::new(), HashMap::new(), None);
+        let (mut rows, mut files, mut clock) = (Told::new(), HashMap::new(), None);
         for ordinal in 0..index.messages {
             let entry = index.message(ordinal).map_err(wrong)?;
             if usize::from(entry.place.extract) != nth || entry.place.record == 0 {
                 continue;
             }
             let Some((batch, _)) = drop.batch_of(ordinal) else { continue };
-            let file: &PathBuf = match files.entry(batch.number) {
+            let file: &Arc<Path> = match files.entry(batch.number) {
                 Entry::Occupied(there) => there.into_mut(),
                 Entry::Vacant(free) => match self.batch_file(batch)? {
-                    Some(file) => free.insert(file),
+                    Some(file) => free.insert(file.into()),
                     None => return refused(format!("{} is not in sent/ any more", batch.name)),
                 },
             };
             if clock.is_none() {
                 clock = made_at(&message_at(file, entry.offset)?);
             }
-            let was = rows.entry(entry.place.offset).or_insert_with(|| Was::Sent(Vec::new()));
-            if let Was::Sent(sent) = was {
-                sent.push((entry.event, file.clone(), entry.offset));
-            }
+            let sent = rows.entry(entry.place.offset).or_default();
+            sent.push((entry.event, file.clone(), entry.offset));
         }
         for ordinal in 0..index.rows {
             let entry = index.row(ordinal).map_err(wrong)?;
@@ -162,7 +158,7 @@ impl Engine {
                 _ => false,
             };
             if can_change && usize::from(entry.place.extract) == nth {
-                rows.entry(entry.place.offset).or_insert(Was::Nothing);
+                rows.entry(entry.place.offset).or_default();
             }
         }
         Ok((rows, clock))
@@ -182,14 +178,11 @@ impl Engine {
             }
             let (layout, mut blocks) = source.open(reading, None).map_err(EngineError::Extract)?;
             let mut keys = Keys::new(scratch);
-            let (id, when) = (id_cells(&layout), layout.cells("lastmodified"));
+            let mut seen = Rendered::default();
             while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
-                let mut rows = Rows::new(&block, &layout);
-                while let Some(row) = rows.next_row() {
-                    let offset = block.offset + row.range.start as u64;
-                    let key = key(id, when, row.values, offset);
-                    keys.add(key.filter(|_| row.fault.is_none()).as_slice())?;
-                }
+                seen.keys.clear();
+                Renderer::look(&layout, None, &block, &mut seen);
+                keys.add(&seen.keys)?;
                 blocks.reuse(block);
             }
             let file = std::fs::File::open(&path).map_err(failed("open", &path))?;
@@ -226,7 +219,7 @@ impl Again<'_> {
     fn extract(
         &self,
         source: &Source,
-        rows: &HashMap<u64, Was>,
+        rows: &Told,
         patients: &PatientIndex,
         replay: &mut Replay,
     ) -> Result<(), EngineError> {
@@ -236,22 +229,19 @@ impl Again<'_> {
         while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
             let mut records = Rows::new(&block, &layout);
             while let Some(row) = records.next_row() {
-                match rows.get(&(block.offset + row.range.start as u64)) {
-                    None => {}
-                    Some(Was::Nothing) => {
-                        let words = match self.as_new(&mut head, &row)? {
-                            Ok(_) => "would be sent now".to_string(),
-                            Err(why) => why,
-                        };
-                        *replay.others.entry(words).or_default() += 1;
-                    }
-                    Some(Was::Sent(sent)) => {
-                        for (event, file, offset) in sent {
-                            let before = message_at(file, *offset)?;
-                            let after = self.message(&mut head, &row, *event)?;
-                            replay.count(&before, after, self.examples);
-                        }
-                    }
+                let offset = block.offset + row.range.start as u64;
+                let Some(sent) = rows.get(&offset) else { continue };
+                if sent.is_empty() {
+                    let words = match self.as_new(&mut head, &row)? {
+                        Ok(()) => "would be sent now".to_string(),
+                        Err(why) => why,
+                    };
+                    *replay.others.entry(words).or_default() += 1;
+                }
+                for (event, file, offset) in sent {
+                    let before = message_at(file, *offset)?;
+                    let after = self.message(&mut head, &row, *event)?;
+                    replay.count(&before, after, self.examples);
                 }
             }
             blocks.reuse(block);
@@ -271,13 +261,10 @@ impl Again<'_> {
         fn programs(again: &Again<'_>, bound: Bound<'_>) -> Result<Programs, EngineError> {
             Ok(again.agreement.programs(bound, again.clock)?)
         }
-        let (own, mut joined, mut kept) = match layout.kind {
-            ExtractKind::Appointments => {
-                (programs(self, Bound::Appointment(layout, None))?, Vec::new(), HashMap::new())
-            }
-            _ => (programs(self, Bound::Patient(layout))?, Vec::new(), HashMap::new()),
-        };
+        let (mut joined, mut kept) = (Vec::new(), HashMap::new());
+        let mut own = Bound::Patient(layout);
         if layout.kind == ExtractKind::Appointments {
+            own = Bound::Appointment(layout, None);
             for patient in patients.layouts() {
                 joined.push(programs(self, Bound::Appointment(layout, Some(patient)))?);
             }
@@ -286,6 +273,7 @@ impl Again<'_> {
                 kept.insert(number, programs(self, Bound::Appointment(layout, Some(&patient)))?);
             }
         }
+        let own = programs(self, own)?;
         Ok(Head { layout, sieve, own, joined, kept, finder: patients.finder() })
     }
 
@@ -326,7 +314,7 @@ impl Again<'_> {
             {
                 let patient = Some(record.values());
                 run(programs, Input { own: input.own, patient }, &mut out)
-            } else if head.layout.names_patients() {
+            } else if is_named(head.layout, input.own) {
                 run(&head.own, input, &mut out)
             } else {
                 Err(no_patient())

@@ -135,3 +135,25 @@ fn a_file_that_was_never_taken_in_is_refused() {
     let said = replayed(&site, &paths, "interface = \"clinic\"", "interface = \"elsewhere\"", &[]);
     assert!(said.code == Some(2) && said.err.contains("never took anything in"), "{said:?}");
 }
+
+#[test]
+fn an_appointment_without_its_patient_s_name_waits_as_it_did() {
+    let (site, _) = site();
+    let header = APPOINTMENTS.trim_end().to_string()
+        + ",patientlastname,patientfirstname,patientdob,patientsex\n";
+    let row = |id: u32, names: &str| {
+        format!("{id},{id},12,27,05/21/2126,10:00,15,f,Physical,05/18/2026 08:00:00,{names}\n")
+    };
+    let (named, nameless) = (row(71, "Doe,Ann,04/30/1987,F"), row(72, ",,04/30/1987,F"));
+    site.put("appointments-own.csv", format!("{header}{named}{nameless}"));
+    assert_eq!(site.run(["run"]).code, Some(3));
+    let day = fs::read_dir(&site.spool().archive).unwrap().next().unwrap().unwrap().path();
+    let paths = [day.join("appointments-own.csv").to_str().unwrap().to_string()];
+    let said = replayed(&site, &paths, "[guard]", "[guard]", &["--json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let said = said.json();
+    assert_eq!((&said["messages"], &said["same"]), (&1.into(), &1.into()), "{said}");
+    let others = said["other_rows"].as_object().unwrap();
+    assert_eq!(others.values().collect::<Vec<_>>(), [&Value::from(1)], "{others:?}");
+    assert!(others.keys().all(|why| why.starts_with("A001 patientid: ")), "{others:?}");
+}

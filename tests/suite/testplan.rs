@@ -587,3 +587,45 @@ fn what_others_booked_is_not_cancelled_where_an_extract_is_all_there_is() {
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.err.contains("stop it first"), "{refused:?}");
 }
+
+#[test]
+fn a_backfill_under_way_would_go_out_among_the_plan_s_drops() {
+    let site = site("[provider_id]\nuse = \"athena\"\n");
+    planned(&site);
+    let full = site.root().join("patients-full.csv");
+    let rows = "patientid,lastname,firstname,dob,sex,lastmodified\n\
+        901,Doe,Ann,04/30/1987,F,05/18/2026 08:00:00\n\
+        902,Doe,Ann,04/31/1987,F,05/18/2026 08:00:00\n";
+    fs::write(&full, rows).unwrap();
+    let said = site.run(["backfill", "start", NAME, full.to_str().unwrap()]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    let said = site.run(["backfill", "release", NAME, "--anyway", "--why", "it is a test"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let refused = site.run(["testplan", "run", NAME, "--only", "03"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err.contains("`hl7drop backfill pause clinic`"), "{refused:?}");
+    let sent = fs::read_dir(&site.partner).unwrap().count();
+    assert_eq!(sent, 0, "nothing of either went out");
+    let said = site.run(["backfill", "pause", NAME]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let said = site.run(["testplan", "run", NAME, "--only", "03"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+}
+
+#[test]
+fn the_digits_of_a_plan_stand_nowhere_in_the_tables() {
+    let site = site("");
+    let usual = ["7319", "6427", "8513", "5942", "4386", "3791", "1000"];
+    let rows = usual.iter().enumerate().map(|(at, digits)| {
+        format!("{},1234567893,DOE{digits},ANN,\"DOE{digits}, ANN\"\n", 27 + at)
+    });
+    let header = "providerid,npi,lastname,firstname,schedulingname\n".to_string();
+    let providers = header + &rows.collect::<String>();
+    site.put("providers.csv", &providers);
+    site.put("departments.csv", DEPARTMENTS);
+    assert_eq!(site.run(["run"]).code, Some(0));
+    let token = written(&site).token;
+    assert!(token.len() == 4 && !providers.contains(&token), "{token}");
+    let said = site.run(["testplan", "run", NAME, "--only", "03"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+}

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::args::Named;
 use crate::cli::exit;
+use crate::cli::sign::Asking;
 
 /// `backfill`.
 ///
@@ -64,20 +65,6 @@ pub struct Preview {
     /// Show the first messages, too; patient data: that you looked is kept with your name
     #[arg(long, conflicts_with = "json")]
     pub messages: bool,
-    /// Write JSON for machines
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// How something is decided.
-#[derive(Debug, Args)]
-pub struct Asking {
-    /// Why; kept in the ledger with your name and the time, so name no patient
-    #[arg(long, value_name = "TEXT")]
-    pub why: Option<String>,
-    /// How long a pass that is at work is waited for, before this is left for it to do
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    pub wait: u64,
     /// Write JSON for machines
     #[arg(long)]
     pub json: bool,

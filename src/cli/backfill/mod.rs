@@ -6,16 +6,15 @@ mod run;
 mod show;
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use args::{Asking, BackfillArgs, BackfillVerb, Preview, Start, Status};
+use args::{BackfillArgs, BackfillVerb, Preview, Start, Status};
 
 use super::args::Cli;
 use super::exit::Exit;
-use super::setup::{Setup, setup};
-use super::sign::{reason, sign};
+use super::setup::{one, setup};
+use super::sign::{Asking, sign};
 use super::{Failure, Outcome};
 use crate::engine::{Asked, BackfillState, BackfillTask, Engine, Task};
 
@@ -45,15 +44,13 @@ pub fn backfill(cli: &Cli, args: &BackfillArgs) -> Outcome {
 }
 
 /// Opens the interface of a name.
-fn open(cli: &Cli, interface: &str) -> Result<(Setup, Engine), Failure> {
-    let setup = setup(cli, std::slice::from_ref(&interface.to_string()))?;
-    let path = setup.interfaces.first().ok_or_else(|| Failure::usage("there is no interface"))?;
-    let engine = setup.open(path)?;
-    Ok((setup, engine))
+fn open(cli: &Cli, interface: &str) -> Result<Engine, Failure> {
+    let (setup, path) = one(cli, interface)?;
+    setup.open(&path)
 }
 
 fn start(cli: &Cli, args: &Start) -> Outcome {
-    let (_, engine) = open(cli, &args.interface)?;
+    let engine = open(cli, &args.interface)?;
     engine.start_backfill(&args.extracts)?;
     let state = BackfillState::look(&engine)?;
     let mut out = io::stdout().lock();
@@ -66,7 +63,7 @@ fn start(cli: &Cli, args: &Start) -> Outcome {
 }
 
 fn preview(cli: &Cli, args: &Preview) -> Outcome {
-    let (_, engine) = open(cli, &args.interface)?;
+    let engine = open(cli, &args.interface)?;
     let state = BackfillState::look(&engine)?;
     if !state.waits_for_release() {
         let text = "no backfill waits for its release; `hl7drop backfill start` makes one, \
@@ -89,14 +86,10 @@ fn preview(cli: &Cli, args: &Preview) -> Outcome {
 }
 
 fn decide(cli: &Cli, interface: &str, task: BackfillTask, asking: &Asking) -> Outcome {
-    let (_, engine) = open(cli, interface)?;
-    let given = match task {
-        // That something waits or goes on by its preview claims nothing.
-        BackfillTask::Cancel => asking.why.as_deref(),
-        _ => asking.why.as_deref().or(Some("from the shell")),
-    };
-    let sign = sign(&engine, reason(given)?);
-    let asked = engine.ask(&Task::Backfill(task), &sign, Duration::from_secs(asking.wait))?;
+    let engine = open(cli, interface)?;
+    // That something waits or goes on by its preview claims nothing.
+    let claims = task == BackfillTask::Cancel;
+    let asked = asking.ask(&engine, &Task::Backfill(task), claims)?;
     let state = BackfillState::look(&engine)?;
     let mut out = io::stdout().lock();
     match asked {

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use super::args::Run;
 use super::follow::follow;
-use super::{open, show};
+use super::show;
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::run::exit_of;
+use crate::cli::setup::one;
 use crate::cli::{Failure, Outcome};
 use crate::engine::{BackfillState, Engine, Silent};
 
@@ -21,21 +22,20 @@ const PAUSE_MAX_S: i64 = 5;
 
 /// Runs until the backfill is done, waits for a person, or cannot go on.
 pub fn run(cli: &Cli, args: &Run) -> Outcome {
-    let (setup, mut engine) = open(cli, &args.interface)?;
+    let (setup, path) = one(cli, &args.interface)?;
+    let mut engine = setup.open(&path)?;
     engine.progress = Arc::new(Silent);
     let state = BackfillState::look(&engine)?;
     if state.row.as_ref().is_none_or(|row| row.stage.is_over()) {
         let text = "no backfill was released; `hl7drop backfill status` shows how it stands";
         return Err(Failure::usage(text));
     }
-    let watched = setup.interfaces.first().map(|path| setup.open(path)).transpose()?;
+    let watched = setup.open(&path)?;
     let ended = AtomicBool::new(false);
     let exit = scope(|scope| {
-        if let Some(watched) = watched {
-            let ended = &ended;
-            // A bar that cannot look is no reason to stop.
-            scope.spawn(move || follow(&watched, &|| ended.load(Ordering::Relaxed)));
-        }
+        let ended = &ended;
+        // A bar that cannot look is no reason to stop.
+        scope.spawn(move || follow(&watched, &|| ended.load(Ordering::Relaxed)));
         let exit = passes(&engine);
         ended.store(true, Ordering::Relaxed);
         exit

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::cli::args::Cli;
 use crate::cli::next::Typed;
-use crate::cli::output::{count, number, time};
-use crate::domain::{BackfillStage, Code, Counts};
+use crate::cli::output::{account, count, number, time};
+use crate::domain::{BackfillStage, Code, ExtractKind, Quiet};
 use crate::engine::{BackfillState, Engine, Foreseen, Plan};
 use crate::ledger::BackfillRow;
 
@@ -82,8 +82,8 @@ fn not_unique(engine: &Engine, plan: &Plan, out: &mut dyn Write) -> io::Result<(
 
 /// Shows the first messages, a segment a line.
 pub fn messages(engine: &Engine, out: &mut dyn Write) -> io::Result<()> {
-    for kind in ["patients", "appointments"] {
-        let path = engine.spool.backfill.join(format!("first-{kind}.hl7"));
+    for kind in [ExtractKind::Patients, ExtractKind::Appointments] {
+        let path = Plan::first_messages(engine, kind);
         let Ok(text) = std::fs::read_to_string(path) else { continue };
         for segment in text.split(['\r', '\n']).filter(|segment| !segment.is_empty()) {
             if segment.starts_with("MSH") {
@@ -159,11 +159,7 @@ pub fn line(engine: &Engine, state: &BackfillState) -> Option<String> {
 fn pace(engine: &Engine, state: &BackfillState) -> String {
     let scope = &engine.agreement.scope;
     let rules = &scope.backfill;
-    let hours: Vec<String> = rules
-        .windows
-        .iter()
-        .map(|one| format!("{}-{}", one.from.strftime("%H:%M"), one.to.strftime("%H:%M")))
-        .collect();
+    let hours: Vec<String> = rules.windows.iter().map(Quiet::to_string).collect();
     let hours = if hours.is_empty() { "at any hour".to_string() } else { hours.join(", ") };
     let speed = match rules.per_minute {
         0 => "as fast as the vendor's end takes it".to_string(),
@@ -174,17 +170,6 @@ fn pace(engine: &Engine, state: &BackfillState) -> String {
         None => "how long it takes is seen once it goes on".to_string(),
     };
     format!("{speed}, {hours}: {until}")
-}
-
-fn account(counts: &Counts) -> String {
-    format!(
-        "{} = {} sent + {} filtered + {} error + {} duplicate",
-        count(counts.rows, "row", "rows"),
-        number(counts.sent),
-        number(counts.filtered),
-        number(counts.error),
-        number(counts.duplicate)
-    )
 }
 
 /// Returns how it stands as machines read it.

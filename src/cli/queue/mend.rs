@@ -2,17 +2,16 @@
 //! each asks the engine, and says what came of it.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use serde_json::json;
 
-use super::mend_args::{Asking, Chosen, Hold, Release, Resubmit, Whole};
+use super::mend_args::{Chosen, Hold, Release, Resubmit, Whole};
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::next::Typed;
 use crate::cli::output::{count, number};
-use crate::cli::setup::setup;
-use crate::cli::sign::{reason, sign};
+use crate::cli::setup::{one, setup};
+use crate::cli::sign::Asking;
 use crate::cli::{Failure, Outcome};
 use crate::engine::mend::Preview;
 use crate::engine::{Asked, Engine, EngineError, Mended, Selection, Task};
@@ -23,9 +22,8 @@ pub const ROWS: usize = 10;
 
 /// Converts records that wait again.
 pub fn resubmit(cli: &Cli, args: &Resubmit) -> Outcome {
-    let setup = setup(cli, std::slice::from_ref(&args.interface))?;
-    let Some(path) = setup.interfaces.first() else { return Ok(Exit::DONE) };
-    let engine = setup.open(path)?;
+    let (setup, path) = one(cli, &args.interface)?;
+    let engine = setup.open(&path)?;
     let which = selection(&args.chosen)?;
     if args.preview {
         let seen = engine.preview(&which, args.changed_id, &[], ROWS)?;
@@ -88,11 +86,8 @@ fn whole(cli: &Cli, whole: &Whole) -> Result<Engine, Failure> {
     match (&whole.batch, &whole.interface) {
         (Some(batch), interface) => owner_of(cli, batch, interface.as_deref()),
         (None, Some(interface)) => {
-            let setup = setup(cli, std::slice::from_ref(interface))?;
-            match setup.interfaces.first() {
-                Some(path) => setup.open(path),
-                None => Err(Failure::usage("name an interface with --interface")),
-            }
+            let (setup, path) = one(cli, interface)?;
+            setup.open(&path)
         }
         (None, None) => Err(Failure::usage("name a batch file, or an interface")),
     }
@@ -131,14 +126,8 @@ fn owner_of(cli: &Cli, batch: &str, interface: Option<&str>) -> Result<Engine, F
 /// Asks, and says what came of it.
 fn ask(cli: &Cli, engine: &Engine, task: &Task, asking: &Asking) -> Outcome {
     // That something goes on claims nothing.
-    let given = match task {
-        Task::Release { .. } | Task::Hold { .. } => {
-            asking.why.as_deref().or(Some("from the shell"))
-        }
-        _ => asking.why.as_deref(),
-    };
-    let sign = sign(engine, reason(given)?);
-    let asked = engine.ask(task, &sign, Duration::from_secs(asking.wait))?;
+    let claims = !matches!(task, Task::Release { .. } | Task::Hold { .. });
+    let asked = asking.ask(engine, task, claims)?;
     let mut out = io::stdout().lock();
     match asked {
         Asked::Left(id) => {

@@ -7,6 +7,7 @@ use jiff::civil::DateTime;
 
 use crate::cli::args::Named;
 use crate::cli::exit;
+use crate::cli::sign::Asking;
 
 /// `queue group`.
 #[derive(Debug, Args)]
@@ -15,20 +16,6 @@ pub struct Group {
     /// Interfaces and output
     #[command(flatten)]
     pub named: Named,
-}
-
-/// How something is asked for.
-#[derive(Debug, Args)]
-pub struct Asking {
-    /// Why; kept in the ledger with your name and the time, so name no patient
-    #[arg(long, value_name = "TEXT")]
-    pub why: Option<String>,
-    /// How long a pass that is at work is waited for, before this is left for it to do
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    pub wait: u64,
-    /// Write JSON for machines
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `queue map`.

@@ -6,29 +6,21 @@ use serde_json::json;
 
 use super::args::{Approvals, Approve};
 use super::find;
+use crate::cli::Outcome;
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::output::{count, time};
 use crate::cli::setup;
-use crate::cli::sign::person;
-use crate::cli::{Failure, Outcome};
+use crate::cli::sign::{NAME_CHARS_MAX, day, line, person};
 use crate::clock::Clock;
 use crate::config::interface;
 use crate::domain::Approval;
 use crate::engine::{self, EngineError, approvals_file};
 use crate::papers::agreed::Agreed;
 
-/// As much as a name, a title and a company need.
-const NAME_CHARS_MAX: usize = 120;
-
 /// Notes down an approval.
 pub fn approve(cli: &Cli, args: &Approve) -> Outcome {
-    let name = args.name.trim();
-    let length = name.chars().count();
-    if name.chars().any(char::is_control) || length == 0 || length > NAME_CHARS_MAX {
-        let text = format!("--name takes one line of at most {NAME_CHARS_MAX} characters");
-        return Err(Failure::usage(text));
-    }
+    let name = line("--name", &args.name, NAME_CHARS_MAX)?;
     let path = find(cli, &args.interface)?;
     let (text, folder) = setup::text(&path)?;
     // What is approved is production, whatever the file is switched to.
@@ -37,15 +29,10 @@ pub fn approve(cli: &Cli, args: &Approve) -> Outcome {
     let map = crate::convert::Map::agreed(&scope).map_err(EngineError::from)?;
     let agreed = Agreed::of(&text, &scope, &map).map_err(super::bug)?;
     let clock = Clock::System;
-    let today = clock.civil(&scope.timezone).date();
-    let date = args.date.unwrap_or(today);
-    if date > today {
-        let text = format!("--date {date} is not there yet; today is {today}");
-        return Err(Failure::usage(text));
-    }
+    let date = day("--date", args.date, clock.civil(&scope.timezone).date())?;
     let spool = setup::program_of(cli)?.spool;
     let approval = Approval {
-        name: name.to_string(),
+        name,
         date: date.to_string(),
         at: clock.unix(),
         by: person(),

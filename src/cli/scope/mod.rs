@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use args::{ScopeArgs, ScopeVerb};
 
 use super::args::Cli;
-use super::setup::setup;
+use super::setup::one;
 use super::{Failure, Outcome};
 
 /// Does what was asked with the scope.
@@ -31,8 +31,7 @@ fn find(cli: &Cli, interface: &str) -> Result<PathBuf, Failure> {
     if interface.ends_with(".toml") || path.is_file() {
         return Ok(path.to_path_buf());
     }
-    let setup = setup(cli, &[interface.to_string()])?;
-    setup.interfaces.into_iter().next().ok_or_else(|| Failure::usage("there is no interface"))
+    Ok(one(cli, interface)?.1)
 }
 
 /// A text that is put together wrongly is a bug of ours.

@@ -43,9 +43,7 @@ struct Opened {
 }
 
 fn opened(cli: &Cli, which: &Which) -> Result<Opened, Failure> {
-    let setup = setup::setup(cli, std::slice::from_ref(&which.interface))?;
-    let path = setup.interfaces.first().cloned();
-    let path = path.ok_or_else(|| Failure::usage("there is no interface"))?;
+    let (setup, path) = setup::one(cli, &which.interface)?;
     let (text, folder_of) = setup::text(&path)?;
     let order = (setup.program.spool.as_path(), setup.program.workers);
     let silent = std::sync::Arc::new(crate::engine::Silent);

@@ -9,14 +9,12 @@ use super::{Opened, opened};
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::output::count;
-use crate::cli::sign::person;
+use crate::cli::sign::{NAME_CHARS_MAX, day, line, person};
 use crate::cli::{Failure, Outcome};
 use crate::engine::Engine;
 use crate::engine::testplan::folder::Folder;
 use crate::papers::testplan as papers;
 
-/// As much as a name, a title and a company need.
-const NAME_CHARS_MAX: usize = 120;
 /// As much as a few sentences need.
 const NOTE_CHARS_MAX: usize = 1000;
 
@@ -25,7 +23,7 @@ pub fn review(cli: &Cli, args: &Review) -> Outcome {
     let Opened { engine, folder, .. } = opened(cli, &args.which)?;
     let folder = Folder::open(&folder)?;
     let name = line("--by", &args.by, NAME_CHARS_MAX)?;
-    let date = day(&engine, args.date)?;
+    let date = date_of(&engine, args.date)?;
     let before = folder.altered(&folder.results()?)?;
     let files = folder.files()?;
     if let Some(gone) = files.iter().find(|(_, digest)| digest.is_empty()) {
@@ -60,7 +58,7 @@ pub fn record(cli: &Cli, args: &Record) -> Outcome {
         }
         None => String::new(),
     };
-    let date = day(&engine, args.date)?;
+    let date = date_of(&engine, args.date)?;
     let all = args.scenarios.iter().any(|one| one == "all");
     let known = || folder.plan.scenarios.iter().map(|one| one.id.clone());
     let chosen: Vec<String> = if all { known().collect() } else { args.scenarios.clone() };
@@ -90,22 +88,7 @@ pub fn record(cli: &Cli, args: &Record) -> Outcome {
     Ok(Exit::DONE)
 }
 
-fn line(option: &str, text: &str, max: usize) -> Result<String, Failure> {
-    let text = text.trim();
-    let length = text.chars().count();
-    if text.chars().any(char::is_control) || length == 0 || length > max {
-        let text = format!("{option} takes one line of at most {max} characters");
-        return Err(Failure::usage(text));
-    }
-    Ok(text.to_string())
-}
-
-fn day(engine: &Engine, given: Option<Date>) -> Result<Date, Failure> {
+fn date_of(engine: &Engine, given: Option<Date>) -> Result<Date, Failure> {
     let today = engine.clock.civil(&engine.agreement.scope.timezone).date();
-    let date = given.unwrap_or(today);
-    if date > today {
-        let text = format!("--date {date} is not there yet; today is {today}");
-        return Err(Failure::usage(text));
-    }
-    Ok(date)
+    day("--date", given, today)
 }

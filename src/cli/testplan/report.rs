@@ -47,7 +47,7 @@ pub fn report(cli: &Cli, args: &Report) -> Outcome {
 
 /// Says why production may not send yet.
 fn production(opened: &Opened) -> Result<Option<String>, Failure> {
-    let folder = setup::text(&opened.path)?.1;
+    let folder = setup::folder_of(&opened.path);
     let Ok(scope) = interface::read_as_production(&opened.text, &folder) else {
         return Ok(Some("[connectivity.production] is not filled in".to_string()));
     };

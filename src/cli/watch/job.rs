@@ -19,7 +19,7 @@ use crate::cli::exit::Exit;
 use crate::cli::run::exit_of;
 use crate::cli::setup;
 use crate::cli::{Failure, Outcome};
-use crate::domain::{Counts, Trouble};
+use crate::domain::Trouble;
 use crate::engine::incidents::of_error;
 use crate::engine::{Engine, Progress, Summary, Typed};
 
@@ -214,14 +214,9 @@ fn say(report: &Report) -> io::Result<()> {
 /// Logs what became of each extract; the rest was logged where it happened.
 fn tell(summary: &Summary) {
     for (source, account) in summary.drops.iter().flat_map(|taken| &taken.accounts) {
-        let Counts { rows, sent, filtered, error, duplicate, .. } = account.counts;
-        let text = format!(
-            "{}: {rows} rows = {sent} sent + {filtered} filtered + {error} error + \
-             {duplicate} duplicate",
-            source.name
-        );
         // Somebody must act on the rows that wait.
-        log::log!(if error > 0 { log::Level::Warn } else { log::Level::Info }, "{text}");
+        let level = if account.counts.error > 0 { log::Level::Warn } else { log::Level::Info };
+        log::log!(level, "{}: {}", source.name, account.counts);
     }
 }
 

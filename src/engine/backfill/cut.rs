@@ -16,6 +16,7 @@ use crate::engine::claims::Claims;
 use crate::engine::error::EngineError;
 use crate::engine::key::{Key, id_cells, key};
 use crate::engine::keys::{Keys, Sorted};
+use crate::engine::mend::refused;
 use crate::engine::pass::Engine;
 use crate::engine::patients::PatientFile;
 use crate::engine::plain::Plain;
@@ -48,12 +49,11 @@ pub(super) fn look(engine: &Engine, source: Source, plain: bool) -> Result<Looke
     engine.progress.begin(&source.name, source.bytes);
     let (layout, mut blocks) = open().map_err(EngineError::Extract)?;
     if layout.has("event") {
-        let what = format!(
+        return refused(format!(
             "{}: its column `event` says what happened; a full extract says how things are: leave \
              the column out",
             source.name
-        );
-        return Err(EngineError::Refused { what });
+        ));
     }
     let is_text = source.is_text(&agreement.reading).map_err(EngineError::Extract)?;
     let mut plain = (plain && !is_text).then(|| Plain::create(scratch)).transpose()?;

@@ -60,9 +60,9 @@ pub fn turns(
     }
     summary.backfill = ledger.backfills(1)?.into_iter().next();
     // What is in the way has a time of its own, or a person's.
-    summary.backfill_due = match in_the_way(engine, ledger)? {
-        None => due(engine, summary.backfill.as_ref()),
-        Some(_) => None,
+    summary.backfill_due = match due(engine, summary.backfill.as_ref()) {
+        Some(at) if in_the_way(engine, ledger)?.is_none() => Some(at),
+        _ => None,
     };
     Ok(moved)
 }
@@ -151,7 +151,7 @@ fn next(engine: &Engine, row: &BackfillRow) -> Result<Next, EngineError> {
     let source = Source::of(&path, &name, part.kind(), false).map_err(failed("read", &path))?;
     let guard = &engine.agreement.scope.guard;
     let unforeseen = (row.rows * guard.faults_percent_max / 100).max(guard.rows_min);
-    let errors_max = row.foreseen_errors + unforeseen;
+    let errors_max = row.foreseen_errors.saturating_add(unforeseen);
     let slice = Slice { row: row.clone(), kind: part.kind(), errors_max };
     Ok(Ok((source.is_kept(&layout), slice)))
 }
@@ -216,10 +216,7 @@ fn pause(
 /// All of it was taken in: says so, and what became of it.
 fn finish(engine: &Engine, ledger: &mut dyn Ledger, row: BackfillRow) -> Result<(), EngineError> {
     let counts = row.counts();
-    let mut why = format!(
-        "{} rows = {} sent + {} filtered + {} error + {} duplicate",
-        counts.rows, counts.sent, counts.filtered, counts.error, counts.duplicate
-    );
+    let mut why = counts.to_string();
     if counts.rows != row.rows {
         log::error!("backfill {}: its extracts had {} rows, and {why}", row.id, row.rows);
         why.push_str(&format!("; its extracts had {}", row.rows));

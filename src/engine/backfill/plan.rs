@@ -151,13 +151,17 @@ impl Plan {
         Ok(plan.map_err(|err| log::error!("{} cannot be read: {err}", path.display())).ok())
     }
 
+    /// Returns where the first messages of a kind are kept to be shown: patient data.
+    pub fn first_messages(engine: &Engine, kind: ExtractKind) -> PathBuf {
+        engine.spool.backfill.join(format!("first-{}.hl7", kind.word()))
+    }
+
     /// Lays it beside its slices.
     pub(super) fn keep(&self, engine: &Engine) -> Result<(), EngineError> {
         let text = serde_json::to_vec_pretty(self).map_err(|err| EngineError::Refused {
             what: format!("no plan can be written: {err}"),
         })?;
         let part = engine.spool.backfill.join(".plan.new");
-        disk::remove(&part)?;
         disk::write(&part, &text)?;
         Ok(disk::shift(&part, &engine.spool.backfill.join(PLAN))?)
     }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::plan::{Foreseen, NotUnique, Part};
+use super::plan::{Foreseen, NotUnique, Part, Plan};
 use super::told::Backfilling;
 use crate::batch::Envelope;
 use crate::disk::{self, failed};
@@ -29,20 +29,15 @@ const FIRST: usize = 3;
 /// The batch file of the rehearsal.
 const BATCH: &str = ".rehearsal";
 
-/// Where the first messages of a kind are kept: patient data.
-pub(super) fn first_file(kind: ExtractKind) -> String {
-    format!("first-{}.hl7", kind.word())
-}
-
 /// One rehearsal.
 pub(super) struct Rehearsal<'a> {
-    pub engine: &'a Engine,
+    engine: &'a Engine,
     /// What people mapped is in it.
-    pub agreement: Agreement,
+    agreement: Agreement,
     /// It is only looked at.
-    pub ledger: Box<dyn Ledger>,
-    pub backfilling: Backfilling<'a>,
-    pub foreseen: Foreseen,
+    ledger: Box<dyn Ledger>,
+    backfilling: Backfilling<'a>,
+    foreseen: Foreseen,
     faults: BTreeMap<(Code, String), u64>,
 }
 
@@ -81,11 +76,9 @@ impl<'a> Rehearsal<'a> {
     }
 
     /// Returns what it came to.
-    pub fn end(mut self) -> Foreseen {
-        let faults = std::mem::take(&mut self.faults).into_iter();
-        self.foreseen.faults =
-            faults.map(|((code, column), rows)| (code.id().to_string(), column, rows)).collect();
-        self.foreseen
+    pub fn end(self) -> Foreseen {
+        let row = |((code, column), rows): ((Code, _), _)| (code.id().to_string(), column, rows);
+        Foreseen { faults: self.faults.into_iter().map(row).collect(), ..self.foreseen }
     }
 
     fn slice(&mut self, source: Source, kind: ExtractKind) -> Result<(), EngineError> {
@@ -128,7 +121,7 @@ impl<'a> Rehearsal<'a> {
         self.foreseen.bytes += written.iter().map(|one| one.bytes).sum::<u64>();
         self.note(faults);
         if !written.is_empty() {
-            keep_first(&batch, &engine.spool.backfill.join(first_file(kind)))?;
+            keep_first(&batch, &Plan::first_messages(engine, kind))?;
         }
         Ok(disk::remove(&batch)?)
     }

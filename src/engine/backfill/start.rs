@@ -116,24 +116,23 @@ impl Engine {
         let (mut patients, mut appointments) = (None, None);
         for path in files {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let place = match intake::kind_of(self, &name) {
-                Some(ExtractKind::Patients) => &mut patients,
-                Some(ExtractKind::Appointments) => &mut appointments,
-                Some(kind) => {
+            let Some(kind) = intake::kind_of(self, &name) else {
+                return refused(format!(
+                    "{name}: what it holds cannot be told from its name; give it a name that \
+                     matches a pattern of [extract.patients] or [extract.appointments]"
+                ));
+            };
+            let place = match kind {
+                ExtractKind::Patients => &mut patients,
+                ExtractKind::Appointments => &mut appointments,
+                _ => {
                     return refused(format!(
                         "{name} holds {}: drop it into the inbox, as always; a backfill takes \
                          patients and appointments",
                         kind.word()
                     ));
                 }
-                None => {
-                    return refused(format!(
-                        "{name}: what it holds cannot be told from its name; give it a name that \
-                         matches a pattern of [extract.patients] or [extract.appointments]"
-                    ));
-                }
             };
-            let kind = intake::kind_of(self, &name).unwrap_or(ExtractKind::Patients);
             let source = Source::of(path, &name, kind, true).map_err(failed("read", path))?;
             if let Some(before) = place.replace(source) {
                 return refused(format!(

@@ -239,19 +239,13 @@ fn release(
 /// Returns what is known of the first time the same extracts were released.
 fn first_record(engine: &Engine, row: &BackfillRow) -> String {
     let zone = &engine.agreement.scope.timezone;
-    let counts = row.counts();
     format!(
-        "the same extracts were released as backfill {} by {} on {}, which is {}: {} rows = {} \
-         sent + {} filtered + {} error + {} duplicate",
+        "the same extracts were released as backfill {} by {} on {}, which is {}: {}",
         row.id,
         row.released_by,
         crate::clock::shown(row.released_at, zone),
         row.stage.word(),
-        counts.rows,
-        counts.sent,
-        counts.filtered,
-        counts.error,
-        counts.duplicate
+        row.counts()
     )
 }
 

@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::refused;
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
 use crate::disk::{self, failed};
@@ -38,10 +39,6 @@ pub struct Folder {
 /// Returns the folder that a plan has where nobody names another: beside the interface file.
 pub fn usual(interface_file: &Path) -> PathBuf {
     interface_file.with_extension("testplan")
-}
-
-fn refused(what: String) -> EngineError {
-    EngineError::Refused { what }
 }
 
 fn json_of<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, EngineError> {

@@ -42,11 +42,9 @@ impl Terms {
     /// # Errors
     /// A map that cannot be put together.
     pub fn of(engine: &Engine, text: &str) -> Result<Terms, EngineError> {
-        let refused = |what| EngineError::Refused { what };
         let scope = &engine.agreement.scope;
         let agreed = Agreed::of(text, scope, &Map::agreed(scope)?).map_err(refused)?;
-        let settings =
-            settings(text).map_err(|_| refused("the interface file is no TOML".to_string()))?;
+        let settings = settings(text).map_err(|_| refused("the interface file is no TOML"))?;
         let reads = |place: &str| {
             READING.iter().any(|one| place == *one || place.starts_with(&format!("{one}.")))
         };
@@ -72,15 +70,17 @@ impl Terms {
     }
 }
 
+fn refused(what: impl Into<String>) -> EngineError {
+    EngineError::Refused { what: what.into() }
+}
+
 /// Refuses production.
 fn test_only(engine: &Engine) -> Result<(), EngineError> {
     match engine.agreement.scope.environment {
         Environment::Test => Ok(()),
-        Environment::Production => Err(EngineError::Refused {
-            what: "a test plan is never of production: set environment = \"test\" in the \
-                   interface file"
-                .to_string(),
-        }),
+        Environment::Production => Err(refused(
+            "a test plan is never of production: set environment = \"test\" in the interface file",
+        )),
     }
 }
 

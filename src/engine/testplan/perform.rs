@@ -4,6 +4,7 @@
 //! the same whether our pass took the drop in or one of a daemon that watches beside us.
 
 use std::fs;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,6 @@ use crate::engine::error::EngineError;
 use crate::engine::pass::{Engine, Summary};
 use crate::ledger::{DropRow, ExtractRow, FaultsLike, History, Ledger, Sqlite, Stage};
 use crate::papers::testplan::compare::{Went, messages};
-use crate::spool::Spool;
 
 /// How long another process may be at work on the interface before we give up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -153,10 +153,8 @@ fn out_of(
             performed.batches.push(batch.name.clone());
             return Ok(true);
         }
-        let file = Spool::list_shelf(&engine.spool.sent)?
-            .into_iter()
-            .find(|path| path.file_name().is_some_and(|name| *name == *batch.name));
-        let Some(file) = file else { return Ok(false) };
+        let rests = |path: &PathBuf| path.starts_with(&engine.spool.sent);
+        let Some(file) = engine.batch_file(batch)?.filter(rests) else { return Ok(false) };
         let bytes = fs::read(&file).map_err(failed("read", &file))?;
         if Digest::of(&bytes) != batch.digest {
             return Err(EngineError::Altered { file: batch.name.clone() });

@@ -3,14 +3,15 @@
 
 use super::folder::Folder;
 use super::perform::{Performed, perform};
-use super::{Terms, on_stage, test_only};
-use crate::domain::{ExtractKind, MissingRows};
+use super::{Terms, on_stage, refused, test_only};
+use crate::domain::{BackfillStage, ExtractKind, MissingRows};
+use crate::engine::backfill::State;
 use crate::engine::error::EngineError;
-use crate::engine::intake::saved;
+use crate::engine::intake::{kind_of, saved};
 use crate::engine::pass::Engine;
-use crate::ledger::{Closing, Ledger, Sign, Sqlite};
+use crate::ledger::{BackfillRow, Closing, Ledger, Sign, Sqlite};
 use crate::papers::testplan::compare::{differences, of_run};
-use crate::papers::testplan::{Extract, Outcome, Phase, Plan, Scenario};
+use crate::papers::testplan::{Outcome, Phase, Plan, Scenario};
 use crate::spool::{Lock, Spool};
 
 /// What a run came to.
@@ -60,10 +61,6 @@ pub fn run(
         }
     }
     Ok(tried)
-}
-
-fn refused(what: String) -> EngineError {
-    EngineError::Refused { what }
 }
 
 /// Refuses a plan of other settings, and files that nobody read as they are now.
@@ -118,8 +115,7 @@ fn alone(engine: &Engine) -> Result<Option<Lock>, EngineError> {
         None => Err(refused(
             "`watch` would take the plan's few appointments for all there are (snapshot = true, \
              missing_rows = \"cancel\") and cancel the others of the test environment; stop it \
-             first"
-                .to_string(),
+             first",
         )),
     }
 }
@@ -139,6 +135,15 @@ fn at_rest(engine: &Engine) -> Result<(), EngineError> {
             }
         )));
     }
+    let released = |row: &BackfillRow| row.stage == BackfillStage::Released;
+    if let Some(row) = State::look(engine)?.row.filter(released) {
+        return Err(refused(format!(
+            "backfill {} is under way, and its files would go out among the plan's; `hl7drop \
+             backfill pause {}` holds it back",
+            row.id,
+            engine.agreement.scope.interface.as_str()
+        )));
+    }
     let ledger = Sqlite::peek(&engine.spool.ledger(), &engine.owner())?;
     let waiting = ledger.map(|ledger| ledger.undelivered()).transpose()?.unwrap_or_default();
     match waiting.first() {
@@ -151,8 +156,8 @@ fn at_rest(engine: &Engine) -> Result<(), EngineError> {
     }
 }
 
-/// Returns digits that no run before had: they follow the control numbers, which are given
-/// once, ever.
+/// Returns digits that the runs before had not, for as long as 9000 messages last: they follow
+/// the control numbers, which are given once, ever.
 fn token(engine: &Engine, plan: &Plan) -> Result<String, EngineError> {
     let ledger = Sqlite::peek(&engine.spool.ledger(), &engine.owner())?;
     let control = ledger.map(|ledger| ledger.numbers()).transpose()?.unwrap_or_default().control;
@@ -166,25 +171,20 @@ fn bring_tables(engine: &Engine, folder: &Folder) -> Result<Option<String>, Engi
     let mut files = Vec::new();
     for table in &folder.plan.tables {
         let bytes = folder.read(&table.file)?;
-        let mut there = false;
-        for kind in [ExtractKind::Providers, ExtractKind::Departments] {
-            if !is_of(engine, table, kind) {
-                continue;
-            }
-            for source in saved(engine, kind)? {
-                let now = std::fs::read(&source.path);
-                let now = now.map_err(crate::disk::failed("read", &source.path))?;
-                if now != bytes {
-                    return Err(refused(format!(
-                        "the test environment has a table of {} now, and had none when the plan \
-                         was written; `hl7drop testplan write --replace` writes it anew",
-                        kind.word()
-                    )));
-                }
-                there = true;
+        let kind = kind_of(engine, table.name());
+        let there = kind.map_or(Ok(Vec::new()), |kind| saved(engine, kind))?;
+        for source in &there {
+            let now = std::fs::read(&source.path);
+            let now = now.map_err(crate::disk::failed("read", &source.path))?;
+            if now != bytes {
+                return Err(refused(format!(
+                    "the test environment has a table of {} now, and had none when the plan was \
+                     written; `hl7drop testplan write --replace` writes it anew",
+                    source.kind.word()
+                )));
             }
         }
-        if !there {
+        if there.is_empty() {
             files.push((table.name().to_string(), bytes));
         }
     }
@@ -192,11 +192,6 @@ fn bring_tables(engine: &Engine, folder: &Folder) -> Result<Option<String>, Engi
         return Ok(None);
     }
     Ok(perform(engine, &files)?.failed.map(|what| format!("the tables of the plan: {what}")))
-}
-
-fn is_of(engine: &Engine, table: &Extract, kind: ExtractKind) -> bool {
-    let patterns = engine.agreement.scope.files.get(&kind);
-    patterns.is_some_and(|all| all.iter().any(|one| one.matches(table.name())))
 }
 
 /// Tries one scenario; returns its outcome, and why nothing behind it can be tried.

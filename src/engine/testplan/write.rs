@@ -8,7 +8,7 @@ use super::casting::cast;
 use super::folder::Folder;
 use super::perform::Performed;
 use super::rehearse::Rehearsal;
-use super::{Terms, test_only};
+use super::{Terms, refused, test_only};
 use crate::digest::Digest;
 use crate::domain::{Encoding, Event, ExtractKind, Scope};
 use crate::engine::error::EngineError;
@@ -29,7 +29,7 @@ pub struct Written {
     pub aside: Option<PathBuf>,
 }
 
-/// Digits for the IDs, the first of them that stands nowhere else.
+/// Digits for the IDs, the first of them that stands nowhere else; then any that do not.
 const TOKENS: [&str; 6] = ["7319", "6427", "8513", "5942", "4386", "3791"];
 
 /// Writes the plan of an interface into a folder. `text` is its checked file; `each` is told
@@ -88,13 +88,11 @@ fn readable_encoding(scope: &Scope) -> Result<(), EngineError> {
     let utf16 = scope.forms.iter().find(|(_, form)| form.encoding == Encoding::Utf16);
     match utf16 {
         None => Ok(()),
-        Some((kind, _)) => Err(EngineError::Refused {
-            what: format!(
-                "[extract.{}] encoding = \"utf-16\" reads no extract of a test plan, which is \
-                 plain ASCII; use \"auto\", which reads both",
-                kind.word()
-            ),
-        }),
+        Some((kind, _)) => Err(refused(format!(
+            "[extract.{}] encoding = \"utf-16\" reads no extract of a test plan, which is plain \
+             ASCII; use \"auto\", which reads both",
+            kind.word()
+        ))),
     }
 }
 
@@ -110,9 +108,16 @@ fn token(engine: &Engine, terms: &Terms) -> Result<String, EngineError> {
             texts.push(String::from_utf8_lossy(&bytes).into_owned());
         }
     }
-    let free = |token: &&&str| !texts.iter().any(|text| text.contains(**token));
-    let token = TOKENS.iter().find(free).unwrap_or(&TOKENS[0]);
-    Ok((*token).to_string())
+    let free = |token: &String| !texts.iter().any(|text| text.contains(token.as_str()));
+    // Not 9999, which a run has where its own would be the plan's.
+    let others = (1000..9999).map(|number: u32| number.to_string());
+    let mut tokens = TOKENS.map(str::to_string).into_iter().chain(others);
+    tokens.find(free).ok_or_else(|| {
+        refused(
+            "a test plan needs four digits of its own, and all there are stand somewhere in the \
+             tables of providers and departments; drop shorter ones into the test environment",
+        )
+    })
 }
 
 struct Writer<'a> {
@@ -141,7 +146,6 @@ impl Writer<'_> {
         folder: &str,
         word: &str,
     ) -> Result<Extract, EngineError> {
-        let refused = |what| EngineError::Refused { what };
         let name = name_of(self.scope, kind, &format!("testplan-{word}")).ok_or_else(|| {
             refused(format!(
                 "no name for an extract of {} can be made of [extract.{}] files; give it a \

@@ -271,11 +271,9 @@ fn statuses(stage: &mut Stage<'_>) {
         let mut second = Dropped::new("Its status is a word of the practice.")
             .with(APPOINTMENTS, &[&now], &focus)
             .told(stage.told(events));
-        let mut points = Vec::new();
         for (at, event) in second.told.iter().enumerate() {
-            stage.typed(&mut points, at + 1, *event);
+            stage.typed(&mut second.points, at + 1, *event);
         }
-        second.points = points;
         stage.scenes.push(Scene {
             name: format!("status-word-{}", at + 1),
             title: format!("Own word for a status: {}", own.word),

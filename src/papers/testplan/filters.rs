@@ -15,7 +15,7 @@ impl Stage<'_> {
         let about = "Table 6: Filters".to_string();
         let inside: Vec<Columns> =
             filter.names.iter().map(|(_, id)| self.record(filter, id)).collect();
-        if let Some(drops) = self.seen(filter.kind, inside, &column(filter)) {
+        if let Some(drops) = self.seen(filter.kind, inside, column(filter)) {
             self.scenes.push(Scene {
                 name: format!("filter-{of}-{by}-inside"),
                 title: format!("{} of the {by}s that were agreed", capital(of)),
@@ -36,10 +36,10 @@ impl Stage<'_> {
             let id = patient.get("patientid").cloned().unwrap_or_default();
             of_patient.insert("patientid".into(), id);
             drop = drop.with(PATIENTS, &[&patient], &["patientid"]);
-            drop = drop.with(kind, &[&of_patient], &["appointmentid", &column(filter)]);
+            drop = drop.with(kind, &[&of_patient], &["appointmentid", column(filter)]);
             drop = drop.told(self.told(&[Event::PatientAdded]));
         } else {
-            drop = drop.with(kind, &[&outside], &["patientid", &column(filter)]);
+            drop = drop.with(kind, &[&outside], &["patientid", column(filter)]);
         }
         drop.filtered = Some(1);
         self.scenes.push(Scene {
@@ -60,14 +60,10 @@ impl Stage<'_> {
             Kind::Patient => patient,
             Kind::Appointment => self.actors.appointment(&patient),
         };
-        let columns: &[&str] = match (filter.kind, filter.by) {
-            (Kind::Patient, FilterBy::Provider) => &["primaryproviderid"],
-            (Kind::Patient, FilterBy::Department) => &["primarydepartmentid", "departmentid"],
-            (Kind::Appointment, FilterBy::Provider) => &["providerid"],
-            (Kind::Appointment, FilterBy::Department) => &["departmentid"],
-        };
-        for column in columns {
-            record.insert((*column).to_string(), id.to_string());
+        record.insert(column(filter).into(), id.to_string());
+        if filter.by == FilterBy::Department {
+            // Of patients it is the second one that is looked at.
+            record.insert("departmentid".into(), id.to_string());
         }
         record
     }
@@ -86,13 +82,11 @@ impl Stage<'_> {
         let drop = |say: &str, rows: &[&Columns], event: Event| {
             let told = self.told(&vec![event; rows.len()]);
             let mut drop = Dropped::new(say).with(PATIENTS, rows, &["patientid", focus]).told(told);
-            let mut points = Vec::new();
             for (at, row) in rows.iter().enumerate().take(drop.told.len()) {
                 let id = row.get("patientid").map_or("", String::as_str);
-                self.typed(&mut points, at + 1, event);
-                self.point(&mut points, at + 1, ("PID-3.1", id, "it is this patient"));
+                self.typed(&mut drop.points, at + 1, event);
+                self.point(&mut drop.points, at + 1, ("PID-3.1", id, "it is this patient"));
             }
-            drop.points = points;
             drop
         };
         if self.on(Event::PatientAdded) {
@@ -126,25 +120,22 @@ impl Stage<'_> {
             .with(APPOINTMENTS, &all, &["appointmentid", focus])
             .told(self.told(&events));
         let first = drop.told.len() - rows.len();
-        let mut points = Vec::new();
         for (at, row) in rows.iter().enumerate() {
             let id = row.get("appointmentid").map_or("", String::as_str);
-            self.typed(&mut points, first + at + 1, Event::AppointmentScheduled);
+            self.typed(&mut drop.points, first + at + 1, Event::AppointmentScheduled);
             let say = "it is this appointment";
-            self.point(&mut points, first + at + 1, ("SCH-2.1", id, say));
+            self.point(&mut drop.points, first + at + 1, ("SCH-2.1", id, say));
         }
-        drop.points = points;
         Some(vec![drop])
     }
 }
 
 /// Returns the column that a filter looks at first.
-fn column(filter: &FilterCast) -> String {
-    let column = match (filter.kind, filter.by) {
+fn column(filter: &FilterCast) -> &'static str {
+    match (filter.kind, filter.by) {
         (Kind::Patient, FilterBy::Provider) => "primaryproviderid",
         (Kind::Patient, FilterBy::Department) => "primarydepartmentid",
         (Kind::Appointment, FilterBy::Provider) => "providerid",
         (Kind::Appointment, FilterBy::Department) => "departmentid",
-    };
-    column.to_string()
+    }
 }

@@ -211,8 +211,7 @@ impl Stage<'_> {
             .with(PATIENTS, &[&patient], &["patientid", "lastname", "firstname", "dob"])
             .told(self.told(&[Event::PatientAdded]));
         if self.on(Event::PatientAdded) {
-            let mut points = Vec::new();
-            self.typed(&mut points, 1, Event::PatientAdded);
+            self.typed(&mut drop.points, 1, Event::PatientAdded);
             let id = patient.get("patientid").map_or("", String::as_str);
             for what in [
                 ("PID-3.1", id, "the patient has athenaNet's ID, all digits of it"),
@@ -223,9 +222,8 @@ impl Stage<'_> {
                 ("PID-13[1].1", "(617)555-0101", "the telephone number has the form of TN"),
                 ("IN1-36", "00123456789", "the insurance number keeps its zeros"),
             ] {
-                self.point(&mut points, 1, what);
+                self.point(&mut drop.points, 1, what);
             }
-            drop.points = points;
         }
         vec![drop]
     }
@@ -242,11 +240,9 @@ impl Stage<'_> {
             .with(PATIENTS, &[&moved], &["patientid", "city"])
             .told(self.told(&[Event::PatientUpdated]));
         if self.on(Event::PatientUpdated) {
-            let mut points = Vec::new();
-            self.typed(&mut points, 1, Event::PatientUpdated);
+            self.typed(&mut second.points, 1, Event::PatientUpdated);
             let say = "the address has the new city";
-            self.point(&mut points, 1, ("PID-11.3", "Springfield", say));
-            second.points = points;
+            self.point(&mut second.points, 1, ("PID-11.3", "Springfield", say));
         }
         vec![first, second]
     }
@@ -256,13 +252,12 @@ impl Stage<'_> {
         let booked = self.actors.appointment(&patient);
         let mut drop = self.known(&patient, &[&booked]);
         if self.on(Event::AppointmentScheduled) {
-            let mut points = Vec::new();
             let at = drop.told.len();
             let status = self.status(Event::AppointmentScheduled);
             let get = |column: &str| booked.get(column).cloned().unwrap_or_default();
             let (id, department, provider) =
                 (get("appointmentid"), get("departmentid"), get("providerid"));
-            self.typed(&mut points, at, Event::AppointmentScheduled);
+            self.typed(&mut drop.points, at, Event::AppointmentScheduled);
             for what in [
                 ("SCH-2.1", id.as_str(), "the appointment has athenaNet's ID"),
                 ("SCH-9", "15", "the duration is in minutes"),
@@ -272,13 +267,12 @@ impl Stage<'_> {
                 ("PV1-3.1", &department, "the department is that of the appointment"),
                 ("NTE-3", "Bring forms \\T\\ glasses", "a separator in a text is escaped"),
             ] {
-                self.point(&mut points, at, what);
+                self.point(&mut drop.points, at, what);
             }
             if let Some(sent) = self.actors.cast.sent(&provider) {
                 let say = "the provider has the ID of table 8";
-                self.point(&mut points, at, ("PV1-7.1", sent, say));
+                self.point(&mut drop.points, at, ("PV1-7.1", sent, say));
             }
-            drop.points = points;
         }
         vec![drop]
     }
@@ -311,23 +305,25 @@ impl Stage<'_> {
         let focus = ["appointmentid", "appointmentstatus", column];
         let mut drop = Dropped::new(say).with(APPOINTMENTS, &[&now], &focus).told(told);
         if !drop.told.is_empty() {
-            let mut points = Vec::new();
             let status = self.status(event);
             let id = booked.get("appointmentid").cloned().unwrap_or_default();
-            self.typed(&mut points, 1, event);
-            self.point(&mut points, 1, ("SCH-2.1", &id, "it is the appointment that was booked"));
-            self.point(&mut points, 1, ("SCH-25.1", &status, "the status is the one of table 7"));
+            self.typed(&mut drop.points, 1, event);
+            for what in [
+                ("SCH-2.1", id.as_str(), "it is the appointment that was booked"),
+                ("SCH-25.1", &status, "the status is the one of table 7"),
+            ] {
+                self.point(&mut drop.points, 1, what);
+            }
             match event {
                 Event::AppointmentUpdated => {
-                    self.point(&mut points, 1, ("SCH-9", "30", "the duration is the new one"));
+                    self.point(&mut drop.points, 1, ("SCH-9", "30", "the duration is the new one"));
                 }
                 Event::AppointmentCancelled => {
                     let say = "the reason is the practice's";
-                    self.point(&mut points, 1, ("SCH-6.2", "PATIENT CANCELLED", say));
+                    self.point(&mut drop.points, 1, ("SCH-6.2", "PATIENT CANCELLED", say));
                 }
                 _ => {}
             }
-            drop.points = points;
         }
         drops.push(drop);
         drops
@@ -351,9 +347,7 @@ impl Stage<'_> {
             .told(vec![Event::AppointmentCancelled]);
         let say = "the status says that the patient did not come";
         self.typed(&mut drop.points, 1, Event::AppointmentCancelled);
-        let mut points = std::mem::take(&mut drop.points);
-        self.point(&mut points, 1, ("SCH-25.1", &status, say));
-        drop.points = points;
+        self.point(&mut drop.points, 1, ("SCH-25.1", &status, say));
         let drops = vec![self.known(&patient, &[&booked]), drop];
         self.scenes.push(Scene {
             name: "no-show".into(),
@@ -387,17 +381,15 @@ impl Stage<'_> {
         let mut drop = Dropped::new("The appointment is moved to another day.")
             .with(APPOINTMENTS, &[&new, &gone], &focus)
             .told(self.told(&both));
-        let mut points = Vec::new();
         for (at, event) in drop.told.iter().enumerate() {
             let cancelled = *event == Event::AppointmentCancelled;
             let (id, say) = match cancelled {
                 true => (&old_id, "first the old appointment is cancelled"),
                 false => (&new_id, "right after it the new one is booked"),
             };
-            self.typed(&mut points, at + 1, *event);
-            self.point(&mut points, at + 1, ("SCH-2.1", id, say));
+            self.typed(&mut drop.points, at + 1, *event);
+            self.point(&mut drop.points, at + 1, ("SCH-2.1", id, say));
         }
-        drop.points = points;
         let drops = vec![self.known(&patient, &[&old]), drop];
         self.scenes.push(Scene {
             name: "rescheduled".into(),
