@@ -14,7 +14,7 @@ use jiff::civil::DateTime;
 use super::agreement::{Agreement, Programs};
 use super::drop::Journal;
 use super::error::EngineError;
-use super::key::{hash, id_of, modified};
+use super::key::{hash, id_of};
 use super::memory::patients_under;
 use super::render::{Renderer, Telling, Worker};
 use super::selfcheck::{Number, SelfCheck};
@@ -46,13 +46,8 @@ impl Renderer<'_> {
         &self,
         found: Finding,
         before: Option<Known>,
-        input: Input<'_>,
-        worker: &mut Worker<'_>,
+        worker: &Worker<'_>,
     ) -> bool {
-        if self.memory.is_none() {
-            return false;
-        }
-        worker.modified = modified(self.layout.cells("lastmodified"), input.own);
         let newer = before.is_some_and(|known| known.modified > worker.modified);
         let named = matches!(found, Finding::Told(..));
         let told = self.rules.older && self.backfill.is_none();

@@ -11,7 +11,7 @@ use super::filtered::Decided;
 use super::first::Needed;
 use super::guard::Changes;
 use super::joined::no_program;
-use super::key::{first_value, id_cells, id_of, key};
+use super::key::{first_value, id_cells, id_of, key, modified};
 use super::memory::Memory;
 use super::order::Plan;
 use super::patients::{Finder, PatientIndex};
@@ -252,13 +252,13 @@ impl Renderer<'_> {
         entries: &mut Vec<u8>,
     ) -> Result<Became, Stop> {
         let input = shaped(row)?;
+        if self.memory.is_some() {
+            worker.modified = modified(self.layout.cells("lastmodified"), input.own);
+        }
         let found = self.programs.detector.find(input)?;
         let outside = self.sieve.keeps_out(input);
-        let before = match &self.memory {
-            Some(memory) => worker.before(memory, input)?,
-            None => None,
-        };
-        if self.is_older(found, before, input, worker) {
+        let before = self.memory.as_ref().map_or(Ok(None), |it| worker.before(it, input))?;
+        if self.is_older(found, before, worker) {
             return Ok(Became::Nothing(Note::Older));
         }
         let (telling, patient) = match self.decide(found, outside, before, input, worker)? {
