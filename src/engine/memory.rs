@@ -70,6 +70,11 @@ impl<'a> Memory<'a> {
         Ok(Some(Memory { register, kind, layout, fingerprints, keeper, patients, lists, deletes }))
     }
 
+    /// Returns what the records are of.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Returns the fingerprint of a record; `scratch` is a buffer to use again.
     pub fn fingerprint(&self, input: Input<'_>, scratch: &mut Vec<u8>) -> Fingerprint {
         self.fingerprints.take(input, scratch)
