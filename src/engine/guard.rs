@@ -168,11 +168,8 @@ impl Hold {
     /// Those of reading it.
     pub fn look(engine: &Engine) -> Result<Option<Hold>, EngineError> {
         let path = file(engine, HELD);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(err) => return Err(disk::failed("read", &path)(err).into()),
-        };
+        let text = disk::if_there(&path, std::fs::read_to_string(&path))?;
+        let Some(text) = text else { return Ok(None) };
         // Somebody wrote in it: it holds all the same.
         Ok(Some(toml::from_str(&text).unwrap_or_else(|_| Hold {
             what: held(&format!("{} says so, and cannot be read", path.display())),
