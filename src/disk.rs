@@ -72,6 +72,17 @@ pub fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Disk
     move |err| DiskError::Failed { what, path: path.to_path_buf(), err }
 }
 
+/// Returns what was read of a file; none if there is no such file.
+///
+/// # Errors
+/// [`DiskError::Failed`] if it is there and could not be read.
+pub fn if_there<T>(path: &Path, read: io::Result<T>) -> Result<Option<T>> {
+    match read {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(failed("read", path)),
+    }
+}
+
 /// A new file that is being written; see [`create`].
 #[derive(Debug)]
 pub struct NewFile {

@@ -48,7 +48,8 @@ impl Claimer {
             if value.is_empty() {
                 continue;
             }
-            let claim = Claim { category: one.category, value: one.digest(value) };
+            let value = digest(&told(one.category, one.padded, value));
+            let claim = Claim { category: one.category, value };
             match claims.last() {
                 Some(last) if last.category != claim.category => claims.push(claim),
                 None => claims.push(claim),
@@ -83,20 +84,6 @@ impl Claimer {
 }
 
 impl Mapped {
-    /// Returns what stands for a value: the category is in it, so that equal values of
-    /// two categories differ.
-    fn digest(&self, value: &[u8]) -> [u8; 16] {
-        let mut text = Vec::with_capacity(64);
-        text.extend_from_slice(&self.category);
-        let lost = self.padded.saturating_sub(value.len());
-        if lost > 0 && value.iter().all(u8::is_ascii_digit) {
-            text.extend(std::iter::repeat_n(b'0', lost));
-        }
-        text.extend_from_slice(value);
-        let digest = Digest::of(&text).bytes();
-        std::array::from_fn(|at| digest[at])
-    }
-
     fn refusal(&self, code: Code) -> Refusal {
         let field = Some(self.id.target.field);
         Refusal { code, column: self.column.name.clone(), field }
@@ -108,23 +95,49 @@ impl Mapped {
 pub fn external_ids(scope: &Scope, value: &str) -> Vec<(String, [u8; 16])> {
     let ids = scope.patient_ids.iter().chain(&scope.appointment_ids);
     let one = |id: &ExternalId| {
-        let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-        let width = id.width.filter(|_| id.zero_pad && digits).unwrap_or(0);
-        let sent = format!("{value:0>width$}");
-        let category = Digest::of(id.category.as_bytes()).bytes();
-        let text = [&category[..8], sent.as_bytes()].concat();
-        let digest = Digest::of(&text).bytes();
-        (sent, std::array::from_fn(|at| digest[at]))
+        let category = category(id);
+        let told = told(category, padded(id), value.as_bytes());
+        let sent = String::from_utf8_lossy(&told[category.len()..]).into_owned();
+        (sent, digest(&told))
     };
     ids.map(one).collect()
+}
+
+/// Returns what stands for the category of an external ID.
+fn category(id: &ExternalId) -> [u8; 8] {
+    let digest = Digest::of(id.category.as_bytes()).bytes();
+    std::array::from_fn(|at| digest[at])
+}
+
+/// Returns the digits that zeros fill up to.
+fn padded(id: &ExternalId) -> usize {
+    id.width.filter(|_| id.zero_pad).unwrap_or(0)
+}
+
+/// Returns a value as it is sent, behind its category: so equal values of two categories
+/// differ.
+fn told(category: [u8; 8], padded: usize, value: &[u8]) -> Vec<u8> {
+    let mut told = Vec::with_capacity(64);
+    told.extend_from_slice(&category);
+    let lost = padded.saturating_sub(value.len());
+    if lost > 0 && value.iter().all(u8::is_ascii_digit) {
+        told.extend(std::iter::repeat_n(b'0', lost));
+    }
+    told.extend_from_slice(value);
+    told
+}
+
+/// Returns what stands for what is told.
+fn digest(told: &[u8]) -> [u8; 16] {
+    let digest = Digest::of(told).bytes();
+    std::array::from_fn(|at| digest[at])
 }
 
 fn mapped(map: &Map, layout: &Layout, id: &ExternalId) -> Mapped {
     let name = format!("customfield_{}", id.custom_field_id);
     let cells = layout.cells(&name).to_vec();
-    let digest = Digest::of(id.category.as_bytes()).bytes();
     Mapped {
-        category: std::array::from_fn(|at| digest[at]),
+        category: category(id),
         column: Column {
             row: 0,
             cells,
@@ -132,7 +145,7 @@ fn mapped(map: &Map, layout: &Layout, id: &ExternalId) -> Mapped {
             name: name.into(),
             translating: None,
         },
-        padded: id.width.filter(|_| id.zero_pad).unwrap_or(0),
+        padded: padded(id),
         id: id.clone(),
     }
 }

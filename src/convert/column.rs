@@ -285,9 +285,12 @@ impl Any {
     /// True if one has a value.
     #[inline]
     pub fn has_value(&self, scene: &Scene<'_>) -> bool {
-        match &self.needs {
-            Some(needs) if needs.is_exact() || !needs.are_met(scene) => needs.are_met(scene),
-            _ => self.columns.iter().any(|column| !column.tidy(scene).is_empty()),
+        if let Some(needs) = &self.needs {
+            let met = needs.are_met(scene);
+            if !met || needs.is_exact() {
+                return met;
+            }
         }
+        self.columns.iter().any(|column| !column.tidy(scene).is_empty())
     }
 }

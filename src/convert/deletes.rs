@@ -5,11 +5,8 @@
 //! set where the vendor was told a value last. The register keeps it behind the values of
 //! the patient, as if it were a column of his.
 
-use super::program::{Output, Program};
+use super::program::{DELETE, Output, Program};
 use crate::hl7::Path;
-
-/// "Delete the value", on the wire.
-const DELETE: &[u8] = b"\"\"";
 
 /// Bits of PID; those of PD1 stand behind them.
 const PID: usize = 40;
@@ -43,7 +40,7 @@ impl Sent {
         number.map_or(Sent::ANYTHING, Sent)
     }
 
-    /// Returns what the message at `begin` tells.
+    /// Returns what a message tells.
     pub fn of_message(message: &[u8]) -> Sent {
         let mut told = Sent::default();
         for segment in message.split(|byte| matches!(byte, b'\r' | b'\n')) {

@@ -1,6 +1,8 @@
 //! What of a record feeds HL7: as a fingerprint, to tell whether it changed, and as
 //! kept values, to say who a patient is when only the appointment is dropped.
 
+use std::borrow::Cow;
+
 use super::program::{Column, Input, Program};
 use crate::digest::Digest;
 use crate::domain::{Cell, ExtractKind, Fingerprint, Layout, OF_PATIENT, Record, Values};
@@ -47,8 +49,7 @@ impl Fingerprinter {
         columns: impl Iterator<Item = &'a Column>,
         patient: &[usize],
     ) -> Fingerprinter {
-        let name = "patientid".into();
-        let patient = Column { cells: patient.to_vec(), name, ..Column::default() };
+        let patient = plain("patientid", patient);
         let mut columns: Vec<&Column> = columns.collect();
         columns.push(&patient);
         columns.retain(|one| one.row == 0 && one.is_there() && !MOVING.contains(&&*one.name));
@@ -95,17 +96,16 @@ impl Keeper {
         columns: impl Iterator<Item = &'a Column>,
         besides: impl Iterator<Item = (&'static str, &'a [usize])>,
     ) -> Keeper {
-        let own = |name: &str| name.strip_prefix("patient.").unwrap_or(name).to_string();
-        let mut columns: Vec<Column> = columns
+        let columns = columns
             .filter(|one| one.row == 1)
-            .map(|one| Column { row: 0, name: own(&one.name).into(), ..one.as_dropped() })
-            .chain(besides.map(|(name, cells)| Column {
-                cells: cells.to_vec(),
-                name: name.into(),
-                ..Column::default()
-            }))
-            .filter(Column::is_there)
-            .collect();
+            .map(|one| Column { row: 0, name: of_own(&one.name), ..one.as_dropped() })
+            .chain(besides.map(|(name, cells)| plain(name, cells)))
+            .filter(Column::is_there);
+        Keeper::sorted(columns.collect())
+    }
+
+    /// Takes columns in the order of their names, and one of each name.
+    fn sorted(mut columns: Vec<Column>) -> Keeper {
         columns.sort_by(|one, other| one.name.cmp(&other.name));
         columns.dedup_by(|one, other| one.name == other.name);
         Keeper { columns }
@@ -113,20 +113,12 @@ impl Keeper {
 
     /// Takes one column.
     pub fn only(name: &'static str, cells: &[usize]) -> Keeper {
-        let column = Column { cells: cells.to_vec(), name: name.into(), ..Column::default() };
-        Keeper { columns: vec![column] }
+        Keeper { columns: vec![plain(name, cells)] }
     }
 
     /// Takes all columns of a header, to tell of the record when it is gone.
     pub fn whole(layout: &Layout) -> Keeper {
-        let columns = layout.columns().map(|(name, cells)| Column {
-            cells: cells.to_vec(),
-            name: name.into(),
-            ..Column::default()
-        });
-        let mut columns: Vec<Column> = columns.collect();
-        columns.sort_by(|one, other| one.name.cmp(&other.name));
-        Keeper { columns }
+        Keeper::sorted(layout.columns().map(|(name, cells)| plain(name, cells)).collect())
     }
 
     /// Takes what the columns of an appointment say of its patient, under the names that
@@ -135,12 +127,9 @@ impl Keeper {
         let Keeper { mut columns } = Keeper::whole(layout);
         columns.retain(|column| column.name.starts_with(OF_PATIENT) || column.name == "patientid");
         for column in &mut columns {
-            column.name =
-                column.name.strip_prefix(OF_PATIENT).unwrap_or(&column.name).to_string().into();
+            column.name = of_own(&column.name);
         }
-        columns.sort_by(|one, other| one.name.cmp(&other.name));
-        columns.dedup_by(|one, other| one.name == other.name);
-        Keeper { columns }
+        Keeper::sorted(columns)
     }
 
     /// Returns the header of appointments that were kept whole under these names.
@@ -171,9 +160,7 @@ impl Keeper {
     pub fn and(mut self, program: &Program) -> Keeper {
         let own = program.columns.iter().filter(|one| one.row == 0);
         self.columns.extend(own.map(Column::as_dropped).filter(Column::is_there));
-        self.columns.sort_by(|one, other| one.name.cmp(&other.name));
-        self.columns.dedup_by(|one, other| one.name == other.name);
-        self
+        Keeper::sorted(self.columns)
     }
 
     /// Appends one value behind those of a record.
@@ -196,6 +183,16 @@ impl Keeper {
         }
         Some(record)
     }
+}
+
+/// Returns a column without words that mean "no value".
+fn plain(name: impl Into<Cow<'static, str>>, cells: &[usize]) -> Column {
+    Column { cells: cells.to_vec(), name: name.into(), ..Column::default() }
+}
+
+/// Returns the name that a patient's column has in an extract of patients.
+fn of_own(name: &str) -> Cow<'static, str> {
+    name.strip_prefix(OF_PATIENT).unwrap_or(name).to_string().into()
 }
 
 /// Appends a value behind its length: seven bits a byte, the low ones first.

@@ -20,7 +20,7 @@ use crate::domain::{
 use crate::hl7::{Path, is_plain, is_plain_between};
 
 /// "Delete the value", on the wire.
-const DELETE: &[u8] = b"\"\"";
+pub(super) const DELETE: &[u8] = b"\"\"";
 
 /// A message type bound to a header, ready to be run for each record.
 #[derive(Clone, Debug)]

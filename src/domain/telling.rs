@@ -60,3 +60,17 @@ pub enum MissingRows {
     /// They are cancelled.
     Cancel,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_holds_only_where_there_are_enough() {
+        let guard = Guard { faults_percent_max: 20, changes_percent_max: 20, rows_min: 20 };
+        assert!(!guard.refuses_faults(19, 19), "too few to say");
+        assert!(!guard.refuses_faults(20, 100), "as many as may be");
+        assert!(guard.refuses_faults(21, 100) && guard.refuses_faults(20, 20));
+        assert!(guard.refuses_changes(21, 100) && !guard.refuses_changes(20, 100));
+    }
+}

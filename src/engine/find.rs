@@ -37,12 +37,15 @@ impl Engine {
         let Some(ledger) = Sqlite::peek(&self.spool.ledger(), &self.owner())? else {
             return Ok(Found::default());
         };
-        let search = Search { engine: self, ledger: &ledger, query, after, limit };
+        let ids = |value: &String| external_ids(&self.agreement.scope, value.trim());
+        let external = query.external.as_ref().map(ids).unwrap_or_default();
+        let search = Search { engine: self, ledger: &ledger, query, after, limit, external };
+        let keys = search.keys();
         let mut found = Found::default();
         if let Some(control) = &query.control {
             search.control(control, &mut found)?;
-        } else if !search.keys().is_empty() {
-            search.by_keys(&mut found)?;
+        } else if !keys.is_empty() {
+            search.by_keys(&keys, &mut found)?;
         } else if let Some(batch) = &query.batch {
             let row = ledger.batch(batch)?.map(|row| ledger.drop_of(row.number)).transpose()?;
             if let Some(row) = row.flatten().map(|drop| ledger.drop_row(drop)).transpose()? {
@@ -51,6 +54,8 @@ impl Engine {
         } else {
             search.by_drops(&mut found)?;
         }
+        // One can be unreadable for each of its keys.
+        found.unsearchable.dedup();
         if found.hits.len() > limit {
             found.hits.truncate(limit);
             found.next = found.hits.last().map(|hit| hit.locator);
@@ -58,20 +63,17 @@ impl Engine {
         Ok(found)
     }
 
-    /// Returns one message or row.
-    ///
-    /// # Errors
-    /// [`EngineError::NoMessage`], and those of the ledger and the disk.
-    pub fn locate(&self, locator: Locator) -> Result<(Hit, DropRow), EngineError> {
-        let gone = || EngineError::NoMessage { locator: locator.to_string() };
-        let ledger = Sqlite::peek(&self.spool.ledger(), &self.owner())?.ok_or_else(gone)?;
-        let row = ledger.drop_row(locator.drop)?.ok_or_else(gone)?;
-        let index = Index::open(&self.spool.index_of(locator.drop));
-        let index = index.map_err(|err| self.no_index(locator.drop, &err))?;
-        let (query, after, limit) = (&Query::default(), None, 1);
-        let search = Search { engine: self, ledger: &ledger, query, after, limit };
-        let hit = search.hit(&row, &index, locator.target, &mut States::default())?;
-        Ok((hit.ok_or_else(gone)?, row))
+    /// Tells what one message or row is; none if there is no such one.
+    pub(super) fn hit(
+        &self,
+        ledger: &Sqlite,
+        row: &DropRow,
+        index: &Index,
+        target: Target,
+    ) -> Result<Option<Hit>, EngineError> {
+        let (query, after, limit, external) = (&Query::default(), None, 1, Vec::new());
+        let search = Search { engine: self, ledger, query, after, limit, external };
+        search.hit(row, index, target, &mut States::default())
     }
 }
 
@@ -85,6 +87,8 @@ struct Search<'a> {
     query: &'a Query,
     after: Option<Locator>,
     limit: usize,
+    /// What the external ID may be.
+    external: Vec<(String, [u8; 16])>,
 }
 
 impl Search<'_> {
@@ -95,9 +99,8 @@ impl Search<'_> {
             |of, id: &Option<String>| id.as_ref().map(|id| vec![key(of, id.trim().as_bytes())]);
         keys.extend(of(KeyOf::Patient, &self.query.patient));
         keys.extend(of(KeyOf::Appointment, &self.query.appointment));
-        if let Some(value) = &self.query.external {
-            let ids = external_ids(&self.engine.agreement.scope, value.trim());
-            keys.push(ids.iter().map(|(_, digest)| external_key(digest)).collect());
+        if self.query.external.is_some() {
+            keys.push(self.external.iter().map(|(_, digest)| external_key(digest)).collect());
         }
         keys
     }
@@ -125,18 +128,17 @@ impl Search<'_> {
     }
 
     /// The drops whose indexes have the keys.
-    fn by_keys(&self, found: &mut Found) -> Result<(), EngineError> {
+    fn by_keys(&self, keys: &[Vec<u64>], found: &mut Found) -> Result<(), EngineError> {
         let there: BTreeSet<u64> = self.engine.spool.indexes()?.into_iter().collect();
         let wanted = self.ledger.drops_with_rows()?;
         found.unsearchable.extend(wanted.iter().filter(|drop| !there.contains(drop)));
-        let keys = self.keys();
         for &drop in there.iter().rev() {
             if self.after.is_some_and(|after| drop > after.drop) {
                 continue;
             }
             let Some(index) = self.open(drop, found) else { continue };
             let mut targets: Option<BTreeSet<Target>> = None;
-            for any in &keys {
+            for any in keys {
                 let mut of_any = BTreeSet::new();
                 for hash in any {
                     match index.find(*hash) {
@@ -291,10 +293,8 @@ impl Search<'_> {
         let own = |id: &&String| has_component(&bytes, id.trim());
         // One that no field has was mapped away: then its row must have it.
         let ids: Vec<&String> = ids.into_iter().filter(|id| !own(id)).collect();
-        let outer = external.as_ref().is_none_or(|value| {
-            let sent = external_ids(&self.engine.agreement.scope, value.trim());
-            sent.iter().any(|(sent, _)| has_component(&bytes, sent))
-        });
+        let mut sent = self.external.iter();
+        let outer = external.is_none() || sent.any(|(sent, _)| has_component(&bytes, sent));
         Ok(outer && (ids.is_empty() || self.engine.row_has(row, index, target, &ids)?))
     }
 

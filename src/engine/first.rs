@@ -14,7 +14,7 @@ use jiff::civil::DateTime;
 use super::agreement::{Agreement, Programs};
 use super::drop::Journal;
 use super::error::EngineError;
-use super::memory::{Memory, patients_under};
+use super::memory::{Listed, Memory, patients_under};
 use super::missing::Gathered;
 use super::render::{Renderer, Worker};
 use super::selfcheck::{Number, SelfCheck};
@@ -90,21 +90,20 @@ impl First<'_> {
         let Some(memory) = renderer.memory.as_ref().filter(|_| !needed.is_empty()) else {
             return Ok(());
         };
-        let mut programs: HashMap<Vec<String>, Programs> = HashMap::new();
+        let mut programs = HashMap::new();
         let own_names = Keeper::of_patient(renderer.layout).names();
         let mut check = SelfCheck::new(renderer.agreed, &renderer.learned);
         let mut gathered = Gathered::of(Kind::Patient);
         for (id, own) in needed {
             let kept = memory.kept(Kind::Patient, id)?;
-            let own = || own.as_deref().and_then(Keeper::kept);
-            let found = match &kept {
-                Some((record, names)) => Some((record.clone(), *names)),
-                None => own().map(|record| (record, own_names.as_slice())),
-            };
+            let own = own.as_deref().filter(|_| kept.is_none()).and_then(Keeper::kept);
+            // No list of the register has the number 0.
+            let own = own.as_ref().map(|record| (record, 0, own_names.as_slice()));
+            let found = kept.as_ref().map(|(record, list, names)| (record, *list, *names)).or(own);
             let (begin, mark) = (gathered.out.bytes.len(), gathered.out.mark());
-            let told = match &found {
-                Some((record, names)) => {
-                    let programs = self.under(&mut programs, names)?;
+            let told = match found {
+                Some((record, list, names)) => {
+                    let programs = self.under(&mut programs, list, names)?;
                     self.added(programs, renderer, record, &mut gathered.out)
                 }
                 None => false,
@@ -143,13 +142,14 @@ impl First<'_> {
         program.is_some_and(|program| program.run(input, renderer.references, out).is_ok())
     }
 
-    /// Returns the programs of patients with these columns.
+    /// Returns the programs of patients with the columns of a list.
     fn under<'p>(
         &self,
-        programs: &'p mut HashMap<Vec<String>, Programs>,
+        programs: &'p mut HashMap<u32, Programs>,
+        list: u32,
         names: &[String],
     ) -> Result<&'p Programs, EngineError> {
-        match programs.entry(names.to_vec()) {
+        match programs.entry(list) {
             hash_map::Entry::Occupied(there) => Ok(there.into_mut()),
             hash_map::Entry::Vacant(free) => {
                 let layout = patients_under(names);
@@ -164,7 +164,7 @@ impl First<'_> {
 fn enter(
     memory: &Memory<'_>,
     id: &[u8],
-    kept: Option<&(Record, &[String])>,
+    kept: Option<&Listed<'_>>,
     sent: Sent,
     gathered: &mut Gathered,
 ) -> Result<(), EngineError> {
@@ -179,7 +179,7 @@ fn enter(
     let known = memory.patient_known(id)?.unwrap_or(nobody);
     let known = Known { announced: true, ..known };
     let mut values = Vec::new();
-    if let Some((record, names)) = kept {
+    if let Some((record, _, names)) = kept {
         for (value, name) in record.values().iter().zip(names.iter()) {
             match name == Sent::COLUMN {
                 true => Keeper::add(sent.kept().as_bytes(), &mut values),

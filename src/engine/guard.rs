@@ -168,11 +168,8 @@ impl Hold {
     /// Those of reading it.
     pub fn look(engine: &Engine) -> Result<Option<Hold>, EngineError> {
         let path = file(engine, HELD);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(err) => return Err(disk::failed("read", &path)(err).into()),
-        };
+        let text = disk::if_there(&path, std::fs::read_to_string(&path))?;
+        let Some(text) = text else { return Ok(None) };
         // Somebody wrote in it: it holds all the same.
         Ok(Some(toml::from_str(&text).unwrap_or_else(|_| Hold {
             what: held(&format!("{} says so, and cannot be read", path.display())),
@@ -280,18 +277,4 @@ impl Engine {
 
 fn file(engine: &Engine, name: &str) -> PathBuf {
     engine.spool.processing.join(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_holds_only_where_there_are_enough() {
-        let guard = Guard { faults_percent_max: 20, changes_percent_max: 20, rows_min: 20 };
-        assert!(!guard.refuses_faults(19, 19), "too few to say");
-        assert!(!guard.refuses_faults(20, 100), "as many as may be");
-        assert!(guard.refuses_faults(21, 100) && guard.refuses_faults(20, 20));
-        assert!(guard.refuses_changes(21, 100) && !guard.refuses_changes(20, 100));
-    }
 }

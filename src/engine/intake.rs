@@ -161,10 +161,9 @@ pub(super) fn convert(
     let mut writer = Writer::create(&staged, envelope, numbers.control)?;
     writer.index_into(tracking::begin(&engine.spool)?);
     writer.split(engine.agreement.scope.batching.file_per);
-    let origins = if let Lane::Again(again, _) = lane { Some(&again.origins) } else { None };
+    let origins = lane.again().map(|again| &again.origins);
     let now = engine.clock.unix();
-    let mut journal = LedgerJournal::new(ledger, now, origins, waiting);
-    journal.tries = tries;
+    let mut journal = LedgerJournal::new(ledger, now, origins, waiting, tries);
     let accounts = Conversion {
         agreement: &agreement,
         pool: engine.pool()?,

@@ -29,7 +29,7 @@ pub(super) struct LedgerJournal<'a> {
     /// Where the records of each extract come from, if they were dropped before.
     origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
     /// Where it is noted what is read, if a death may be that extract's fault.
-    pub tries: Option<&'a mut Tries>,
+    tries: Option<&'a mut Tries>,
     /// The file of the extract begun last.
     path: PathBuf,
     /// Each extract that ended.
@@ -42,14 +42,16 @@ pub(super) struct LedgerJournal<'a> {
 
 impl<'a> LedgerJournal<'a> {
     /// Takes down what is read at `now`, unix seconds; `origins` is where the records of each
-    /// extract come from, if they were dropped before; `waiting` what waits already.
+    /// extract come from, if they were dropped before; `waiting` what waits already; and `tries`
+    /// is told what is read, if a death may be that extract's fault.
     pub fn new(
         ledger: &'a mut dyn Ledger,
         now: i64,
         origins: Option<&'a HashMap<PathBuf, Vec<Origin>>>,
         waiting: Arc<Waiting>,
+        tries: Option<&'a mut Tries>,
     ) -> LedgerJournal<'a> {
-        let (current, tries, path) = (None, None, PathBuf::new());
+        let (current, path) = (None, PathBuf::new());
         let (first, ended, faults) = (None, Vec::new(), Faults::new());
         let replaced = Replaced::default();
         LedgerJournal {

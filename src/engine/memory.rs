@@ -13,6 +13,9 @@ use crate::convert::{Bound, Deletes, Fingerprinter, Input, Keeper, Sent};
 use crate::domain::{Cell, Claim, ExtractKind, Fingerprint, Kind, Known, Layout, Record, Values};
 use crate::ledger::{Entry, Kept, LedgerError, Register};
 
+/// What is kept of a record, the number of the columns that it is kept under, and their names.
+pub(super) type Listed<'a> = (Record, u32, &'a [String]);
+
 /// The register, for the records under one header.
 pub struct Memory<'a> {
     register: &'a dyn Asked,
@@ -67,6 +70,11 @@ impl<'a> Memory<'a> {
         Ok(Some(Memory { register, kind, layout, fingerprints, keeper, patients, lists, deletes }))
     }
 
+    /// Returns what the records are of.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Returns the fingerprint of a record; `scratch` is a buffer to use again.
     pub fn fingerprint(&self, input: Input<'_>, scratch: &mut Vec<u8>) -> Fingerprint {
         self.fingerprints.take(input, scratch)
@@ -99,7 +107,7 @@ impl<'a> Memory<'a> {
         if self.deletes.is_none() || !before.is_some_and(|known| known.announced) {
             return Ok(Sent::default());
         }
-        let Some((record, names)) = self.own(id)? else { return Ok(Sent::ANYTHING) };
+        let Some((record, _, names)) = self.own(id)? else { return Ok(Sent::ANYTHING) };
         let at = names.iter().position(|name| name == Sent::COLUMN);
         Ok(at.map_or(Sent::ANYTHING, |at| Sent::of_kept(record.values().get(at))))
     }
@@ -157,23 +165,23 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Returns what is kept of the record of this ID, and under which columns.
+    /// Returns what is kept of the record of this ID.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn own(&self, id: &[u8]) -> Result<Option<(Record, &[String])>, EngineError> {
+    pub(super) fn own(&self, id: &[u8]) -> Result<Option<Listed<'_>>, EngineError> {
         self.kept(self.kind, id)
     }
 
-    /// Returns what is kept of a record, and under which columns.
+    /// Returns what is kept of a record.
     ///
     /// # Errors
     /// Those of the store.
-    pub fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<(Record, &[String])>, EngineError> {
+    pub(super) fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Listed<'_>>, EngineError> {
         let Some(kept) = self.register.kept(kind, id)? else { return Ok(None) };
         let names = self.lists.iter().find(|(number, _)| *number == kept.columns);
         match (Keeper::kept(&kept.values), names) {
-            (Some(record), Some((_, names))) => Ok(Some((record, names))),
+            (Some(record), Some((number, names))) => Ok(Some((record, *number, names))),
             _ => Err(unlisted().into()),
         }
     }

@@ -22,7 +22,7 @@ use crate::hl7::field_name;
 use crate::hl7::unescape;
 use crate::index::{Index, Place, Target};
 use crate::ledger::{
-    ActionRow, AnswerRow, Answers, DeliveryRow, DropRow, ExtractRow, Ledger, Sqlite,
+    ActionRow, AnswerRow, Answers, DeliveryRow, DropRow, ExtractRow, History, Ledger, Sqlite,
 };
 
 /// Bytes of a row that are looked at to find an ID in it.
@@ -74,11 +74,12 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoMessage`], [`EngineError::NoIndex`], and those of the ledger.
     pub fn whole(&self, locator: Locator) -> Result<Whole, EngineError> {
-        let (hit, row) = self.locate(locator)?;
         let gone = || EngineError::NoMessage { locator: locator.to_string() };
         let ledger = Sqlite::peek(&self.spool.ledger(), &self.owner())?.ok_or_else(gone)?;
+        let row = ledger.drop_row(locator.drop)?.ok_or_else(gone)?;
         let index = Index::open(&self.spool.index_of(locator.drop));
         let index = index.map_err(|err| self.no_index(locator.drop, &err))?;
+        let hit = self.hit(&ledger, &row, &index, locator.target)?.ok_or_else(gone)?;
         let place = self.place(&index, locator)?;
         let extract = row.extracts.get(usize::from(place.extract)).cloned();
         let mut whole = Whole {

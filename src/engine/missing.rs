@@ -14,7 +14,7 @@ use jiff::civil::DateTime;
 use super::agreement::{Agreement, Programs};
 use super::drop::Journal;
 use super::error::EngineError;
-use super::key::{hash, id_of, modified};
+use super::key::{hash, id_of};
 use super::memory::patients_under;
 use super::render::{Renderer, Telling, Worker};
 use super::selfcheck::{Number, SelfCheck};
@@ -46,13 +46,8 @@ impl Renderer<'_> {
         &self,
         found: Finding,
         before: Option<Known>,
-        input: Input<'_>,
-        worker: &mut Worker<'_>,
+        worker: &Worker<'_>,
     ) -> bool {
-        if self.memory.is_none() {
-            return false;
-        }
-        worker.modified = modified(self.layout.cells("lastmodified"), input.own);
         let newer = before.is_some_and(|known| known.modified > worker.modified);
         let named = matches!(found, Finding::Told(..));
         let told = self.rules.older && self.backfill.is_none();
@@ -72,7 +67,7 @@ impl Renderer<'_> {
         };
         let id = id_of(self.layout, input.own);
         let kept = if self.rules.freed_slots { memory.own(id)? } else { None };
-        let Some(patient) = kept.and_then(|(record, names)| value(&record, names, "patientid"))
+        let Some(patient) = kept.and_then(|(record, _, names)| value(&record, names, "patientid"))
         else {
             return Ok(Freed::Nothing(Note::FreedSlot));
         };
@@ -112,7 +107,7 @@ pub(super) struct Gathered {
 struct Cancels {
     layout: Layout,
     /// By the list of columns that the patient is kept under; none: in the row itself.
-    programs: HashMap<Option<Vec<String>>, Programs>,
+    programs: HashMap<Option<u32>, Programs>,
 }
 
 impl Search<'_> {
@@ -182,26 +177,26 @@ impl Search<'_> {
     fn cancel(
         &self,
         renderer: &Renderer<'_>,
-        cancels: &mut HashMap<Vec<String>, Cancels>,
+        cancels: &mut HashMap<u32, Cancels>,
         id: &[u8],
         out: &mut Output,
         entries: &mut Vec<u8>,
     ) -> Result<Option<Vec<u8>>, EngineError> {
         let Some(memory) = &renderer.memory else { return Ok(None) };
-        let Some((record, names)) = memory.own(id)? else { return Ok(None) };
+        let Some((record, list, names)) = memory.own(id)? else { return Ok(None) };
         let Some(known) = memory.known_of(id)? else { return Ok(None) };
         let Some(whose) = value(&record, names, "patientid") else { return Ok(None) };
         let patient = memory.kept(Kind::Patient, &whose)?;
         let cancels = cancels
-            .entry(names.to_vec())
+            .entry(list)
             .or_insert_with(|| Cancels { layout: Keeper::layout(names), programs: HashMap::new() });
         if patient.is_none() && !cancels.layout.names_patients() {
             return Ok(None);
         }
-        let under = patient.as_ref().map(|(_, names)| names.to_vec());
+        let under = patient.as_ref().map(|(_, list, names)| (*list, *names));
         let programs = cancels.under(self, under)?;
         let Some(program) = programs.of(CANCELLED) else { return Ok(None) };
-        let patient = patient.as_ref().map(|(record, _)| record.values());
+        let patient = patient.as_ref().map(|(record, ..)| record.values());
         let input = Input { own: record.values(), patient };
         let passed = program.starts(input).is_none_or(|at| at.date() < self.clock.date());
         out.head(CANCELLED);
@@ -225,12 +220,12 @@ impl Cancels {
     fn under(
         &mut self,
         search: &Search<'_>,
-        names: Option<Vec<String>>,
+        patient: Option<(u32, &[String])>,
     ) -> Result<&Programs, EngineError> {
-        match self.programs.entry(names) {
+        match self.programs.entry(patient.map(|(list, _)| list)) {
             hash_map::Entry::Occupied(there) => Ok(there.into_mut()),
             hash_map::Entry::Vacant(free) => {
-                let patient = free.key().as_deref().map(patients_under);
+                let patient = patient.map(|(_, names)| patients_under(names));
                 let bound = Bound::Appointment(&self.layout, patient.as_ref());
                 let programs = search.agreement.programs(bound, search.clock)?;
                 Ok(free.insert(programs))

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::EngineError;
 use super::source::Source;
-use crate::disk::{self, DiskError, failed};
+use crate::disk::{self, DiskError};
 
 /// The note's name.
 const NAME: &str = "tries.toml";
@@ -144,9 +144,6 @@ pub fn forget(processing: &Path) -> Result<(), DiskError> {
 /// Reads the note. One that is half written was of a process that died before it read
 /// anything.
 fn note_at(path: &Path) -> Result<Option<Note>, DiskError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(toml::from_str(&text).unwrap_or_default())),
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(err) => Err(failed("read", path)(err)),
-    }
+    let text = disk::if_there(path, std::fs::read_to_string(path))?;
+    Ok(text.map(|text| toml::from_str(&text).unwrap_or_default()))
 }

@@ -11,7 +11,7 @@ use super::filtered::Decided;
 use super::first::Needed;
 use super::guard::Changes;
 use super::joined::no_program;
-use super::key::{first_value, id_cells, id_of, key};
+use super::key::{first_value, id_cells, id_of, key, modified};
 use super::memory::Memory;
 use super::order::Plan;
 use super::patients::{Finder, PatientIndex};
@@ -21,7 +21,7 @@ use super::track::Tracker;
 use super::waiting::Waiting;
 use crate::convert::{Finding, Input, Output, References, Refusal, Sent, Sieve};
 use crate::domain::{
-    Code, Event, EventRules, ExtractKind, Filters, Fingerprint, Kind, Known, Layout, Note, Status,
+    Code, Event, EventRules, ExtractKind, Filters, Fingerprint, Known, Layout, Note, Status, Values,
 };
 use crate::extract::{Block, Row, Rows};
 use crate::validate::Agreed;
@@ -128,11 +128,21 @@ impl Worker<'_> {
         input: Input<'_>,
     ) -> Result<Option<Known>, EngineError> {
         if !self.chained {
-            let id = memory.id_of(input.own);
-            self.known = memory.known_of(id)?;
-            self.sent = memory.sent(id, self.known)?;
+            self.look_up(memory, input.own)?;
         }
         Ok(self.known)
+    }
+
+    /// Asks the register what is known of a record.
+    pub(super) fn look_up(
+        &mut self,
+        memory: &Memory<'_>,
+        record: Values<'_>,
+    ) -> Result<(), EngineError> {
+        let id = memory.id_of(record);
+        self.known = memory.known_of(id)?;
+        self.sent = memory.sent(id, self.known)?;
+        Ok(())
     }
 }
 
@@ -252,13 +262,13 @@ impl Renderer<'_> {
         entries: &mut Vec<u8>,
     ) -> Result<Became, Stop> {
         let input = shaped(row)?;
+        if self.memory.is_some() {
+            worker.modified = modified(self.layout.cells("lastmodified"), input.own);
+        }
         let found = self.programs.detector.find(input)?;
         let outside = self.sieve.keeps_out(input);
-        let before = match &self.memory {
-            Some(memory) => worker.before(memory, input)?,
-            None => None,
-        };
-        if self.is_older(found, before, input, worker) {
+        let before = self.memory.as_ref().map_or(Ok(None), |it| worker.before(it, input))?;
+        if self.is_older(found, before, worker) {
             return Ok(Became::Nothing(Note::Older));
         }
         let (telling, patient) = match self.decide(found, outside, before, input, worker)? {
@@ -324,14 +334,6 @@ impl Renderer<'_> {
         })
     }
 
-    /// Returns what its records are of.
-    fn kind(&self) -> Kind {
-        match self.layout.kind {
-            ExtractKind::Appointments => Kind::Appointment,
-            _ => Kind::Patient,
-        }
-    }
-
     /// Returns what a record tells, by its own word or against the register.
     pub(super) fn telling(
         &self,
@@ -360,7 +362,7 @@ impl Renderer<'_> {
             }
             Finding::Told(events, status) => (events, status),
             Finding::State(status) => match &self.backfill {
-                Some(backfill) => (backfill.events(self.kind()), status),
+                Some(backfill) => (backfill.events(memory.kind()), status),
                 None => (detector.change(status, &fingerprint, before.as_ref()), status),
             },
             _ => (&[][..], None),

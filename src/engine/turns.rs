@@ -88,9 +88,7 @@ impl Renderer<'_> {
             let mut rows = Rows::new(&block, self.layout);
             let row = rows.next_row().ok_or(EngineError::Worker)?;
             if !stated {
-                let id = memory.id_of(row.values);
-                worker.known = memory.known_of(id)?;
-                worker.sent = memory.sent(id, worker.known)?;
+                worker.look_up(memory, row.values)?;
             }
             if number == at {
                 break;

@@ -46,10 +46,8 @@ impl Engine {
     pub fn viewed(&self, what: &str, sign: &Sign) -> Result<(), EngineError> {
         let path = self.spool.root.join("views.log");
         let _lock = self.views_lock()?;
-        let (before, mut whole) = match File::open(&path) {
-            Err(err) if err.kind() == io::ErrorKind::NotFound => (String::new(), 0),
-            opened => opened.and_then(|file| end(&file)).map_err(failed("read", &path))?,
-        };
+        let read = File::open(&path).and_then(|file| end(&file));
+        let (before, mut whole) = disk::if_there(&path, read)?.unwrap_or_default();
         if whole > FULL {
             disk::shift(&path, &self.spool.root.join("views.1.log"))?;
             whole = 0;
@@ -75,10 +73,8 @@ impl Engine {
         let mut before = (!older).then(String::new);
         for name in ["views.1.log", "views.log"] {
             let path = self.spool.root.join(name);
-            let text = match fs::read_to_string(&path) {
-                Err(err) if err.kind() == io::ErrorKind::NotFound => continue,
-                read => read.map_err(failed("read", &path))?,
-            };
+            let text = disk::if_there(&path, fs::read_to_string(&path))?;
+            let Some(text) = text else { continue };
             let whole = text.rfind('\n').map_or(0, |end| end + 1);
             for (at, line) in text[..whole].lines().enumerate() {
                 let changed = || EngineError::ViewsChanged { file: name.to_string(), line: at + 1 };

@@ -50,14 +50,14 @@ impl Memo {
     }
 
     /// Returns where a stretch would be that goes from a field to the end of its segment.
-    pub fn key_of_all(&self, field: u32, bytes: &[u8]) -> Key {
+    pub fn key_of_all(&self, field: u16, bytes: &[u8]) -> Key {
         let mix = |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(MIX);
         let words = bytes.chunks_exact(8);
         let rest = words.remainder().iter().fold(0, |rest, byte| rest << 8 | u64::from(*byte));
         let word = |word: &[u8]| u64::from_le_bytes(word.try_into().unwrap_or_default());
         let hash = words.map(word).fold(mix(bytes.len() as u64, rest), mix);
         // Fields have the numbers below.
-        Key { kind: field | 1 << 16, place: (hash >> 52) as usize % PLACES }
+        Key { kind: u32::from(field) | 1 << 16, place: (hash >> 52) as usize % PLACES }
     }
 
     /// Returns what is known of the stretch that `text` begins with, if it was good before.

@@ -420,18 +420,20 @@ mod tests {
          RGS|1|A\rAIG|1|A|12^DOE|PROVIDER^Provider||||202605201000|||15|minutes\r",
     ];
 
-    fn agreed() -> Arc<Agreed> {
+    fn agreed(version: &str) -> Arc<Agreed> {
         let text = "[project]\ninterface = 'x'\ncontext_id = '99999'\npractice = 'P'\n\
                     environment = 'test'\n[wire]\nreceiving_application = 'CARESYNC'\n\
                     receiving_facility = 'MERCY'\n\
+                    hl7_version = 'VERSION'\n\
                     [connectivity.test]\nmethod = 'folder'\nfolder = 'x'\n";
-        let scope = crate::config::interface::read(text, std::path::Path::new("/")).unwrap();
+        let text = text.replace("VERSION", version);
+        let scope = crate::config::interface::read(&text, std::path::Path::new("/")).unwrap();
         Arc::new(Agreed::of(&scope))
     }
 
     /// What is found in a record, as often as each; first learned from good messages.
     fn both_ways(record: &[u8]) -> [Vec<(Rule, Severity, u64)>; 2] {
-        let agreed = agreed();
+        let agreed = agreed("2.3.1");
         [true, false].map(|quick| {
             let mut check = MessageCheck::before_numbers(agreed.clone());
             for good in OURS {
@@ -449,7 +451,7 @@ mod tests {
 
     #[test]
     fn good_messages_go_the_quick_way() {
-        let mut check = MessageCheck::before_numbers(agreed());
+        let mut check = MessageCheck::before_numbers(agreed("2.3.1"));
         for good in OURS {
             assert_eq!(check.quick.knows(good.as_bytes()), None);
             check.messages(good.as_bytes());
@@ -460,6 +462,21 @@ mod tests {
         assert_eq!(check.quick.knows(both.as_bytes()).map(|known| known.long), Some(0));
         let long = both.replace("^ANN", &format!("^{}", "A".repeat(80)));
         assert_eq!(check.quick.knows(long.as_bytes()).map(|known| known.long), Some(3));
+    }
+
+    #[test]
+    fn the_end_of_one_segment_says_nothing_of_another_segment() {
+        // PID-17 is a code, PD1-17 a date.
+        let ours = OURS[0].replace("|2.3.1|", "|2.5.1|").replace("ADT^A28|", "ADT^A28^ADT_A05|");
+        let good = ours.replace("|eng\r", "|||BAP^Baptist\r");
+        let mut check = MessageCheck::before_numbers(agreed("2.5.1"));
+        check.messages(good.as_bytes());
+        check.messages(good.as_bytes());
+        assert_eq!(check.findings.by_rule(), []);
+        let pd1 = "PD1||||1000000012^HALE^MORGAN^^^^^^NPI^^^^NPI\r";
+        let bad = good.replace(pd1, &format!("PD1{}BAP^Baptist\r", "|".repeat(17)));
+        assert_ne!(bad, good);
+        assert_eq!(check.quick.knows(bad.as_bytes()), None);
     }
 
     proptest::proptest! {

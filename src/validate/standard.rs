@@ -138,7 +138,7 @@ pub(super) struct Parts {
 /// A field as the quick check wants it: all that could be looked up is.
 #[derive(Debug)]
 pub(super) struct Field {
-    /// Which field of the version it is, from 1.
+    /// Which field of which version it is, never 0: what was good in one says nothing of another.
     pub id: u16,
     /// As [`Item::coded`].
     pub coded: bool,
@@ -274,7 +274,7 @@ impl Version {
             }
             places[place % PLACES] = u8::try_from(at + 1).ok()?;
         }
-        let mut ids = 1..;
+        let mut ids = (u16::try_from(version).ok()? << 14) + 1..;
         for (name, segment) in &mut segments {
             let fields = segment.items.iter().map(|item| Some(field(item, ids.next()?, &parts)));
             segment.quick = fields.collect::<Option<_>>()?;
@@ -453,6 +453,18 @@ mod tests {
             }
             assert!(version.segment(*b"ZPD").is_none());
         }
+    }
+
+    #[test]
+    fn no_two_fields_of_any_versions_have_one_id() {
+        let versions = VERSIONS.map(|name| Version::of(name.as_bytes()).unwrap());
+        let segments = versions.iter().flat_map(|version| &version.segments);
+        let mut ids: Vec<u16> =
+            segments.flat_map(|(_, parts)| parts.quick.iter().map(|field| field.id)).collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
     }
 
     #[test]

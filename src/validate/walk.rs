@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
             }
             let place = Place { at: begin, number, required };
             if field.alike && alike {
-                return self.alike(place, parts, memo);
+                return self.alike(place, field.id, parts, memo);
             }
             let has;
             (at, has) = self.other(begin, field, memo)?;
@@ -151,12 +151,18 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes over the end of a segment that many messages share.
+    /// Goes over the end of a segment that many messages share, from field `id` on.
     #[inline(never)]
-    fn alike(&mut self, place: Place, parts: &'static Parts, memo: &mut Memo) -> Option<Place> {
+    fn alike(
+        &mut self,
+        place: Place,
+        id: u16,
+        parts: &'static Parts,
+        memo: &mut Memo,
+    ) -> Option<Place> {
         let rest = &self.text[place.at..];
         let rest = &rest[..=memchr::memchr(b'\r', rest)?];
-        let key = memo.key_of_all(place.number, rest);
+        let key = memo.key_of_all(id, rest);
         let (at, required) = match memo.get(key, rest) {
             Some(known) if known.from == place.required => {
                 self.long += known.long;
