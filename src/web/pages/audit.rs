@@ -1,8 +1,9 @@
 //! The trail: what people did and saw, here and in the ledgers.
 
-use maud::html;
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Sign};
 use crate::web::ask::Ask;
 use crate::web::frame::frame;
 use crate::web::office::{Office, peek};
@@ -23,21 +24,19 @@ pub fn trail(office: &Office, ask: &mut Ask) -> Answer {
     let before = ask.query("before").parse().ok();
     let trail = office.desk()?.trail(before, ROWS)?;
     let zone = office.zone();
-    let mut decisions = Vec::new();
+    let (mut decisions, mut views) = (Vec::new(), Vec::new());
     for site in office.sites()? {
         let Ok(engine) = &site.engine else { continue };
+        let seen = engine.views(VIEWS)?.into_iter();
+        views.extend(seen.map(|view| Signed::new(&site.name, view.what, view.sign)));
         let Some(ledger) = peek(engine)? else { continue };
         let rows = ledger.actions(DECISIONS)?.into_iter();
-        decisions.extend(rows.map(|row| (site.name.clone(), row)));
+        decisions.extend(
+            rows.map(|row| {
+                Signed::new(&site.name, format!("{} {}", row.verb, row.about), row.sign)
+            }),
+        );
     }
-    let mut views = Vec::new();
-    for site in office.sites()? {
-        let Ok(engine) = &site.engine else { continue };
-        let rows = engine.views(VIEWS)?.into_iter();
-        views.extend(rows.map(|view| (site.name.clone(), view)));
-    }
-    views.sort_by_key(|(_, view)| std::cmp::Reverse(view.sign.at));
-    decisions.sort_by_key(|(_, row)| std::cmp::Reverse(row.sign.at));
     let body = html! {
         h1 { "Trail" }
         @if trail.whole {
@@ -48,29 +47,13 @@ pub fn trail(office: &Office, ask: &mut Ask) -> Answer {
         }
         section.card {
             h2 { "What was decided about messages and batch files" }
-            @if decisions.is_empty() { p { "Nothing yet." } } @else {
-                div.wide tabindex="0" role="region" aria-label="Decisions" { table {
-                    thead { tr { th scope="col" { "When" } th scope="col" { "Interface" } th scope="col" { "Who" }
-                        th scope="col" { "What" } th scope="col" { "Why" } } }
-                    tbody { @for (name, row) in &decisions { tr {
-                        td { (time(row.sign.at, &zone)) } td { (name) } td { (row.sign.by) }
-                        td { (row.verb) " " (row.about) } td { (row.sign.why) }
-                    } } }
-                } }
-            }
+            @if decisions.is_empty() { p { "Nothing yet." } }
+            @else { (signed("Decisions", ["What", "Why"], decisions, &zone)) }
         }
         section.card {
             h2 { "Who looked at messages, here and in the shell" }
-            @if views.is_empty() { p { "Nobody yet." } } @else {
-                div.wide tabindex="0" role="region" aria-label="Looks" { table {
-                    thead { tr { th scope="col" { "When" } th scope="col" { "Interface" } th scope="col" { "Who" }
-                        th scope="col" { "Message" } th scope="col" { "How" } } }
-                    tbody { @for (name, view) in &views { tr {
-                        td { (time(view.sign.at, &zone)) } td { (name) } td { (view.sign.by) }
-                        td { (view.what) } td { (view.sign.why) }
-                    } } }
-                } }
-            }
+            @if views.is_empty() { p { "Nobody yet." } }
+            @else { (signed("Looks", ["Message", "How"], views, &zone)) }
         }
         section.card {
             h2 { "What people did and saw on this page" }
@@ -89,4 +72,32 @@ pub fn trail(office: &Office, ask: &mut Ask) -> Answer {
         }
     };
     Ok(frame(office, ask, "Trail", body))
+}
+
+/// Something that somebody did or saw.
+struct Signed {
+    interface: String,
+    what: String,
+    sign: Sign,
+}
+
+impl Signed {
+    fn new(interface: &str, what: String, sign: Sign) -> Signed {
+        Signed { interface: interface.to_string(), what, sign }
+    }
+}
+
+/// Lists them, newest first, with what they say and why or how.
+fn signed(label: &str, heads: [&str; 2], mut rows: Vec<Signed>, zone: &TimeZone) -> Markup {
+    rows.sort_by_key(|row| std::cmp::Reverse(row.sign.at));
+    html! {
+        div.wide tabindex="0" role="region" aria-label=(label) { table {
+            thead { tr { th scope="col" { "When" } th scope="col" { "Interface" } th scope="col" { "Who" }
+                @for head in heads { th scope="col" { (head) } } } }
+            tbody { @for row in &rows { tr {
+                td { (time(row.sign.at, zone)) } td { (row.interface) } td { (row.sign.by) }
+                td { (row.what) } td { (row.sign.why) }
+            } } }
+        } }
+    }
 }

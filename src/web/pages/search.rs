@@ -1,6 +1,8 @@
 //! Search: every message about a patient, an appointment, an ID; or by state, file and
 //! event. Who searched is in the trail.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use crate::domain::{Event, QueueState};
@@ -137,13 +139,18 @@ fn form(ask: &Ask, names: &[&str], chosen: &str) -> Markup {
 
 fn section(ask: &Ask, name: &str, engine: &Engine, found: Found) -> Result<Markup, Refusal> {
     let ledger = peek(engine)?;
+    // Most messages of a page are of one batch.
+    let mut known: BTreeMap<String, Vec<DeliveryRow>> = BTreeMap::new();
     let mut rows = Vec::new();
     for hit in found.hits {
         let mut deliveries = Vec::new();
-        if let (Some(ledger), Some(batch)) = (&ledger, &hit.batch)
-            && let Some(batch) = ledger.batch(batch)?
-        {
-            deliveries = ledger.deliveries(batch.number)?;
+        if let (Some(ledger), Some(name)) = (&ledger, &hit.batch) {
+            if !known.contains_key(name) {
+                let batch = ledger.batch(name)?;
+                let all = batch.map(|batch| ledger.deliveries(batch.number)).transpose()?;
+                known.insert(name.clone(), all.unwrap_or_default());
+            }
+            deliveries.extend(known.get(name).into_iter().flatten().cloned());
         }
         rows.push(Shown { hit, deliveries });
     }
