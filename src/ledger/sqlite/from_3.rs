@@ -12,7 +12,7 @@ use std::path::Path;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::query::all;
-use super::register::BYTES;
+use super::register::{BYTES, ENTRIES};
 use super::row::{self, BATCH, check_seal, counter, number, parsed, sealed, set_counter};
 use super::upgrade::add_missing;
 use crate::disk;
@@ -218,7 +218,7 @@ fn register(conn: &Connection, log: &Path) -> Result<()> {
     let read = |err: std::io::Error| LedgerError::Failed(format!("read {}: {err}", log.display()));
     let file = File::open(log).map_err(read)?;
     let mut writer = disk::append(log, committed)?;
-    let mut end = committed;
+    let (mut end, count) = (committed, places.len() as u64);
     conn.execute_batch("CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new BIGINT NOT NULL)")?;
     let mut moved = conn.prepare("INSERT INTO temp.moved (old, new) VALUES ($1, $2)")?;
     for place in places {
@@ -233,6 +233,8 @@ fn register(conn: &Connection, log: &Path) -> Result<()> {
         "UPDATE register SET place = (SELECT new FROM temp.moved WHERE old = place);
          DROP TABLE temp.moved;",
     )?;
+    // As many of then at least, which count no more, and as many of now.
+    set_counter(conn, ENTRIES, 2 * count)?;
     set_counter(conn, BYTES, end)
 }
 
