@@ -3,7 +3,8 @@
 //! Everything is picked key by key from checked values; no file is copied, and no text that
 //! somebody else wrote is taken over: names of extracts and of other people's files, values
 //! of records, reasons that people gave, mail addresses, web addresses. What is not picked
-//! is not in it, so a value that is added to the ledger tomorrow is not either.
+//! is not in it, so a value that is added to the ledger tomorrow is not either. One text may be
+//! a server's or gpg's: why a delivery failed; without it a bundle would be of little help.
 
 mod facts;
 mod files;

@@ -51,7 +51,6 @@ fn of_ledger(engine: &Engine) -> Result<Value, EngineError> {
         .into_iter()
         .map(|((code, column), rows)| json!({ "code": code, "column": column, "rows": rows }))
         .collect();
-    let newest = |rows: Vec<Value>| Value::Array(rows);
     Ok(json!({
         "schema": Sqlite::SCHEMA,
         "next_control": numbers.control,
@@ -60,12 +59,12 @@ fn of_ledger(engine: &Engine) -> Result<Value, EngineError> {
         "last_drop": totals.last_drop,
         "oldest_waiting": totals.oldest_waiting,
         "waiting": waiting,
-        "undelivered": newest(ledger.undelivered()?.iter().map(delivery_json).collect()),
+        "undelivered": ledger.undelivered()?.iter().map(delivery_json).collect::<Value>(),
         "awaited": ledger.awaited()?.len(),
         "overdue": overdue(engine, &ledger)?.len(),
-        "delivered": newest(ledger.receipts(SHOWN)?.iter().map(delivery_json).collect()),
-        "extracts": newest(ledger.extracts(SHOWN)?.iter().map(extract).collect()),
-        "actions": newest(ledger.actions(SHOWN)?.iter().map(action).collect()),
+        "delivered": ledger.receipts(SHOWN)?.iter().map(delivery_json).collect::<Value>(),
+        "extracts": ledger.extracts(SHOWN)?.iter().map(extract).collect::<Value>(),
+        "actions": ledger.actions(SHOWN)?.iter().map(action).collect::<Value>(),
     }))
 }
 
