@@ -3,13 +3,12 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use hl7drop::spool::Spool;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::sftpd::server;
-use crate::site::{NAME, Output, Site, ended};
+use crate::site::{NAME, Output, Site, ended, names, states};
 
 const BATCH: &str = "99999-000001.hl7";
 /// Stands for a patient in what a vendor writes: must be seen nowhere but where asked for.
@@ -61,19 +60,6 @@ fn response(file: &str, batch: &str, messages: &[String]) -> String {
 
 fn answer(site: &Site, name: &str, text: &str) {
     fs::write(site.partner.join(name), text).unwrap();
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|one| one.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
-fn states(site: &Site) -> Value {
-    site.run(["status", "--json"]).json()[0]["states"].take()
 }
 
 /// Nothing of a patient in what a verb said.

@@ -14,18 +14,13 @@ use hl7drop::ledger::{History, Ledger, Sqlite};
 use hl7drop::spool::Spool;
 use serde_json::Value;
 
-use crate::site::{NAME, Output, Site, ended, words};
+use crate::site::{NAME, Output, Site, ended, ok, words};
 
 const HEADER: &str = "patientid,lastname,firstname,dob,sex\n";
 
 fn patients(ids: std::ops::Range<u32>) -> String {
     let rows = ids.map(|id| format!("{id},Doe{id},Ann,02/14/1987,F\n"));
     std::iter::once(HEADER.to_string()).chain(rows).collect()
-}
-
-fn ok(output: Output, code: i32) -> Output {
-    assert_eq!(output.code, Some(code), "{output:?}");
-    output
 }
 
 /// What lies at the partner, by name.

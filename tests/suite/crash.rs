@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::encrypt::{encrypting, vendor};
 use crate::sftpd;
-use crate::site::{NAME, Output, Site};
+use crate::site::{NAME, Output, Site, files_below, names_below};
 
 const PROVIDERS: &str = "providerid,npi,lastname,firstname\n\
     27,1369497585,MCDERMOTT,DEONTAE\n34,1234567893,OKAFOR,ADA\n";
@@ -135,7 +135,7 @@ fn struck(site: &Site, strike: Strike, nth: u32) -> Option<String> {
 fn take(site: &Site) {
     let taken = site.root().join("taken");
     disk::folder(&taken).unwrap();
-    for path in files(&site.partner) {
+    for path in files_below(&site.partner) {
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(!taken.join(name).exists(), "{name} came a second time");
         if !name.starts_with('.') {
@@ -146,8 +146,8 @@ fn take(site: &Site) {
 
 /// Lists what came to the partner, whether the vendor took it or not, by name.
 fn arrived(site: &Site) -> Vec<(String, PathBuf)> {
-    let mut found = files(&site.partner);
-    found.extend(files(&site.root().join("taken")));
+    let mut found = files_below(&site.partner);
+    found.extend(files_below(&site.root().join("taken")));
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_string();
     let mut found: Vec<_> = found.into_iter().map(|path| (name(&path), path)).collect();
     found.sort();
@@ -159,23 +159,6 @@ fn finished(output: &Output) {
     assert_eq!(output.code, Some(3), "{output:?}");
 }
 
-/// Lists the files below a folder, hidden ones too.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else { return found };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_string();
-    files(folder).into_iter().map(name).collect()
-}
-
 fn sha(path: &Path) -> Digest {
     Digest::of_reader(&mut fs::File::open(path).unwrap()).unwrap().0
 }
@@ -183,7 +166,7 @@ fn sha(path: &Path) -> Digest {
 /// The digests of what was dropped, by name.
 fn extracts(site: &Site) -> BTreeMap<String, Digest> {
     let inbox = site.spool().inbox;
-    names(&inbox).into_iter().map(|name| (name.clone(), sha(&inbox.join(name)))).collect()
+    names_below(&inbox).into_iter().map(|name| (name.clone(), sha(&inbox.join(name)))).collect()
 }
 
 /// True of every state that a crash may leave; nothing is changed by looking.
@@ -196,7 +179,7 @@ fn always(site: &Site, extracts: &BTreeMap<String, Digest>) {
     partner(site, ledger.as_ref());
     let mut found: BTreeMap<Digest, Vec<PathBuf>> = BTreeMap::new();
     for folder in [&spool.inbox, &spool.processing, &spool.archive, &spool.error] {
-        for path in files(folder) {
+        for path in files_below(folder) {
             found.entry(sha(&path)).or_default().push(path);
         }
     }
@@ -269,7 +252,7 @@ fn settled(site: &Site) -> Settled {
     // A look at the ledger leaves two empty files beside it; incidents are another matter,
     // since a fault is one.
     let aside = |name: &String| name.starts_with("incidents.") || name.starts_with("ledger.db-");
-    let files = files(&spool.root).into_iter().map(relative);
+    let files = files_below(&spool.root).into_iter().map(relative);
     let files = files.filter(|name| !aside(name)).collect();
     let status = site.run(["status", "--json"]).json()[0].take();
     let rows = |extract: &Value| (extract["file"].to_string(), extract["counts"].clone());

@@ -14,7 +14,7 @@ use hl7drop::hl7::read::BatchFile;
 
 use crate::doubt::aborted_at;
 use crate::sftpd;
-use crate::site::{Output, Site, ended};
+use crate::site::{Output, Site, ended, names};
 
 const BATCH: &str = "99999-000001.hl7";
 const PATIENTS: &str = "event,patientid,lastname,firstname,dob,sex\nadd,1,Doe,Ann,02/14/1987,F\n";
@@ -117,14 +117,6 @@ fn encrypting_for(site: &Site, fingerprint: &str) {
     fs::copy(vendor().home.join("pubring.kbx"), home.join("pubring.kbx")).unwrap();
     let mut settings = fs::File::options().append(true).open(site.interface_file()).unwrap();
     writeln!(settings, "encrypt_to = [{fingerprint:?}]\nencrypt_home = \"../gnupg\"").unwrap();
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// Runs as where no gpg is installed.

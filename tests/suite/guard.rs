@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::site::{Output, Site, ended, words};
+use crate::site::{self, Output, Site, ended, words};
 
 const PATIENTS: &str = "patientid,lastname,firstname,dob,sex,city,lastmodified\n";
 const APPOINTMENTS: &str = "appointmentid,patientid,departmentid,providerid,date,starttime,\
@@ -50,11 +50,7 @@ fn dropped(site: &Site, name: &str, text: &str) -> (Vec<String>, Output) {
 }
 
 fn names(site: &Site, folder: &str) -> Vec<String> {
-    let folder = site.spool().root.join(folder);
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
-    let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
-    names.sort();
-    names
+    site::names(&site.spool().root.join(folder))
 }
 
 #[test]

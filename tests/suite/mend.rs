@@ -8,7 +8,7 @@ use hl7drop::engine::check;
 use hl7drop::hl7::read::BatchFile;
 use serde_json::Value;
 
-use crate::site::{NAME, Output, Site, words};
+use crate::site::{NAME, Site, ok, states, words};
 
 const DEPARTMENTS: &str = "departmentid,name\n12,RIVERBEND NORTH\n15,RIVERBEND SOUTH\n";
 const PROVIDERS: &str = "providerid,npi,lastname,firstname\n27,1369497585,MCDERMOTT,DEONTAE\n";
@@ -29,15 +29,6 @@ fn waiting() -> Site {
     site.put("patients.csv", format!("{HEADER}{rows}"));
     assert_eq!(site.run(["run"]).code, Some(3));
     site
-}
-
-fn ok(output: Output, code: i32) -> Output {
-    assert_eq!(output.code, Some(code), "{output:?}");
-    output
-}
-
-fn states(site: &Site) -> Value {
-    site.run(["status", "--json"]).json()[0]["states"].take()
 }
 
 /// What came to the partner, file by file.

@@ -9,20 +9,12 @@ use std::process::{Command, Stdio};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::doubt::aborted_at_nth;
-use crate::site::{Site, ended, words};
+use crate::site::{Site, ended, names, words};
 
 const HEAD: &str = "event,patientid,lastname,firstname,dob,sex\n";
 
 fn patient(id: u32) -> String {
     format!("{HEAD}add,{id},Doe,Ann,02/14/1987,F\n")
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// Returns what the vendor was told, over all batch files.

@@ -15,7 +15,7 @@ use hl7drop::ledger::{Closing, Ledger, Retention, Sign, Sqlite};
 use jiff::ToSpan;
 use jiff::civil::DateTime;
 
-use crate::site::{NAME, Site};
+use crate::site::{NAME, Site, files_below, names_below};
 
 const FIRST: &str = "event,patientid,lastname,firstname,dob,sex,race\n\
     add,1,Doe,Ann,01/02/1980,F,2106-3\nadd,2,Roe,Bob,01/02/1980,M,no such race\n";
@@ -66,21 +66,6 @@ fn peek(engine: &Engine) -> Sqlite {
     Sqlite::peek(&engine.spool.ledger(), &engine.owner()).unwrap().unwrap()
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
-    }
-    found.sort();
-    found
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_string();
-    files(folder).into_iter().map(name).collect()
-}
-
 #[test]
 fn what_is_done_leaves_after_its_days_and_what_waits_stays() {
     let site = site("");
@@ -94,8 +79,8 @@ fn what_is_done_leaves_after_its_days_and_what_waits_stays() {
     assert_eq!((left.messages, left.files), (1, 2), "a batch file and an extract");
     let engine = at(site.root(), 31);
     is_whole(&engine);
-    assert_eq!(names(&spool.sent), ["99999-000002.hl7"]);
-    assert_eq!(names(&spool.archive), ["patients-2.csv"]);
+    assert_eq!(names_below(&spool.sent), ["99999-000002.hl7"]);
+    assert_eq!(names_below(&spool.archive), ["patients-2.csv"]);
     assert_eq!(fs::read_dir(&spool.archive).unwrap().count(), 1, "no empty day stays");
     assert_eq!(spool.indexes().unwrap().len(), 2, "by it the record that waits is found");
     let waits = Query { state: Some(Standing::In(QueueState::Error)), ..Query::default() };
@@ -128,7 +113,7 @@ fn events_that_left_are_not_told_again_and_numbers_go_on() {
         run(&site, day);
     }
     assert_eq!(sweep(&site, 40).pruned.messages, 1);
-    assert_eq!(names(&site.spool().sent), ["99999-000002.hl7"], "the newest stays");
+    assert_eq!(names_below(&site.spool().sent), ["99999-000002.hl7"], "the newest stays");
     site.put("patients-again.csv", SECOND);
     let summary = run(&site, 40);
     assert_eq!(summary.drops[0].duplicates, ["patients-again.csv"]);
@@ -149,8 +134,8 @@ fn files_may_leave_before_their_messages() {
     }
     let engine = at(site.root(), 6);
     assert_eq!(sweep(&site, 6).pruned.messages, 0);
-    assert_eq!(names(&site.spool().sent), ["99999-000002.hl7"]);
-    assert_eq!(names(&site.spool().archive), ["patients-1.csv"], "the newest drop's");
+    assert_eq!(names_below(&site.spool().sent), ["99999-000002.hl7"]);
+    assert_eq!(names_below(&site.spool().archive), ["patients-1.csv"], "the newest drop's");
     is_whole(&engine);
     let found = engine.find(&Query::default(), None, 9).unwrap().hits;
     assert_eq!(found.len(), 2, "the message is still in the queue");
@@ -168,7 +153,7 @@ fn nothing_leaves_on_the_day_of_a_clock_that_jumped() {
     assert_eq!(run(&site, 36_500).pruned.messages, 0, "a hundred years later");
     assert_eq!(run(&site, 2).pruned.messages, 0, "and back");
     assert_eq!(run(&site, 3).pruned.messages, 0);
-    assert_eq!(names(&site.spool().sent).len(), 2);
+    assert_eq!(names_below(&site.spool().sent).len(), 2);
     run(&site, 50);
     assert_eq!(run(&site, 51).pruned.messages, 1, "a day later it is believed");
 }
@@ -182,7 +167,7 @@ fn a_plan_says_what_leaves_when_and_changes_nothing() {
         site.put("patients.csv", text);
         run(&site, day);
     }
-    let before = files(&site.spool().root);
+    let before = files_below(&site.spool().root);
     let plan = at(site.root(), 35).plan().unwrap();
     assert_eq!((plan.now.drops, plan.now.messages, plan.now.waiting), (1, 1, 1));
     let days: Vec<(String, u64)> =
@@ -190,7 +175,7 @@ fn a_plan_says_what_leaves_when_and_changes_nothing() {
     assert_eq!(days, [("2026-06-30".to_string(), 1)]);
     assert_eq!(plan.open.drops, 1, "the newest");
     let after: Vec<PathBuf> =
-        files(&site.spool().root).into_iter().filter(|path| before.contains(path)).collect();
+        files_below(&site.spool().root).into_iter().filter(|path| before.contains(path)).collect();
     assert_eq!(after, before);
     let said = site.run(["prune", "--dry-run", "--json"]).json();
     assert_eq!(said[0]["left"], serde_json::Value::Null);
@@ -241,7 +226,8 @@ fn settled(root: &Path) -> (BTreeSet<String>, String) {
     let relative =
         |path: PathBuf| path.strip_prefix(&spool.root).unwrap().to_str().unwrap().to_string();
     let aside = |name: &String| name.starts_with("ledger.db-") || name.starts_with("incidents.");
-    let files = files(&spool.root).into_iter().map(relative).filter(|name| !aside(name)).collect();
+    let files =
+        files_below(&spool.root).into_iter().map(relative).filter(|name| !aside(name)).collect();
     let ledger = peek(&engine);
     let actions = ledger.actions(99).unwrap().len();
     let numbers = ledger.numbers().unwrap();

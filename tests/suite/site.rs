@@ -178,3 +178,41 @@ fn a_site_runs_and_its_partner_gets_the_file() {
     assert_eq!(output.json()[0]["drops"][0]["batch"], "99999-000001.hl7");
     assert!(site.partner.join("99999-000001.hl7").exists());
 }
+
+/// What a verb said that must have ended so.
+#[track_caller]
+pub fn ok(output: Output, code: i32) -> Output {
+    assert_eq!(output.code, Some(code), "{output:?}");
+    output
+}
+
+/// Names in a folder, in order.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The files below a folder, hidden ones too, in order; none where there is no folder.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = fs::read_dir(folder) else { return found };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+/// Their names, in the order of their paths.
+pub fn names_below(folder: &Path) -> Vec<String> {
+    let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_string();
+    files_below(folder).into_iter().map(name).collect()
+}
+
+/// How many messages are in each state, by `hl7drop status`.
+pub fn states(site: &Site) -> serde_json::Value {
+    site.run(["status", "--json"]).json()[0]["states"].take()
+}

@@ -8,15 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 use zip::ZipArchive;
 
-use crate::site::{NAME, Output, Site};
+use crate::site::{NAME, Site, ok};
 
 /// What stands for a patient: a name, an ID, an external ID, and what a file is called.
 const MARKED: [&str; 4] = ["ZEPHYRINE", "77700017", "QX4471Z", "quackenbush"];
-
-fn ok(output: Output, code: i32) -> Output {
-    assert_eq!(output.code, Some(code), "{output:?}");
-    output
-}
 
 /// A site that has patients wherever one can get to.
 fn full_of_patients() -> Site {
