@@ -85,9 +85,7 @@ impl Column {
         if self.translating.is_some() {
             return self.value(&scene.raw);
         }
-        let record =
-            if self.row == 0 { Some(&scene.tidy.own) } else { scene.tidy.patient.as_ref() };
-        let Some(record) = record else { return &[] };
+        let Some(record) = scene.tidy.of_row(self.row) else { return &[] };
         match self.cells.as_slice() {
             [cell] => record.get(*cell),
             cells => {
@@ -115,8 +113,7 @@ impl Column {
     /// on the wire it would mean "delete what you have" (`interface.md` 3.4).
     #[inline(always)]
     fn dropped<'a>(&self, input: &Input<'a>, cells: &[usize]) -> &'a [u8] {
-        let record = if self.row == 0 { Some(&input.own) } else { input.patient.as_ref() };
-        let Some(record) = record else { return &[] };
+        let Some(record) = input.of_row(self.row) else { return &[] };
         for &cell in cells {
             let value = record.get(cell);
             // Most cells are empty.
@@ -254,8 +251,9 @@ impl Needs {
     #[inline]
     pub fn are_met(&self, scene: &Scene<'_>) -> bool {
         let input = if self.raw { &scene.raw } else { &scene.tidy };
-        let record = if self.row == 0 { Some(&input.own) } else { input.patient.as_ref() };
-        record.is_some_and(|record| record.filled().word(self.word) & self.bits != 0)
+        input
+            .of_row(self.row)
+            .is_some_and(|record| record.filled().word(self.word) & self.bits != 0)
     }
 
     /// True if one of the columns has a value, and not just cells that may be one.

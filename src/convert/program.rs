@@ -137,6 +137,14 @@ pub struct Input<'a> {
     pub patient: Option<Values<'a>>,
 }
 
+impl<'a> Input<'a> {
+    /// Returns the record itself for row 0, and else its patient's, if there is one.
+    #[inline(always)]
+    pub(super) fn of_row(&self, row: usize) -> Option<&Values<'a>> {
+        if row == 0 { Some(&self.own) } else { self.patient.as_ref() }
+    }
+}
+
 /// Messages as they are made, without their control numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
@@ -325,8 +333,7 @@ impl Scene<'_> {
     /// Returns the text from the value of a cell on, and how long the value is.
     #[inline(always)]
     fn reach(&self, (row, cell): (usize, usize)) -> (&[u8], usize) {
-        let record = if row == 0 { Some(&self.tidy.own) } else { self.tidy.patient.as_ref() };
-        record.map_or((&[], 0), |record| record.reach(cell))
+        self.tidy.of_row(row).map_or((&[], 0), |record| record.reach(cell))
     }
 }
 
