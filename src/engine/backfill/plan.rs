@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{self, failed};
+use crate::disk;
 use crate::domain::{Counts, Event, ExtractKind, Layout, Note};
 use crate::engine::error::EngineError;
 use crate::engine::pass::Engine;
@@ -141,11 +140,7 @@ impl Plan {
     /// Those of reading it.
     pub fn look(engine: &Engine) -> Result<Option<Plan>, EngineError> {
         let path = engine.spool.backfill.join(PLAN);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(err) => return Err(failed("read", &path)(err).into()),
-        };
+        let Some(text) = disk::if_there(&path, fs::read(&path))? else { return Ok(None) };
         // The day's traffic must not wait for it; one that was released pauses for want of it.
         let plan = serde_json::from_slice(&text);
         Ok(plan.map_err(|err| log::error!("{} cannot be read: {err}", path.display())).ok())

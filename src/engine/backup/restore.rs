@@ -221,13 +221,9 @@ fn lock(spool: &Spool, note: &LedgerNote) -> Result<Lock, EngineError> {
 /// Reads the manifest, and every file that it names.
 fn checked(dir: &Path) -> Result<Manifest, EngineError> {
     let path = dir.join(MANIFEST);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => {
-            let what = "there is no manifest.json: this is no backup, or it broke off";
-            return refused(format!("{}: {what}; take another one", dir.display()));
-        }
-        Err(err) => return Err(failed("read", &path)(err).into()),
+    let Some(text) = disk::if_there(&path, fs::read(&path))? else {
+        let what = "there is no manifest.json: this is no backup, or it broke off";
+        return refused(format!("{}: {what}; take another one", dir.display()));
     };
     let bad = |what: String| EngineError::Refused {
         what: format!("{}: {what}; take another backup", path.display()),

@@ -128,12 +128,9 @@ impl Folder {
         let mut files = BTreeMap::new();
         for name in self.plan.files.keys() {
             let file = self.path.join(name);
-            let digest = match fs::read(&file) {
-                Ok(bytes) => Digest::of(&bytes).to_string(),
-                Err(err) if err.kind() == io::ErrorKind::NotFound => String::new(),
-                Err(err) => return Err(failed("read", &file)(err).into()),
-            };
-            files.insert(name.clone(), digest);
+            let bytes = disk::if_there(&file, fs::read(&file))?;
+            let digest = bytes.map(|bytes| Digest::of(&bytes).to_string());
+            files.insert(name.clone(), digest.unwrap_or_default());
         }
         Ok(files)
     }
