@@ -287,6 +287,28 @@ fn the_same_backfill_is_released_once() {
 }
 
 #[test]
+fn the_same_backfill_prepared_again_within_a_second_waits_for_its_release() {
+    let site = site();
+    let mut engine = site.engine();
+    engine.clock = Clock::Fixed("2026-05-20T12:00:00".parse().unwrap());
+    let file = full(&site, &[("patients-full.csv", patients(1..=5).as_bytes())]);
+    let extracts = [std::path::PathBuf::from(&file[0])];
+    engine.start_backfill(&extracts).unwrap();
+    release(&site);
+    engine.run(None).unwrap();
+    assert_eq!(sent(&site).len(), 5);
+    engine.start_backfill(&extracts).unwrap();
+    // The pass must not take its slices for what is left of the one before.
+    engine.run(None).unwrap();
+    assert_eq!(files(&site, "backfill/slices").len(), 3);
+    let args = ["backfill", "release", NAME, "--anyway", "--why", "the vendor lost its database"];
+    let said = site.run(args);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    engine.run(None).unwrap();
+    assert_eq!(sent(&site).len(), 10);
+}
+
+#[test]
 fn an_extract_that_lost_half_its_rows_is_held() {
     let site = site();
     start(&site, &[("patients-full.csv", patients(1..=40).as_bytes())]);

@@ -19,6 +19,8 @@ use crate::spool::{Spool, clean_name};
 /// A backfill, from its survey to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
+    /// The number that it gets when it is released: the next one.
+    pub number: u64,
     /// SHA-256 of the digests of its extracts.
     pub digest: String,
     /// When its extracts were read, unix seconds.
@@ -163,7 +165,7 @@ impl Plan {
 
     /// True if `row` is its release.
     pub fn is_of(&self, row: &BackfillRow) -> bool {
-        (row.digest.as_str(), row.begun_at) == (self.digest.as_str(), self.made_at)
+        (row.id, row.digest.as_str()) == (self.number, self.digest.as_str())
     }
 
     /// Returns the event of its patients.

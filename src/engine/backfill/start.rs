@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use super::cut::{Looked, look, rows_of_a_slice};
 use super::plan::{self, Foreseen, Plan};
 use super::rehearse::Rehearsal;
-use super::tasks::State;
+use super::tasks::{State, next_number};
 use super::told::Backfilling;
 use crate::crashpoint::crashpoint;
 use crate::digest::Digest;
@@ -42,7 +42,7 @@ impl Engine {
         plan::clear(self)?;
         disk::folder(&self.spool.slices)?;
         let ledger = self.looked_at()?;
-        let mark = ledger.end()?;
+        let (mark, number) = (ledger.end()?, next_number(ledger.backfills(1)?.first()));
         let made_at = self.clock.unix();
         let [patients, appointments] = sources;
         let joined = patients.is_some() && appointments.is_some();
@@ -73,6 +73,7 @@ impl Engine {
         let foreseen = rehearsal.end();
         let digests: String = parts.iter().map(|part| part.digest.as_str()).collect();
         let mut plan = Plan {
+            number,
             digest: Digest::of(digests.as_bytes()).to_string(),
             made_at,
             mark,

@@ -204,9 +204,15 @@ fn release(
             doubts.join("; ")
         ));
     }
+    if plan.number != next_number(newest.as_ref()) {
+        return refused(
+            "the backfill was prepared beside another ledger; `hl7drop backfill cancel` gives it \
+             up, then start it again",
+        );
+    }
     let counts = plan.foreseen.counts();
     let row = BackfillRow {
-        id: newest.map_or(1, |row| row.id + 1),
+        id: plan.number,
         digest: plan.digest.clone(),
         files: names(&plan),
         patients_as: plan.patients_as.clone(),
@@ -234,6 +240,11 @@ fn release(
     ledger.put_backfill(&row, &act, sign)?;
     let note = (!doubts.is_empty()).then(|| format!("in spite of: {}", doubts.join("; ")));
     Ok(told(&row, note))
+}
+
+/// Returns the number of the backfill after the newest one that was released.
+pub(super) fn next_number(newest: Option<&BackfillRow>) -> u64 {
+    newest.map_or(1, |row| row.id + 1)
 }
 
 /// Returns what is known of the first time the same extracts were released.
