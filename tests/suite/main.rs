@@ -14,6 +14,7 @@ mod alerts;
 mod approval;
 mod audit;
 mod backfill;
+mod backfill_kills;
 mod backup;
 mod bad_input;
 mod browser;
