@@ -318,7 +318,7 @@ impl Conversion<'_> {
         let missing = |columns| EngineError::Extract(ExtractError::MissingColumns { columns });
         let sieve = tables.filters.sieve(&self.agreement.map, &layout).map_err(missing)?;
         self.journal.begin(source, &layout.header)?;
-        let (kind, programs, of_patients) = self.programs(&layout, patients)?;
+        let (kind, programs, of_patients) = compile(self.agreement, &layout, patients, self.clock)?;
         let waiting = self.journal.waiting();
         // Workers ask the register that is behind it.
         let journal: Mutex<&mut dyn Journal> = Mutex::new(&mut *self.journal);
@@ -386,22 +386,6 @@ impl Conversion<'_> {
         Ok(Read { account, layout, keys, claims, withheld, needed, plain: None })
     }
 
-    /// Compiles the programs of a header, and those for the headers of its patients.
-    pub(super) fn programs(
-        &self,
-        layout: &Layout,
-        patients: Option<&PatientIndex>,
-    ) -> Result<(Kind, Programs, Vec<Programs>), EngineError> {
-        let compile = |bound| self.agreement.programs(bound, self.clock);
-        if layout.kind != ExtractKind::Appointments {
-            return Ok((Kind::Patient, compile(Bound::Patient(layout))?, Vec::new()));
-        }
-        let own = compile(Bound::Appointment(layout, None))?;
-        let joined = patients.iter().flat_map(|index| index.layouts());
-        let joined = joined.map(|patient| compile(Bound::Appointment(layout, Some(patient))));
-        Ok((Kind::Appointment, own, joined.collect::<Result<_, _>>()?))
-    }
-
     /// Reads a reference extract into the journal and a table of its own.
     fn reference(&mut self, source: &Source) -> Result<(References, Account), EngineError> {
         self.journal.reading(source)?;
@@ -425,6 +409,26 @@ impl Conversion<'_> {
         }
         read
     }
+}
+
+/// Compiles the programs of a header, and those for the headers of its patients.
+///
+/// # Errors
+/// A map that cannot be compiled.
+pub(super) fn compile(
+    agreement: &Agreement,
+    layout: &Layout,
+    patients: Option<&PatientIndex>,
+    clock: DateTime,
+) -> Result<(Kind, Programs, Vec<Programs>), EngineError> {
+    let programs = |bound| agreement.programs(bound, clock);
+    if layout.kind != ExtractKind::Appointments {
+        return Ok((Kind::Patient, programs(Bound::Patient(layout))?, Vec::new()));
+    }
+    let own = programs(Bound::Appointment(layout, None))?;
+    let joined = patients.iter().flat_map(|index| index.layouts());
+    let joined = joined.map(|patient| programs(Bound::Appointment(layout, Some(patient))));
+    Ok((Kind::Appointment, own, joined.collect::<Result<_, _>>()?))
 }
 
 pub(super) fn fault(source: &Source, record: u64, line: u64, refusal: &Refusal) -> Fault {

@@ -7,7 +7,7 @@ use std::fs::File;
 
 use super::claims::Judged;
 use super::doubles;
-use super::drop::Conversion;
+use super::drop::{Conversion, compile};
 use super::error::EngineError;
 use super::first::Needed;
 use super::key::Key;
@@ -44,7 +44,7 @@ impl Conversion<'_> {
     pub(super) fn survey(&mut self, source: &Source) -> Result<Survey, EngineError> {
         let open = || source.open(&self.agreement.reading, None).map_err(EngineError::Extract);
         let (layout, mut blocks) = open()?;
-        let (_, programs, _) = self.programs(&layout, None)?;
+        let (_, programs, _) = compile(self.agreement, &layout, None, self.clock)?;
         let detector = &programs.detector;
         let appointments = layout.kind == ExtractKind::Appointments;
         let (events, moved) = (detector.has_event_column(), layout.has(LINK));
