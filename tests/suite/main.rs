@@ -45,6 +45,7 @@ mod register;
 mod replay;
 mod retention;
 mod scope;
+mod security;
 mod servers;
 mod sftpd;
 mod simulate;
