@@ -11,6 +11,7 @@
 
 mod acks;
 mod alerts;
+mod answering;
 mod approval;
 mod audit;
 mod backfill;
