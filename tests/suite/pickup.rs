@@ -61,6 +61,27 @@ fn what_breaks_the_process_down_goes_to_error_and_the_others_go_on() {
 }
 
 #[test]
+fn the_same_bytes_twice_go_on_where_one_of_them_goes_to_error() {
+    let site = Site::new();
+    site.put("patients-1.csv", patient(1));
+    site.put("patients-2.csv", patient(1));
+    site.put("patients-3.csv", patient(3));
+    for _ in 1..=3 {
+        aborted_at_nth(&site, "intake.reading", 1);
+    }
+    assert_eq!(site.run(["run"]).code, Some(3));
+    assert_eq!(names(&site.spool().error), ["patients-1.csv", "patients-1.csv.why.toml"]);
+    assert_eq!(told(&site), ["A28 1", "A28 3"]);
+    // And where none of them can be read, none of them is put where what was taken in is.
+    site.put("patients-4.csv.gz", "no gzip");
+    site.put("patients-5.csv.gz", "no gzip");
+    assert_eq!(site.run(["run"]).code, Some(3));
+    let error = names(&site.spool().error);
+    let refused = ["patients-4.csv.gz", "patients-5.csv.gz"];
+    assert!(refused.iter().all(|name| error.contains(&(*name).to_string())), "{error:?}");
+}
+
+#[test]
 fn deaths_over_one_extract_each_blame_nobody() {
     let site = Site::new();
     for id in 1..=3 {

@@ -16,6 +16,7 @@ mod resend;
 pub(super) mod resubmit;
 mod segments;
 mod select;
+mod tried;
 
 pub use groups::Group;
 pub(super) use hold::release_due;
