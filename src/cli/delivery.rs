@@ -13,8 +13,8 @@ use super::setup::{Setup, setup};
 use super::sign::{reason, sign};
 use super::status::delivery_json;
 use super::{Failure, Outcome};
-use crate::engine::{Engine, EngineError};
-use crate::ledger::{Decision, DeliveryRow, Ledger, Sqlite};
+use crate::engine::{Asked, Engine, EngineError, Task};
+use crate::ledger::{Decision, DeliveryRow, Ledger, Sqlite, Stage};
 
 /// Lists, or decides.
 pub fn delivery(cli: &Cli, args: &Delivery) -> Outcome {
@@ -144,4 +144,9 @@ pub fn write_undelivered(
     next_steps(typed, (&batch.name, &row.endpoint), row.stage, failure)
         .iter()
         .try_for_each(|step| writeln!(out, "    {step}"))
+    if row.stage == Stage::Held {
+        let until = row.held_until.map(|at| time(at, zone));
+        let until = until.unwrap_or_else(|| "somebody releases it".to_string());
+        writeln!(out, "    held until {until}")?;
+    }
 }

@@ -25,6 +25,7 @@ mod filtered;
 mod find;
 mod first;
 mod guard;
+mod hours;
 pub mod incidents;
 mod intake;
 mod joined;

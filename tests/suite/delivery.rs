@@ -30,7 +30,8 @@ fn endpoint(method: Method) -> Endpoint {
         on_inferred: OnDoubt::Accept,
         on_uncertain: OnDoubt::Hold,
     };
-    Endpoint { name: "test".to_string(), method, protocol, encryption: None, ack: None }
+    let windows = Vec::new();
+    Endpoint { name: "test".to_string(), method, protocol, windows, encryption: None, ack: None }
 }
 
 fn open(settings: &domain::Sftp) -> delivery::Result<Sftp> {

@@ -18,7 +18,7 @@ mod segments;
 mod select;
 
 pub use groups::Group;
-pub(super) use hold::release_due;
+pub(super) use hold::{next_release, release_due};
 pub use mappings::{maps_to_csv, read_maps_csv};
 pub(in crate::engine) use preview::Scratch;
 pub use preview::{Preview, Previewed};

@@ -121,6 +121,10 @@ fn delivery(ask: &Ask, name: &str, row: &DeliveryRow, zone: &TimeZone) -> Markup
             dl.pairs {
                 dt { "Stage" } dd { (row.stage) ", " (count(row.tries, "try", "tries"))
                     @if row.resent > 0 { ", sent again " (count(row.resent, "time", "times")) } }
+                @if row.stage == Stage::Held {
+                    dt { "Held until" }
+                    dd { @match row.held_until { Some(at) => (time(at, zone)), None => "somebody releases it" } }
+                }
                 @if let Some(receipt) = &row.receipt {
                     dt { "Remote path" } dd { code { (receipt.path) } }
                     dt { "Server" } dd { (receipt.server) }
