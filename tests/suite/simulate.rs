@@ -20,7 +20,7 @@ use hl7drop::clock::Clock;
 use hl7drop::crashpoint::{self, Fault, crashpoint};
 use hl7drop::delivery::{Delivery, DeliveryError, Listed, Result as Delivered, Server};
 use hl7drop::digest::Digest;
-use hl7drop::engine::{Engine, EngineError};
+use hl7drop::engine::{Engine, EngineError, Task};
 use hl7drop::hl7::read::BatchFile;
 use hl7drop::ledger::{Decision, Ledger, Sign, Sqlite, Stage};
 use hl7drop::spool::Spool;
@@ -456,7 +456,9 @@ impl Life {
                 _ => Decision::Retry,
             };
             let sign = Sign { by: "a person".into(), why: "asked".into(), at: engine.clock.unix() };
-            let decide = || (engine.decide(&first.batch.name, None, decision, &sign), false);
+            let (batch, endpoint) = (first.batch.name.clone(), None);
+            let task = Task::Decide { batch, endpoint, decision };
+            let decide = || (engine.ask(&task, &sign, Duration::ZERO), false);
             patiently(decide).0.unwrap();
         }
         panic!("it does not come to rest");

@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::groups::asked;
+use super::groups::{PATIENCE, asked, left};
 use crate::domain::Permission;
-use crate::engine::{Engine, Task};
+use crate::engine::{Asked, Engine, Task};
 use crate::ledger::{BatchRow, Decision, DeliveryRow, Ledger, Stage};
 use crate::web::ask::Ask;
 use crate::web::frame::{frame, hidden};
@@ -220,6 +220,10 @@ pub fn decide(office: &Office, ask: &mut Ask) -> Answer {
     let decision = decision.ok_or_else(|| Refusal::Bad("say what is decided".to_string()))?;
     let why = reason(ask.field("why"))?;
     let endpoint = Some(ask.field("endpoint")).filter(|endpoint| !endpoint.is_empty());
-    engine.decide(&batch, endpoint, decision, &office.sign(ask, why))?;
-    Ok(Reply::go(format!("/batches/{name}/{batch}")))
+    let (endpoint, sign) = (endpoint.map(str::to_string), office.sign(ask, why));
+    let task = Task::Decide { batch: batch.clone(), endpoint, decision };
+    match engine.ask(&task, &sign, PATIENCE)? {
+        Asked::Done(_) => Ok(Reply::go(format!("/batches/{name}/{batch}"))),
+        Asked::Left(_) => Ok(left(office, ask, &name)),
+    }
 }
