@@ -15,8 +15,9 @@ use jiff::civil::DateTime;
 
 use super::agreement::Agreement;
 use super::claims::Judged;
-use super::drop::{Journal, compile};
+use super::drop::{Journal, compiled};
 use super::error::EngineError;
+use super::headers::Headers;
 use super::intake::kind_of;
 use super::joined::no_program;
 use super::key::first_value;
@@ -36,7 +37,7 @@ use super::waiting::Waiting;
 use crate::convert::{Finding, Output, References, Refusal, Resolved};
 use crate::disk::failed;
 use crate::domain::{Event, ExtractKind, Fingerprint, Note};
-use crate::extract::{ExtractError, Row, Rows};
+use crate::extract::{Row, Rows};
 use crate::index::{Index, Reason};
 use crate::ledger::{DropRow, ExtractRow, History, Ledger, Sqlite};
 
@@ -218,15 +219,15 @@ impl Again<'_> {
         let Again { agreement, references, filters, clock, examples } = *self;
         let opened = source.open(&agreement.reading, None);
         let (layout, mut blocks) = opened.map_err(EngineError::Extract)?;
-        let missing = |columns| EngineError::Extract(ExtractError::MissingColumns { columns });
-        let (_, programs, joined) = compile(agreement, &layout, Some(patients), clock)?;
+        let headers = Headers::new(agreement, clock);
+        let (_, programs, joined) = compiled(&headers, &layout, Some(patients))?;
         let mut look = Look::at(ledger);
         let journal: Mutex<&mut dyn Journal> = Mutex::new(&mut look);
         let renderer = Renderer {
             layout: &layout,
             programs: &programs,
             references,
-            sieve: filters.sieve(&agreement.map, &layout).map_err(missing)?,
+            sieve: filters.sieve(&agreement.map, &layout).map_err(EngineError::missing)?,
             filters: &agreement.scope.filters,
             rules: agreement.scope.events,
             patients: Some((patients, &joined)),
@@ -235,7 +236,7 @@ impl Again<'_> {
             keys: false,
             agreed: &agreement.agreed,
             learned: Learned::default(),
-            memory: Memory::open(&journal, agreement, &layout, clock)?,
+            memory: Memory::open(&journal, &headers, &layout)?,
             backfill: None,
             claims: None,
             judged: &Judged::default(),

@@ -11,6 +11,7 @@
 
 mod acks;
 mod alerts;
+mod answering;
 mod approval;
 mod audit;
 mod backfill;
@@ -46,6 +47,7 @@ mod register;
 mod replay;
 mod retention;
 mod scope;
+mod security;
 mod servers;
 mod sftpd;
 mod simulate;
@@ -59,4 +61,5 @@ mod versions;
 mod vocabulary;
 mod watch;
 mod web;
+mod windows;
 mod word;
