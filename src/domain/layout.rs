@@ -12,7 +12,7 @@ const UNKNOWN_MAX: (usize, usize) = (10, 40);
 pub const OF_PATIENT: &str = "patient.";
 
 /// Where the columns of one extract stand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// What the extract holds.
     pub kind: ExtractKind,

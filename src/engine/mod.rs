@@ -26,6 +26,7 @@ mod filtered;
 mod find;
 mod first;
 mod guard;
+mod headers;
 pub mod incidents;
 mod intake;
 mod joined;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::doubt::aborted_at_nth;
-use crate::site::{Site, ended, names, words};
+use crate::site::{Site, ended, names, ok, words};
 
 const HEAD: &str = "event,patientid,lastname,firstname,dob,sex\n";
 
@@ -151,6 +151,45 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         let _ = Command::new("fusermount").args(["-u", "-z"]).arg(&self.0).status();
+    }
+}
+
+/// What a header compiles to is kept for the next extract that has it, up to sixteen of them.
+#[test]
+fn each_of_many_extracts_is_read_under_its_own_header() {
+    let site = Site::new();
+    let columns = ["lastname", "firstname", "dob", "sex"];
+    for id in 0..60_usize {
+        // Four headers by turns, and every third one that nothing else has.
+        let mut order = columns;
+        order.rotate_left(id % 4);
+        let (own, of_own) = match id % 3 {
+            0 => (format!(",unknown{id}"), ",x"),
+            _ => (String::new(), ""),
+        };
+        let value = |column| match column {
+            "lastname" => format!("Last{id}"),
+            "firstname" => format!("First{id}"),
+            "dob" => "02/14/1987".to_string(),
+            _ => "F".to_string(),
+        };
+        let (head, row) = (order.join(","), order.map(value).join(","));
+        let text = format!("event,patientid,{head}{own}\nadd,{},{row}{of_own}\n", id + 1);
+        site.put(&format!("patients-{id:02}.csv"), text);
+    }
+    ok(site.run(["run"]), 0);
+    let batches = names(&site.partner);
+    let batch: Vec<_> = batches.iter().filter(|name| !name.starts_with('.')).collect();
+    let [name] = batch[..] else { panic!("{batch:?}") };
+    let text = fs::read_to_string(site.partner.join(name)).unwrap();
+    for id in 0..60 {
+        let pid = text.split('\r').find(|line| line.contains(&format!("|Last{id}^First{id}")));
+        let pid = pid.unwrap_or_else(|| panic!("Last{id}: {text}"));
+        assert!(
+            pid.contains(&format!("|{}|", id + 1)) || pid.contains(&format!("|{}^", id + 1)),
+            "{pid}"
+        );
+        assert!(pid.contains("|19870214|F"), "{pid}");
     }
 }
 
