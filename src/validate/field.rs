@@ -4,13 +4,22 @@
 //! ways of their own.
 
 use super::paths::Seen;
+use super::quick::Header;
 use super::scan::is_longer;
 use super::standard::{Field, Kind, Leaf, Version};
 use super::values;
 use super::word::{every, is_plain, stops, word};
 
+/// A value was gone over: where it began and ended, and whether there was one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub begin: usize,
+    pub end: usize,
+    pub has: bool,
+}
+
 /// Goes over the field that a text begins with.
-pub(super) struct Value<'a> {
+struct Value<'a> {
     text: &'a [u8],
     version: &'static Version,
     seen: &'a mut Seen,
@@ -18,14 +27,14 @@ pub(super) struct Value<'a> {
 
 impl<'a> Value<'a> {
     /// For the field that `text` begins with.
-    pub fn of(text: &'a [u8], version: &'static Version, seen: &'a mut Seen) -> Value<'a> {
+    fn of(text: &'a [u8], version: &'static Version, seen: &'a mut Seen) -> Value<'a> {
         Value { text, version, seen }
     }
 
     /// Goes over the field, repetition by repetition; returns its length, and whether it has
     /// a value.
     #[inline(never)]
-    pub fn field(mut self, field: &'static Field) -> Option<(usize, bool)> {
+    fn field(mut self, field: &'static Field) -> Option<(usize, bool)> {
         let (mut at, mut any) = (0, false);
         loop {
             let begin = at;
@@ -120,7 +129,7 @@ impl<'a> Value<'a> {
 /// to it, `^PRN^PH^^1^999^9999999`; or a mail address; and what ends it. Half of a patient's
 /// separators stand in them, and seven values each.
 #[inline(always)]
-pub(super) fn known_phone(text: &[u8], field: &Field, high: &mut bool) -> Option<(usize, u8)> {
+fn known_phone(text: &[u8], field: &Field, high: &mut bool) -> Option<(usize, u8)> {
     let bytes: &[u8; 36] = text.first_chunk()?;
     if bytes.starts_with(MAIL) {
         return mail(text, field, high);
@@ -173,6 +182,77 @@ fn stop(text: &[u8], mut at: usize, high: &mut bool) -> Option<(usize, u8)> {
     }
 }
 
+/// Goes over a field of which nothing is known.
+#[inline(never)]
+pub(super) fn other(
+    text: &[u8],
+    at: usize,
+    field: &'static Field,
+    header: &Header,
+    seen: &mut Seen,
+) -> Option<Step> {
+    let (length, has) = Value::of(text.get(at..)?, header.version, seen).field(field)?;
+    Some(Step { begin: at, end: at + length, has })
+}
+
+/// Goes over the first components of a field, if they are good as any text is; returns what
+/// follows them, which is mostly the same in many messages.
+#[inline(always)]
+pub(super) fn any_text<'t>(
+    text: &'t [u8],
+    first: u64,
+    field: &Field,
+    high: &mut bool,
+) -> Option<&'t [u8]> {
+    let (mut base, mut carets) = (0, 0);
+    let mut found = stops(first);
+    loop {
+        while found == 0 {
+            base += 8;
+            found = stops(word(text, base));
+        }
+        let at = base + found.trailing_zeros() as usize / 8;
+        found &= found - 1;
+        match *text.get(at)? {
+            b'^' if carets < field.carets => carets += 1,
+            b'|' | b'\r' | b'^' => {
+                let good = at > carets as usize && at <= field.simple as usize;
+                return good.then(|| &text[at..]);
+            }
+            stop if is_plain(stop) => *high |= stop >= 0x80,
+            _ => return None,
+        }
+    }
+}
+
+/// Goes over a field that is a day or a time as ours are; returns what follows it.
+#[inline(always)]
+pub(super) fn time<'t>(text: &'t [u8], field: &Field) -> Option<&'t [u8]> {
+    let length = if matches!(text.get(8)?, b'|' | b'\r') { 8 } else { 14 };
+    let (value, rest) = text.split_at_checked(length)?;
+    let good = matches!(rest.first()?, b'|' | b'\r')
+        && length <= field.simple as usize
+        && is_moment(value, field.kind);
+    good.then_some(rest)
+}
+
+/// Goes over a telephone number or a mail address; returns what follows it.
+#[inline(always)]
+pub(super) fn phone<'t>(text: &'t [u8], field: &Field, seen: &mut Seen) -> Option<&'t [u8]> {
+    let (length, stop) = known_phone(text, field, &mut seen.high)?;
+    let (value, rest) = text.split_at_checked(length)?;
+    if length > field.length as usize {
+        seen.long += u64::from(is_long(value, field.length));
+    }
+    (stop != b'~' || field.repeats).then_some(rest)
+}
+
+#[cold]
+#[inline(never)]
+fn is_long(text: &[u8], length: u32) -> bool {
+    is_longer(text, length)
+}
+
 /// What a mail address has before it.
 const MAIL: &[u8] = b"^NET^Internet^";
 
@@ -223,7 +303,7 @@ impl Shape {
 
 /// True of a day, `YYYYMMDD`, and of a time, `YYYYMMDDHHMM[SS]`, as ours are.
 #[inline(always)]
-pub(super) fn is_moment(value: &[u8], kind: Kind) -> bool {
+fn is_moment(value: &[u8], kind: Kind) -> bool {
     match (value.split_at_checked(8), kind) {
         (Some((day, [])), Kind::Ts | Kind::Dt) => is_day(day),
         (Some((day, [h, o, m, i])), Kind::Ts) => {

@@ -9,6 +9,7 @@
 //! parties is a warning; what an interface's own mapping says is one too.
 
 mod agreed;
+mod edge;
 mod field;
 mod file;
 mod finding;

@@ -10,12 +10,12 @@
 
 use std::collections::HashMap;
 
-use super::field::{Value, is_moment, known_phone};
+use super::edge::{Edge, Odd};
+use super::field::{Step, any_text, other, phone, time};
 use super::order::{Orders, part};
 use super::quick::Header;
-use super::scan::is_longer;
 use super::standard::{Field, Parts, Way};
-use super::word::{first_bytes, is_plain, stops, word};
+use super::word::word;
 
 /// What is remembered at most, a few megabytes; then all of it is learned anew. Our own
 /// messages need some hundred places, and a stretch for each code, provider and insurance.
@@ -33,7 +33,7 @@ const PLACES: usize = 1 << 13;
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// No edge.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// The end of a message, as a place.
 const END: u32 = u32::MAX;
@@ -91,44 +91,6 @@ struct Spot {
     /// Counted from 1.
     number: usize,
     field: &'static Field,
-}
-
-/// A stretch from one place to the next.
-#[derive(Clone, Debug)]
-struct Edge {
-    /// Its first eight bytes, as far as there are so many.
-    first: u64,
-    mask: u64,
-    /// The next words, and the last eight bytes, where there are more.
-    words: Box<[[u8; 16]]>,
-    last: [u8; 16],
-    length: u32,
-    from: u32,
-    to: u32,
-    /// The next edge to be tried.
-    next: u32,
-    /// What is to be looked at or counted where it is taken, and whether there is anything.
-    odd: Odd,
-    is_odd: bool,
-}
-
-/// What is not usual about a stretch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Odd {
-    /// How much of it is part of the value before it.
-    own: u32,
-    /// How many segments a message has that ends with it.
-    segments: u32,
-    long: u32,
-    high: bool,
-}
-
-/// A value was gone over: where it began and ended, and whether there was one.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    begin: usize,
-    end: usize,
-    has: bool,
 }
 
 /// Where the search for the next place is.
@@ -246,48 +208,6 @@ impl Paths {
             }
         }
         self.grow(from, header, text, step, seen)
-    }
-}
-
-impl Edge {
-    /// True if the rest of it stands in a text, too.
-    #[inline(always)]
-    fn goes_on(&self, text: &[u8]) -> bool {
-        let length = self.length as usize;
-        if length <= 8 {
-            return true;
-        }
-        let Some(text) = text.get(..length) else { return false };
-        let Some(last) = text.last_chunk::<16>() else {
-            return text[8..] == self.last[24 - length..];
-        };
-        let (words, _) = text.as_chunks::<16>();
-        *last == self.last && words.iter().zip(&self.words).all(|(here, known)| here == known)
-    }
-
-    /// A stretch of these bytes, behind a value of which `odd.own` bytes of it are a part.
-    fn new(from: u32, to: u32, bytes: &[u8], odd: Odd) -> Edge {
-        let (words, _) = bytes.as_chunks::<16>();
-        let last = match bytes.last_chunk::<16>() {
-            Some(last) => *last,
-            None => {
-                let mut last = [0; 16];
-                last[16 - bytes.len()..].copy_from_slice(bytes);
-                last
-            }
-        };
-        Edge {
-            first: word(bytes, 0),
-            mask: first_bytes(bytes.len()),
-            words: words.into(),
-            last,
-            length: bytes.len() as u32,
-            from,
-            to,
-            next: NONE,
-            odd,
-            is_odd: odd != Odd::default(),
-        }
     }
 }
 
@@ -478,70 +398,4 @@ fn is_end(text: &[u8], at: usize) -> bool {
 fn place_of(from: u32, word: u64) -> usize {
     let mixed = (u64::from(word as u32) ^ u64::from(from) << 32).wrapping_mul(MIX);
     (mixed >> 51) as usize % PLACES
-}
-
-/// Goes over a field of which nothing is known.
-#[inline(never)]
-fn other(
-    text: &[u8],
-    at: usize,
-    field: &'static Field,
-    header: &Header,
-    seen: &mut Seen,
-) -> Option<Step> {
-    let (length, has) = Value::of(text.get(at..)?, header.version, seen).field(field)?;
-    Some(Step { begin: at, end: at + length, has })
-}
-
-/// Goes over the first components of a field, if they are good as any text is; returns what
-/// follows them, which is mostly the same in many messages.
-#[inline(always)]
-fn any_text<'t>(text: &'t [u8], first: u64, field: &Field, high: &mut bool) -> Option<&'t [u8]> {
-    let (mut base, mut carets) = (0, 0);
-    let mut found = stops(first);
-    loop {
-        while found == 0 {
-            base += 8;
-            found = stops(word(text, base));
-        }
-        let at = base + found.trailing_zeros() as usize / 8;
-        found &= found - 1;
-        match *text.get(at)? {
-            b'^' if carets < field.carets => carets += 1,
-            b'|' | b'\r' | b'^' => {
-                let good = at > carets as usize && at <= field.simple as usize;
-                return good.then(|| &text[at..]);
-            }
-            stop if is_plain(stop) => *high |= stop >= 0x80,
-            _ => return None,
-        }
-    }
-}
-
-/// Goes over a field that is a day or a time as ours are; returns what follows it.
-#[inline(always)]
-fn time<'t>(text: &'t [u8], field: &Field) -> Option<&'t [u8]> {
-    let length = if matches!(text.get(8)?, b'|' | b'\r') { 8 } else { 14 };
-    let (value, rest) = text.split_at_checked(length)?;
-    let good = matches!(rest.first()?, b'|' | b'\r')
-        && length <= field.simple as usize
-        && is_moment(value, field.kind);
-    good.then_some(rest)
-}
-
-/// Goes over a telephone number or a mail address; returns what follows it.
-#[inline(always)]
-fn phone<'t>(text: &'t [u8], field: &Field, seen: &mut Seen) -> Option<&'t [u8]> {
-    let (length, stop) = known_phone(text, field, &mut seen.high)?;
-    let (value, rest) = text.split_at_checked(length)?;
-    if length > field.length as usize {
-        seen.long += u64::from(is_long(value, field.length));
-    }
-    (stop != b'~' || field.repeats).then_some(rest)
-}
-
-#[cold]
-#[inline(never)]
-fn is_long(text: &[u8], length: u32) -> bool {
-    is_longer(text, length)
 }
