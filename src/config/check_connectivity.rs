@@ -131,6 +131,7 @@ impl Check<'_> {
         let kinds = [("sftp", Kind::Sftp), ("folder", Kind::Folder)];
         let kind = self.word(place, "method", endpoint.method.take(), &kinds);
         let protocol = self.protocol(place, &mut endpoint);
+        let windows = self.windows(place, endpoint.windows.take());
         let encryption = self.encryption(place, &mut endpoint);
         let ack = self.ack(place, &mut endpoint);
         let method = match kind? {
@@ -138,7 +139,8 @@ impl Check<'_> {
             Kind::Folder => self.folder(place, endpoint).map(Method::Folder),
         }?;
         let ack = ack?.map(|(ack, folder)| self.ack_at(ack, folder, &method));
-        Some(Endpoint { name, method, protocol: protocol?, encryption: encryption?, ack })
+        let (protocol, windows, encryption) = (protocol?, windows?, encryption?);
+        Some(Endpoint { name, method, protocol, windows, encryption, ack })
     }
 
     fn protocol(&mut self, place: Place, endpoint: &mut raw::Endpoint) -> Option<Protocol> {

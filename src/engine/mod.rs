@@ -27,6 +27,7 @@ mod find;
 mod first;
 mod guard;
 mod headers;
+mod hours;
 pub mod incidents;
 mod intake;
 mod joined;

@@ -13,7 +13,7 @@ use super::deliver::{self, Delivered};
 use super::error::EngineError;
 use super::intake::{self, Taken};
 use super::manifest;
-use super::mend::{Mended, release_due, requests};
+use super::mend::{Mended, next_release, release_due, requests};
 use super::recover::recover;
 use super::retention::Pruned;
 use super::source::Progress;
@@ -174,7 +174,7 @@ impl Engine {
         loop {
             recover(self, &ledger)?;
             summary.manifest_at = manifest::promise_due(self, &mut ledger)?;
-            summary.release_at = release_due(self, &mut ledger)?;
+            release_due(self, &mut ledger)?;
             let mended = requests::carry_out(self, &mut ledger)?;
             let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;
             let found = taken.found_something();
@@ -202,6 +202,7 @@ impl Engine {
                 break;
             }
         }
+        summary.release_at = next_release(&ledger)?;
         summary.acks = acks::collect(self, &mut ledger)?;
         summary.rejected = ledger.rejected(1)?.len() as u64;
         let due = summary.deliveries.iter().filter_map(|one| one.outcome.as_ref().err()?.again_at);

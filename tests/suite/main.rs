@@ -60,4 +60,5 @@ mod versions;
 mod vocabulary;
 mod watch;
 mod web;
+mod windows;
 mod word;

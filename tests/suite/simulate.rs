@@ -21,7 +21,7 @@ use hl7drop::crashpoint::{self, Fault, crashpoint};
 use hl7drop::delivery::{Delivery, DeliveryError, Listed, Result as Delivered, Server};
 use hl7drop::digest::Digest;
 use hl7drop::domain::{Endpoint, Method};
-use hl7drop::engine::{Engine, EngineError};
+use hl7drop::engine::{Engine, EngineError, Task};
 use hl7drop::hl7::read::BatchFile;
 use hl7drop::ledger::{Answers, Decision, Ledger, Sign, Sqlite, Stage};
 use hl7drop::spool::Spool;
@@ -512,7 +512,9 @@ impl Life {
                 _ => Decision::Retry,
             };
             let sign = by("asked", at);
-            let decide = || (engine.decide(&first.batch.name, None, decision, &sign), false);
+            let (batch, endpoint) = (first.batch.name.clone(), None);
+            let task = Task::Decide { batch, endpoint, decision };
+            let decide = || (engine.ask(&task, &sign, Duration::ZERO), false);
             patiently(decide).0.unwrap();
         }
         panic!("it does not come to rest");
@@ -528,7 +530,8 @@ impl Life {
         let Some(control) = vendor.answering.wants_closed(&ledger) else { return };
         drop(ledger);
         let sign = Sign { by: "a person".into(), why: "mended".into(), at: engine.clock.unix() };
-        patiently(|| (engine.close_rejected(&[control], &sign), false)).0.unwrap();
+        let task = Task::CloseRejected(vec![control]);
+        patiently(|| (engine.ask(&task, &sign, Duration::ZERO), false)).0.unwrap();
         vendor.answering.closed(control);
     }
 
