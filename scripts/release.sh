@@ -45,7 +45,7 @@ page() {
   local from=$1 to=$2
   pandoc --from gfm --to html5 --standalone --wrap none --include-in-header scripts/release/head.html \
     --metadata pagetitle="$(sed -n 's/^# //p' "$from" | head -1)" "$from" \
-    | sed -E -e 's|href="(\.\./)?([A-Z]+)\.md|href="\2.html|g' -e 's|href="docs/|href="|g' -e 's|href="LICENSE|href="../LICENSE|g' \
+    | sed -E -e 's|href="docs/README\.md|href="index.html|g' -e 's|href="(\.\./)?([A-Z]+)\.md|href="\2.html|g' -e 's|href="docs/|href="|g' -e 's|href="LICENSE|href="../LICENSE|g' \
       -e 's|href="([a-z]+)\.md|href="\1.html|g' -e 's|href="(\.\./)?config/|href="../config/|g' \
       -e 's|href="(\.\./)?examples/|href="../examples/|g' >"$to"
 }

@@ -319,6 +319,7 @@ impl Life {
                 settings.push_str(line);
             }
         }
+        settings.push_str("[backfill]\nmessages_per_minute = 0\nmessages_per_file = 2\n");
         let answers = fate.one_in(2);
         if answers {
             settings.push_str("ack = \"batch\"\nack_folder = \"../answers\"\n");
@@ -328,7 +329,6 @@ impl Life {
                 settings.push_str("ack_after = \"rename\"\n");
             }
         }
-        settings.push_str("[backfill]\nmessages_per_minute = 0\nmessages_per_file = 2\n");
         fs::write(site.interface_file(), settings).unwrap();
         let engine = site.engine();
         let vendor = Vendor {
@@ -547,10 +547,10 @@ impl Life {
         // at each of four batches before asking.
         for _ in 0..60 {
             self.now = self.now.checked_add(16.minutes()).unwrap();
-            let by = |why: &str, at| Sign { by: "a person".into(), why: why.into(), at };
             if !self.full.is_empty() {
                 self.backfill(None);
             }
+            let by = |why: &str, at| Sign { by: "a person".into(), why: why.into(), at };
             let engine = self.engine();
             let at = engine.clock.unix();
             let peek = || Sqlite::peek(&engine.spool.ledger(), &engine.owner()).unwrap();
@@ -688,15 +688,10 @@ impl Life {
         assert_eq!((counts.sent + counts.filtered, counts.error), (rows - bad, bad));
     }
 
-    /// The text of all that was taken in; a copy of what was refused in the same drop was not.
+    /// The text of all that was taken in.
     fn taken_in(&self) -> String {
-        let texts = |folder: &PathBuf| {
-            let files = below(folder).into_iter();
-            files.map(|path| fs::read_to_string(path).unwrap()).collect::<Vec<_>>()
-        };
-        let spool = self.site.spool();
-        let refused = texts(&spool.error);
-        texts(&spool.archive).into_iter().filter(|text| !refused.contains(text)).collect()
+        let files = below(&self.site.spool().archive);
+        files.into_iter().map(|path| fs::read_to_string(path).unwrap()).collect()
     }
 }
 
