@@ -9,6 +9,7 @@ use super::raw::{self, Text};
 use crate::domain::{
     Endpoint, Environment, Login, Method, OnDoubt, Protocol, Secret, Sftp, Upload, Verify,
 };
+use crate::secret::CREDENTIALS;
 
 /// A day: later, "gone" proves nothing about our own rename.
 const INFER_WINDOW_MAX_S: i64 = 24 * 3600;
@@ -210,7 +211,7 @@ impl Check<'_> {
         let known_hosts = known_hosts.and_then(|path| self.path("known_hosts", path));
         let folder = self.text(place, "folder", endpoint.folder, "\"/inbound\"");
         let no_key = endpoint.key_file.is_none();
-        let key_file = endpoint.key_file.map(|path| self.path("key_file", path));
+        let key_file = endpoint.key_file.map(|path| self.secret_file("key_file", path));
         let passphrase =
             self.secret("passphrase", endpoint.passphrase_file, endpoint.passphrase_env);
         let password = self.secret("password", endpoint.password_file, endpoint.password_env);
@@ -250,7 +251,7 @@ impl Check<'_> {
             (None, None) => None,
             (Some(file), None) => {
                 let start = file.span().start;
-                Some((start, self.path(&format!("{name}_file"), file).map(Secret::File)))
+                Some((start, self.secret_file(&format!("{name}_file"), file).map(Secret::File)))
             }
             (None, Some(env)) => Some((env.span().start, self.variable(name, env))),
             (Some(_), Some(env)) => {
@@ -259,6 +260,14 @@ impl Check<'_> {
                 Some((start, None))
             }
         }
+    }
+
+    /// Returns the file of a secret. One that systemd hands over has its folder once the
+    /// service runs, so it stands as it is written.
+    fn secret_file(&mut self, key: &str, file: Spanned<String>) -> Option<PathBuf> {
+        let written = PathBuf::from(file.as_ref());
+        let whole = self.path(key, file)?;
+        Some(if written.starts_with(CREDENTIALS) { written } else { whole })
     }
 
     fn variable(&mut self, name: &str, env: Spanned<String>) -> Option<Secret> {
@@ -344,6 +353,8 @@ mod tests {
         let login = sftp_of(&text).login;
         assert_eq!(login.key_file, None);
         assert_eq!(login.password, Some(Secret::File("/etc/hl7drop/keys/password".into())));
+        let text = changed("\"keys/ridge\"", "\"$CREDENTIALS_DIRECTORY/ridge\"");
+        assert_eq!(sftp_of(&text).login.key_file, Some("$CREDENTIALS_DIRECTORY/ridge".into()));
     }
 
     #[test]

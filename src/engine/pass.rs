@@ -20,7 +20,7 @@ use super::source::Progress;
 use super::tracking;
 use crate::clock::Clock;
 use crate::delivery::{self, Delivery};
-use crate::domain::{Endpoint, Environment, Scope};
+use crate::domain::{Endpoint, Environment, Method, Scope};
 use crate::ledger::{Answers, BackfillRow, Ledger, Sign, Sqlite, Totals};
 use crate::papers::approval::Standing;
 use crate::spool::{Lock, Spool};
@@ -50,8 +50,9 @@ pub struct Engine {
     pub open_delivery: Opener,
 }
 
-/// A way to open the vendor's end of an endpoint.
-pub type Opener = Arc<dyn Fn(&Endpoint) -> delivery::Result<Box<dyn Delivery>> + Send + Sync>;
+/// A way to open a place at an endpoint: where our files go, or where its answers lie.
+pub type Opener =
+    Arc<dyn Fn(&Endpoint, &Method) -> delivery::Result<Box<dyn Delivery>> + Send + Sync>;
 
 /// What a run did.
 #[derive(Debug, Default)]
@@ -122,7 +123,7 @@ impl Engine {
         let pool = OnceLock::new();
         let (clock, again) = (Clock::System, false);
         let maps = spool_root.join("maps.db");
-        let open_delivery = Arc::new(delivery::open);
+        let open_delivery = Arc::new(|_: &Endpoint, place: &Method| delivery::open(place));
         Ok(Engine {
             agreement,
             spool,

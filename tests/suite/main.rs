@@ -11,9 +11,11 @@
 
 mod acks;
 mod alerts;
+mod answering;
 mod approval;
 mod audit;
 mod backfill;
+mod backfill_kills;
 mod backup;
 mod bad_input;
 mod browser;
@@ -45,6 +47,7 @@ mod register;
 mod replay;
 mod retention;
 mod scope;
+mod security;
 mod servers;
 mod sftpd;
 mod simulate;

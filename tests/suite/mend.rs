@@ -325,6 +325,35 @@ fn what_is_asked_while_a_pass_is_at_work_is_done_by_it() {
 }
 
 #[test]
+fn a_request_that_breaks_the_process_down_goes_to_error_and_the_day_goes_on() {
+    let site = waiting();
+    ok(site.run(["queue", "map", "department", "ENDO2", "12", "--note", "moved"]), 0);
+    let lock = site.spool().lock().unwrap().unwrap();
+    let args = ["queue", "resubmit", NAME, "ALL", "--why", "mapped", "--wait", "0"];
+    ok(site.run(args), 0);
+    drop(lock);
+    site.put("patients-2.csv", format!("{HEADER}{}", patient(9, "12")));
+    for _ in 1..=3 {
+        crate::doubt::aborted_at(&site, "mend.gathered");
+        assert_eq!(crate::site::names(&site.spool().error), [""; 0]);
+        assert_eq!(fs::read_dir(site.spool().requests).unwrap().count(), 1);
+    }
+    ok(site.run(["run"]), 3);
+    assert_eq!(words(&arrived(&site)[1].1), ["A28 9"]);
+    assert_eq!(states(&site)["ERROR"], 4, "they wait as before");
+    let error = crate::site::names(&site.spool().error);
+    let why = fs::read_to_string(site.spool().error.join(&error[1])).unwrap();
+    assert!(why.contains("broke down 3 times while it carried this out"), "{why}");
+    let actions = site.run(["status", "--json"]).json()[0]["actions"].take();
+    assert_eq!(actions[0]["verb"], "refused", "who asked in vain can read why");
+    // Asked again it is like any other.
+    ok(site.run(["queue", "resubmit", NAME, "ALL", "--why", "mended"]), 3);
+    ok(site.run(["run"]), 3);
+    assert_eq!(states(&site)["ERROR"], 1);
+    fits(&site);
+}
+
+#[test]
 fn the_kept_text_is_enough_where_the_archived_extract_is_gone() {
     let site = waiting();
     for day in fs::read_dir(site.spool().archive).unwrap() {

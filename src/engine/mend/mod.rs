@@ -18,6 +18,7 @@ mod resend;
 pub(super) mod resubmit;
 mod segments;
 mod select;
+mod tried;
 
 pub use groups::Group;
 pub(super) use hold::{next_release, release_due};
