@@ -1,7 +1,8 @@
 //! The character set of a whole message (`interface.md` 3.4). Most messages are plain
 //! ASCII and are left as they are; what is here is for the others.
 
-use super::program::{Output, Refusal};
+use super::output::Output;
+use super::program::Refusal;
 use crate::domain::{Charset, Code, Note};
 use crate::hl7::{Path, Text, escape};
 
@@ -13,7 +14,8 @@ pub(super) fn finish(
     place: Option<(usize, u8)>,
     out: &mut Output,
 ) -> Result<(), Refusal> {
-    if out.bytes[begin..].is_ascii() {
+    // No way out early, so that it is done sixteen bytes at a time.
+    if out.bytes[begin..].iter().fold(0, |all, byte| all | byte) < 0x80 {
         return Ok(());
     }
     if let Some(((place, last), name)) = place.zip(charset.name()) {
