@@ -41,6 +41,8 @@ if [[ $# -gt 0 ]]; then
   [[ "$1" == -h || "$1" == --help ]] && exit 0 || exit 2
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# The tests write settings, and those that a group could change are refused.
+umask 022
 run scripts/packages.sh gcc libc6-dev pkg-config libssl-dev openssh-server openssh-client \
   openssl python3 strace gnupg
 if ! command -v cargo >/dev/null; then

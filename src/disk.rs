@@ -95,27 +95,26 @@ pub struct NewFile {
 /// # Errors
 /// [`DiskError::Failed`] if it exists or cannot be created.
 pub fn create(path: &Path) -> Result<NewFile> {
-    create_with(path, 0o600)
-}
-
-/// Creates a file that must not exist yet and that the folder's group may read
-/// (mode 0640, within the umask): others pick it up from there.
-///
-/// # Errors
-/// As [`create`].
-pub fn create_shared(path: &Path) -> Result<NewFile> {
-    create_with(path, 0o640)
-}
-
-fn create_with(path: &Path, mode: u32) -> Result<NewFile> {
     crashpoint("disk.create").map_err(failed("create", path))?;
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(mode)
+        .mode(0o600)
         .open(path)
         .map_err(failed("create", path))?;
     Ok(NewFile { file, path: path.to_path_buf() })
+}
+
+/// Creates a file that must not exist yet and that the folder's group may read
+/// (mode 0640, whatever the umask): others pick it up from there.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_shared(path: &Path) -> Result<NewFile> {
+    let new = create(path)?;
+    // A share without modes refuses: there whoever mounted it said who reads.
+    let _ = new.file.set_permissions(Permissions::from_mode(0o640));
+    Ok(new)
 }
 
 /// Opens a file of ours to write on from byte `at`, and makes it if there is none; what

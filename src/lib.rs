@@ -9,6 +9,7 @@ pub mod codes;
 pub mod crashpoint;
 pub mod digest;
 pub mod hl7;
+pub mod tame;
 // Floor 1: hands.
 pub mod child;
 pub mod disk;

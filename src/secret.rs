@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// More than any key or password; a wrong path may lead to something huge.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// What the path of a secret begins with that systemd hands over (`LoadCredential=`).
+pub const CREDENTIALS: &str = "$CREDENTIALS_DIRECTORY";
+
 /// Where a secret is to be had; never the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Secret {
@@ -57,7 +60,8 @@ pub struct File<'a> {
     path: &'a Path,
     /// What stands in it.
     pub text: String,
-    mode: u32,
+    /// Whether others can get at it.
+    exposed: bool,
 }
 
 impl File<'_> {
@@ -72,23 +76,48 @@ impl File<'_> {
             ErrorKind::InvalidData => unusable(path, "it is not a text file"),
             _ => unusable(path, &format!("it cannot be read: {err}")),
         };
+        let handed = handed_over(path)?;
+        let at = handed.as_deref().unwrap_or(path);
         // Before it is opened: a pipe would let us wait.
-        let found = fs::metadata(path).map_err(failed)?;
+        let found = fs::metadata(at).map_err(failed)?;
         if !found.is_file() || found.len() > FILE_BYTES_MAX {
             return Err(unusable(path, "it is not a small text file"));
         }
-        let text = fs::read_to_string(path).map_err(failed)?;
-        Ok(File { path, text, mode: found.permissions().mode() })
+        let text = fs::read_to_string(at).map_err(failed)?;
+        // Who may read what systemd hands over stands in access lists of systemd's, which
+        // show as a mode for the group.
+        let exposed = handed.is_none() && found.permissions().mode() & 0o077 != 0;
+        Ok(File { path, text, exposed })
     }
 
     /// # Errors
     /// [`SecretError`] if others than its owner can read the file.
     pub fn check_private(&self) -> Result<()> {
-        if self.mode & 0o077 == 0 {
+        if !self.exposed {
             return Ok(());
         }
         let what = format!("others can get at it; run: chmod 600 {}", self.path.display());
         Err(unusable(self.path, &what))
+    }
+}
+
+/// Returns where a secret lies that systemd hands over; nothing for any other path.
+fn handed_over(path: &Path) -> Result<Option<PathBuf>> {
+    let Ok(name) = path.strip_prefix(CREDENTIALS) else { return Ok(None) };
+    // Nothing but a name: what lies elsewhere is held to its mode.
+    if name.as_os_str().is_empty() || Some(name.as_os_str()) != path.file_name() {
+        return Err(unusable(path, "it is not $CREDENTIALS_DIRECTORY/NAME"));
+    }
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(folder) => Ok(Some(Path::new(&folder).join(name))),
+        None => {
+            let name = name.display();
+            let what = format!(
+                "systemd hands nothing over here; run it as the service, whose unit says \
+                 LoadCredential={name}:FILE"
+            );
+            Err(unusable(path, &what))
+        }
     }
 }
 
@@ -142,6 +171,9 @@ mod tests {
         let absent = Secret::File("/nonexistent/password".into());
         let said = read(&absent).unwrap_err().to_string();
         assert_eq!(said, "/nonexistent/password: there is no such file");
+        let outside = Secret::File("$CREDENTIALS_DIRECTORY/../shadow".into());
+        let said = read(&outside).unwrap_err().what;
+        assert_eq!(said, "it is not $CREDENTIALS_DIRECTORY/NAME");
         let said = read(&Secret::File("/dev/zero".into())).unwrap_err().to_string();
         assert_eq!(said, "/dev/zero: it is not a small text file");
         let said = read(&Secret::Env("HL7DROP_NOT_SET".into())).unwrap_err().to_string();

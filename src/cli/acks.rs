@@ -8,18 +8,19 @@ use serde_json::{Value, json};
 use super::args::{Acks, Cli};
 use super::exit::Exit;
 use super::output::{count, time};
+use super::queue::left;
 use super::setup::{Setup, setup};
-use super::sign::{reason, sign};
+use super::sign::reason;
 use super::{Failure, Outcome};
-use crate::engine::{Engine, EngineError, overdue};
+use crate::engine::{Asked, Engine, EngineError, Task, overdue};
 use crate::ledger::{AnswerRow, Answers, DeliveryRow, Sqlite};
 
 /// Lists, or decides.
 pub fn acks(cli: &Cli, args: &Acks) -> Outcome {
     let setup = setup(cli, &args.named.interfaces)?;
     match &args.acknowledged {
-        Some(batch) => end_wait(&setup, args, batch),
-        None if !args.close.is_empty() => close(&setup, args),
+        Some(batch) => end_wait(cli, &setup, args, batch),
+        None if !args.close.is_empty() => close(cli, &setup, args),
         None => list(&setup, args),
     }
 }
@@ -32,19 +33,26 @@ fn only_one(setup: &Setup) -> Result<Engine, Failure> {
     }
 }
 
-fn close(setup: &Setup, args: &Acks) -> Outcome {
+fn close(cli: &Cli, setup: &Setup, args: &Acks) -> Outcome {
     let why = reason(args.why.as_deref())?;
     let engine = only_one(setup)?;
-    let closed = engine.close_rejected(&args.close, &sign(&engine, why))?;
-    let messages = count(closed, "message counts", "messages count");
+    let task = Task::CloseRejected(args.close.clone());
+    let Asked::Done(done) = args.patience.ask(&engine, &task, why)? else {
+        return left(cli, &engine, task.verb(), &mut io::stdout().lock());
+    };
+    let messages = count(done.records, "message counts", "messages count");
     writeln!(io::stdout().lock(), "{}: {messages} as DELETED", engine.owner())?;
     Ok(Exit::DONE)
 }
 
-fn end_wait(setup: &Setup, args: &Acks, batch: &str) -> Outcome {
+fn end_wait(cli: &Cli, setup: &Setup, args: &Acks, batch: &str) -> Outcome {
     let why = reason(args.why.as_deref())?;
     let engine = only_one(setup)?;
-    engine.end_wait(batch, args.endpoint.as_deref(), &sign(&engine, why))?;
+    let task = Task::EndWait { batch: batch.to_string(), endpoint: args.endpoint.clone() };
+    if let Asked::Left(_) = args.patience.ask(&engine, &task, why)? {
+        let what = format!("await no answer about {batch}");
+        return left(cli, &engine, &what, &mut io::stdout().lock());
+    }
     let owner = engine.owner();
     writeln!(io::stdout().lock(), "{owner}: {batch} awaits no answer any more")?;
     Ok(Exit::DONE)

@@ -14,6 +14,7 @@ use super::prune::Prune;
 use super::queue::args::Queue;
 use super::replay::ReplayArgs;
 use super::scope::args::ScopeArgs;
+use super::sign::Patience;
 use super::support::Support;
 use super::testplan::args::Testplan;
 
@@ -211,6 +212,9 @@ pub struct Delivery {
     /// Why; kept in the ledger with your name and the time, so name no patient
     #[arg(long, value_name = "TEXT", requires = "batch")]
     pub why: Option<String>,
+    /// How long a decision waits
+    #[command(flatten)]
+    pub patience: Patience,
     /// Write JSON for machines
     #[arg(long)]
     pub json: bool,
@@ -270,6 +274,9 @@ pub struct Acks {
     /// Why; kept in the ledger with your name and the time, so name no patient
     #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,
+    /// How long a decision waits
+    #[command(flatten)]
+    pub patience: Patience,
 }
 
 /// `contact`.

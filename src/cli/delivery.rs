@@ -9,12 +9,13 @@ use super::args::{Cli, Decided, Delivery};
 use super::exit::Exit;
 use super::next::{Typed, next_steps};
 use super::output::{count, time};
+use super::queue::left;
 use super::setup::{Setup, setup};
-use super::sign::{reason, sign};
+use super::sign::reason;
 use super::status::delivery_json;
 use super::{Failure, Outcome};
-use crate::engine::{Engine, EngineError};
-use crate::ledger::{Decision, DeliveryRow, Ledger, Sqlite};
+use crate::engine::{Asked, Engine, EngineError, Task};
+use crate::ledger::{Decision, DeliveryRow, Ledger, Sqlite, Stage};
 
 /// Lists, or decides.
 pub fn delivery(cli: &Cli, args: &Delivery) -> Outcome {
@@ -50,7 +51,12 @@ fn decide(cli: &Cli, setup: &Setup, args: &Delivery, batch: &str, decision: Deci
         Decision::Delivered | Decision::Resend => reason(args.why.as_deref())?,
     };
     let engine = only_one(setup, batch)?;
-    engine.decide(batch, args.endpoint.as_deref(), decision, &sign(&engine, why))?;
+    let (name, endpoint) = (batch.to_string(), args.endpoint.clone());
+    let task = Task::Decide { batch: name, endpoint, decision };
+    if let Asked::Left(_) = args.patience.ask(&engine, &task, why)? {
+        let what = format!("{} {batch}", task.verb());
+        return left(cli, &engine, &what, &mut io::stdout().lock());
+    }
     let typed = Typed::new(cli, &engine);
     let said = match decision {
         Decision::Delivered => {
@@ -138,6 +144,11 @@ pub fn write_undelivered(
     let since = time(batch.made_at, zone);
     let (name, to) = (&batch.name, &row.endpoint);
     writeln!(out, "  not delivered: {name} to {to} ({messages}, since {since})")?;
+    if row.stage == Stage::Held {
+        let until = row.held_until.map(|at| time(at, zone));
+        let until = until.unwrap_or_else(|| "somebody releases it".to_string());
+        writeln!(out, "    held until {until}")?;
+    }
     let Some(failure) = &row.failure else { return Ok(()) };
     let at = time(failure.at, zone);
     writeln!(out, "    {}, try {} at {at}: {}", row.stage, row.tries, failure.what)?;

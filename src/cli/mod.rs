@@ -15,10 +15,12 @@ mod held;
 mod init;
 mod install;
 mod keepers;
+mod log_line;
 mod manifest;
 mod manual;
 mod next;
 mod output;
+mod process;
 mod prune;
 mod queue;
 mod replay;
@@ -111,6 +113,7 @@ impl From<std::io::Error> for Failure {
 
 /// Runs the program; returns what to exit with.
 pub fn main() -> ExitCode {
+    process::keep_to_itself();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(err) => {
@@ -127,7 +130,8 @@ pub fn main() -> ExitCode {
         _ if std::io::stderr().is_terminal() => "warn",
         _ => "info",
     };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level)).init();
+    let level = env_logger::Env::default().default_filter_or(level);
+    env_logger::Builder::from_env(level).format(log_line::write).init();
     let outcome = match &cli.verb {
         Verb::Run(args) => run::run(&cli, args),
         Verb::Watch(args) => watch::watch(&cli, args),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 pub use crate::clock::shown as time;
 use crate::domain::Counts;
 use crate::engine::{Progress, Silent};
+use crate::tame;
 use indicatif::{ProgressBar, ProgressStyle};
 
 // Numbers look alike in the shell and in the browser.
@@ -63,7 +64,7 @@ impl Progress for Bar {
 /// Tells people what went wrong. Nobody reading it is no reason to fail: `eprintln`
 /// would panic, and the interfaces behind this one would not be run.
 pub fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "hl7drop: {text}");
+    let _ = writeln!(std::io::stderr().lock(), "hl7drop: {}", tame::lines(text));
 }
 
 #[cfg(test)]

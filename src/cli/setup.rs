@@ -1,6 +1,8 @@
 //! Finding and reading the files of settings.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,7 +58,7 @@ impl Setup {
     /// Opens one interface.
     pub fn open(&self, path: &Path) -> Result<Engine, Failure> {
         let progress = super::output::progress();
-        let (text, folder) = text(path)?;
+        let (text, folder) = own_text(path)?;
         let order = (self.program.spool.as_path(), self.program.workers);
         open(path, &text, &folder, order, progress)
     }
@@ -85,7 +87,7 @@ pub fn open(
 
 /// Reads and checks the program's file.
 pub fn program(path: &Path) -> Result<program::Program, Failure> {
-    program::read(&read(path)?, &folder_of(path)).map_err(|problems| failure(path, &problems))
+    program::read(&own(path)?, &folder_of(path)).map_err(|problems| failure(path, &problems))
 }
 
 /// Reads and checks an interface file.
@@ -97,6 +99,11 @@ pub fn scope(path: &Path) -> Result<Scope, Failure> {
 /// Reads an interface file; returns its text, and where its relative paths start from.
 pub fn text(path: &Path) -> Result<(String, PathBuf), Failure> {
     Ok((read(path)?, folder_of(path)))
+}
+
+/// As [`text`], of a file that is acted on: it names where patients go, and commands to run.
+pub fn own_text(path: &Path) -> Result<(String, PathBuf), Failure> {
+    Ok((own(path)?, folder_of(path)))
 }
 
 /// Checks the text of an interface file.
@@ -147,6 +154,21 @@ fn every(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path)
         .map_err(|err| Failure::usage(format!("cannot read {}: {err}", path.display())))
+}
+
+/// Reads a file of settings that nobody but its owner can change.
+fn own(path: &Path) -> Result<String, Failure> {
+    let cannot = |err| Failure::usage(format!("cannot read {}: {err}", path.display()));
+    let mut file = File::open(path).map_err(cannot)?;
+    // Of the open file: a look at its name could be one at another file.
+    if file.metadata().map_err(cannot)?.permissions().mode() & 0o022 != 0 {
+        let path = path.display();
+        let text = format!("others can change {path}; run: chmod go-w {path}");
+        return Err(Failure::usage(text));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(cannot)?;
+    Ok(text)
 }
 
 /// Returns where the relative paths of a file of settings start from.

@@ -20,9 +20,9 @@ pub struct Asking {
     /// Why; kept in the ledger with your name and the time, so name no patient
     #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,
-    /// How long a pass that is at work is waited for, before this is left for it to do
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
-    pub wait: u64,
+    /// How long it waits
+    #[command(flatten)]
+    pub patience: Patience,
     /// Write JSON for machines
     #[arg(long)]
     pub json: bool,
@@ -35,8 +35,25 @@ impl Asking {
     /// No reason where one is needed, and what the engine refuses.
     pub(super) fn ask(&self, engine: &Engine, task: &Task, claims: bool) -> Result<Asked, Failure> {
         let given = self.why.as_deref().or((!claims).then_some("from the shell"));
-        let sign = sign(engine, reason(given)?);
-        Ok(engine.ask(task, &sign, Duration::from_secs(self.wait))?)
+        self.patience.ask(engine, task, reason(given)?)
+    }
+}
+
+/// How long a decision waits for a pass that is at work.
+#[derive(Debug, Args)]
+pub struct Patience {
+    /// How long a pass that is at work is waited for, before this is left for it to do
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub wait: u64,
+}
+
+impl Patience {
+    /// Asks the engine.
+    ///
+    /// # Errors
+    /// What the engine refuses.
+    pub(super) fn ask(&self, engine: &Engine, task: &Task, why: &str) -> Result<Asked, Failure> {
+        Ok(engine.ask(task, &sign(engine, why), Duration::from_secs(self.wait))?)
     }
 }
 

@@ -321,6 +321,7 @@ pub fn delivery_json(row: &DeliveryRow) -> Value {
         }),
         "stage": row.stage,
         "state": row.queue_state().to_string(),
+        "held_until": row.held_until,
         "tries": row.tries,
         "failure": row.failure,
         "receipt": row.receipt,

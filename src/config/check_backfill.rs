@@ -31,7 +31,8 @@ impl Check<'_> {
         })
     }
 
-    fn windows(&mut self, place: Place, list: Texts) -> Option<Vec<Quiet>> {
+    /// Reads parts of the day.
+    pub(super) fn windows(&mut self, place: Place, list: Texts) -> Option<Vec<Quiet>> {
         let Some(list) = list else {
             self.missing(place, "windows", "[]");
             return None;

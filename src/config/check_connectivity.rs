@@ -9,6 +9,7 @@ use super::raw::{self, Text};
 use crate::domain::{
     Endpoint, Environment, Login, Method, OnDoubt, Protocol, Secret, Sftp, Upload, Verify,
 };
+use crate::secret::CREDENTIALS;
 
 /// A day: later, "gone" proves nothing about our own rename.
 const INFER_WINDOW_MAX_S: i64 = 24 * 3600;
@@ -130,6 +131,7 @@ impl Check<'_> {
         let kinds = [("sftp", Kind::Sftp), ("folder", Kind::Folder)];
         let kind = self.word(place, "method", endpoint.method.take(), &kinds);
         let protocol = self.protocol(place, &mut endpoint);
+        let windows = self.windows(place, endpoint.windows.take());
         let encryption = self.encryption(place, &mut endpoint);
         let ack = self.ack(place, &mut endpoint);
         let method = match kind? {
@@ -137,7 +139,8 @@ impl Check<'_> {
             Kind::Folder => self.folder(place, endpoint).map(Method::Folder),
         }?;
         let ack = ack?.map(|(ack, folder)| self.ack_at(ack, folder, &method));
-        Some(Endpoint { name, method, protocol: protocol?, encryption: encryption?, ack })
+        let (protocol, windows, encryption) = (protocol?, windows?, encryption?);
+        Some(Endpoint { name, method, protocol, windows, encryption, ack })
     }
 
     fn protocol(&mut self, place: Place, endpoint: &mut raw::Endpoint) -> Option<Protocol> {
@@ -208,7 +211,7 @@ impl Check<'_> {
         let known_hosts = known_hosts.and_then(|path| self.path("known_hosts", path));
         let folder = self.text(place, "folder", endpoint.folder, "\"/inbound\"");
         let no_key = endpoint.key_file.is_none();
-        let key_file = endpoint.key_file.map(|path| self.path("key_file", path));
+        let key_file = endpoint.key_file.map(|path| self.secret_file("key_file", path));
         let passphrase =
             self.secret("passphrase", endpoint.passphrase_file, endpoint.passphrase_env);
         let password = self.secret("password", endpoint.password_file, endpoint.password_env);
@@ -248,7 +251,7 @@ impl Check<'_> {
             (None, None) => None,
             (Some(file), None) => {
                 let start = file.span().start;
-                Some((start, self.path(&format!("{name}_file"), file).map(Secret::File)))
+                Some((start, self.secret_file(&format!("{name}_file"), file).map(Secret::File)))
             }
             (None, Some(env)) => Some((env.span().start, self.variable(name, env))),
             (Some(_), Some(env)) => {
@@ -257,6 +260,14 @@ impl Check<'_> {
                 Some((start, None))
             }
         }
+    }
+
+    /// Returns the file of a secret. One that systemd hands over has its folder once the
+    /// service runs, so it stands as it is written.
+    fn secret_file(&mut self, key: &str, file: Spanned<String>) -> Option<PathBuf> {
+        let written = PathBuf::from(file.as_ref());
+        let whole = self.path(key, file)?;
+        Some(if written.starts_with(CREDENTIALS) { written } else { whole })
     }
 
     fn variable(&mut self, name: &str, env: Spanned<String>) -> Option<Secret> {
@@ -342,6 +353,8 @@ mod tests {
         let login = sftp_of(&text).login;
         assert_eq!(login.key_file, None);
         assert_eq!(login.password, Some(Secret::File("/etc/hl7drop/keys/password".into())));
+        let text = changed("\"keys/ridge\"", "\"$CREDENTIALS_DIRECTORY/ridge\"");
+        assert_eq!(sftp_of(&text).login.key_file, Some("$CREDENTIALS_DIRECTORY/ridge".into()));
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::disk::{self, DiskError};
 /// What is read and written at a time.
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// A folder that the vendor picks up from. Files get mode 0640 within the umask:
-/// the group of the folder reads them, others do not.
+/// A folder that the vendor picks up from. Files get mode 0640: the group of the folder
+/// reads them, others do not.
 #[derive(Debug)]
 pub struct Folder {
     root: PathBuf,

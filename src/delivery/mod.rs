@@ -19,7 +19,7 @@ pub use sftp::{Limits, Sftp, ShownKey, Standing, pin, shown_keys};
 use std::io::{Read, Write};
 
 use crate::digest::Digest;
-use crate::domain::{Endpoint, Method};
+use crate::domain::Method;
 
 /// The result of a delivery operation.
 pub type Result<T> = std::result::Result<T, DeliveryError>;
@@ -114,15 +114,7 @@ fn copied(
 ///
 /// # Errors
 /// [`DeliveryError`]; [`DeliveryError::again`] says whether to try again later.
-pub fn open(endpoint: &Endpoint) -> Result<Box<dyn Delivery>> {
-    open_method(&endpoint.method)
-}
-
-/// As [`open`], for a place that is no endpoint: where response files are.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_method(method: &Method) -> Result<Box<dyn Delivery>> {
+pub fn open(method: &Method) -> Result<Box<dyn Delivery>> {
     Ok(match method {
         Method::Folder(path) => Box::new(Folder::open(path)?),
         Method::Sftp(sftp) => Box::new(Sftp::open(sftp, Limits::default())?),

@@ -102,7 +102,7 @@ pub enum Proof {
 }
 
 /// A part of the day, in the practice's time zone; it may go over midnight: quiet hours, or
-/// the hours in which a backfill goes on.
+/// the hours in which files go out, or a backfill goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quiet {
     /// Its first minute.

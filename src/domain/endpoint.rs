@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::contact::Quiet;
 use crate::secret::Secret;
 
 /// The vendor's end in one environment.
@@ -13,6 +14,8 @@ pub struct Endpoint {
     pub method: Method,
     /// What both methods have in common.
     pub protocol: Protocol,
+    /// The parts of the day in which files go there, in the practice's time zone; none: all day.
+    pub windows: Vec<Quiet>,
     /// For whom its files are encrypted; none: they go as they are.
     pub encryption: Option<Encryption>,
     /// Whether it acknowledges what it gets; none: it does not.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::scope::ExtractKind;
+use crate::tame;
 
 /// Unknown header names that are shown, and characters of each.
 const UNKNOWN_MAX: (usize, usize) = (10, 40);
@@ -11,7 +12,7 @@ const UNKNOWN_MAX: (usize, usize) = (10, 40);
 pub const OF_PATIENT: &str = "patient.";
 
 /// Where the columns of one extract stand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// What the extract holds.
     pub kind: ExtractKind,
@@ -158,10 +159,10 @@ impl Layout {
 fn shown(names: &[String]) -> Vec<String> {
     let (count, length) = UNKNOWN_MAX;
     let plain = |name: &String| -> String {
-        let escaped: String = name.chars().flat_map(escape).collect();
+        let escaped = tame::line(name);
         match escaped.char_indices().nth(length) {
             Some((end, _)) => format!("{}...", &escaped[..end]),
-            None => escaped,
+            None => escaped.into_owned(),
         }
     };
     let mut shown: Vec<String> = names.iter().take(count).map(plain).collect();
@@ -169,15 +170,6 @@ fn shown(names: &[String]) -> Vec<String> {
         shown.push(format!("and {} more", names.len() - count));
     }
     shown
-}
-
-/// Returns a character, or the escape of one that a terminal would act on.
-fn escape(char: char) -> impl Iterator<Item = char> {
-    let acts = char.is_control()
-        || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let escape = acts.then(|| char.escape_default());
-    let plain = (!acts).then_some(char);
-    escape.into_iter().flatten().chain(plain)
 }
 
 #[cfg(test)]

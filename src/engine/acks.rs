@@ -15,7 +15,7 @@ use super::error::EngineError;
 use super::pass::Engine;
 use super::reading::{self, Reading, Wrong};
 use crate::crashpoint::crashpoint;
-use crate::delivery::{self, Delivery, DeliveryError, Listed};
+use crate::delivery::{Delivery, DeliveryError, Listed};
 use crate::digest::{Digest, Digester};
 use crate::disk::{self, NewFile, failed};
 use crate::domain::{Ack, Again, Endpoint};
@@ -174,7 +174,7 @@ struct From<'a> {
 
 impl From<'_> {
     fn collect(&mut self) -> Result<(), Broken> {
-        let mut there = delivery::open_method(&self.ack.method)?;
+        let mut there = (self.engine.open_delivery)(self.endpoint, &self.ack.method)?;
         let there = there.as_mut();
         let mut files = self.list(there)?;
         let settle = self.engine.agreement.scope.pickup.settle_ms;

@@ -6,10 +6,8 @@ use std::sync::{Arc, LazyLock};
 use jiff::civil::DateTime;
 
 use super::error::EngineError;
-use crate::convert::{
-    Bound, Compiler, Deletes, Detector, Fingerprinter, Keeper, Map, MapError, Program,
-};
-use crate::domain::{Event, ExtractKind, Kind, Layout, MissingRows, Scope, Translations};
+use crate::convert::{Bound, Compiler, Detector, Map, MapError, Program};
+use crate::domain::{Event, ExtractKind, Kind, Layout, Scope, Translations};
 use crate::extract::{Reading, Vocabulary, VocabularyError};
 use crate::validate::Agreed;
 
@@ -81,74 +79,11 @@ impl Agreement {
             .collect::<Result<_, MapError>>()?;
         Ok(Programs { detector: Detector::new(&self.map, &self.scope, bound), programs })
     }
-
-    /// Returns what takes fingerprints of the records under a header. What an
-    /// appointment says of its patient does not count: the patient's own record does.
-    ///
-    /// # Errors
-    /// [`MapError`], which a header cannot cause.
-    pub fn fingerprinter(
-        &self,
-        layout: &Layout,
-        clock: DateTime,
-    ) -> Result<Fingerprinter, MapError> {
-        let nobody = empty(ExtractKind::Patients);
-        let bound = match layout.kind {
-            ExtractKind::Appointments => Bound::Appointment(layout, Some(&nobody)),
-            _ => Bound::Patient(layout),
-        };
-        let programs = self.programs(bound, clock)?;
-        Ok(Fingerprinter::of(programs.all(), layout.cells("patientid")))
-    }
-
-    /// Returns what keeps of the records under a header all that later ones will need: of
-    /// patients what their appointments do, of appointments what it takes to cancel them;
-    /// `None` if that is nothing.
-    ///
-    /// # Errors
-    /// [`MapError`], which a header cannot cause.
-    pub fn keeper(&self, layout: &Layout, clock: DateTime) -> Result<Option<Keeper>, MapError> {
-        if layout.kind == ExtractKind::Appointments {
-            let events = &self.scope.events;
-            // The record of a slot that is open again lacks but the patient.
-            return Ok(match (events.missing_rows, events.freed_slots) {
-                (MissingRows::Cancel, _) => Some(Keeper::whole(layout)),
-                (_, true) => Some(Keeper::only("patientid", layout.cells("patientid"))),
-                _ => None,
-            });
-        }
-        let nothing = empty(ExtractKind::Appointments);
-        let programs = self.programs(Bound::Appointment(&nothing, Some(layout)), clock)?;
-        let mut besides = vec!["patientid", "testpatientyn"];
-        let whole = self.scope.filters.patients_first;
-        if whole {
-            besides.extend(["status", "newpatientid", "deleteddatetime", "contextid"]);
-        }
-        let besides = besides.into_iter().map(|name| (name, layout.cells(name)));
-        let keeper = Keeper::of(programs.all(), besides);
-        if !whole {
-            return Ok(Some(keeper));
-        }
-        // Who is outside the filter now may have to be told whole.
-        let own = self.programs(Bound::Patient(layout), clock)?;
-        Ok(Some(match own.of(Event::PatientAdded) {
-            Some(added) => keeper.and(added),
-            None => keeper,
-        }))
-    }
-
-    /// Returns the fields of the patients under a header that an update can delete.
-    ///
-    /// # Errors
-    /// [`MapError`], which a header cannot cause.
-    pub fn deletes(&self, layout: &Layout, clock: DateTime) -> Result<Option<Deletes>, MapError> {
-        let programs = self.programs(Bound::Patient(layout), clock)?;
-        Ok(programs.of(Event::PatientUpdated).and_then(Deletes::of))
-    }
 }
 
 impl Programs {
-    fn all(&self) -> impl Iterator<Item = &Program> {
+    /// Returns those of every event.
+    pub fn all(&self) -> impl Iterator<Item = &Program> {
         self.programs.iter().map(|(_, program)| program)
     }
 
@@ -159,7 +94,7 @@ impl Programs {
 }
 
 /// Returns the layout of a header without columns.
-fn empty(kind: ExtractKind) -> Layout {
+pub(super) fn empty(kind: ExtractKind) -> Layout {
     Layout::new(kind, b',', String::new(), Vec::new())
 }
 

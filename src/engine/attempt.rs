@@ -55,7 +55,7 @@ pub fn attempt(
 ) -> Result<(End, Receipt), Broken> {
     let there = match connection {
         Some(there) => there,
-        None => connection.insert((engine.open_delivery)(endpoint)?),
+        None => connection.insert((engine.open_delivery)(endpoint, &endpoint.method)?),
     };
     let place = there.server().place;
     let there = there.as_mut();

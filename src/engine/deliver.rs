@@ -9,6 +9,7 @@ use super::attempt::{Broken, End, attempt};
 use super::backoff::{again_at, not_yet};
 use super::encrypt;
 use super::error::EngineError;
+use super::hours::Hours;
 use super::pass::Engine;
 use crate::delivery::Delivery;
 use crate::digest::Digest;
@@ -43,10 +44,23 @@ pub fn deliver(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Vec<Delivered
     let mut outcomes = Vec::new();
     for endpoint in &scope.endpoints {
         let rows = known.iter().filter(|row| row.endpoint == endpoint.name);
-        To { engine, endpoint, connection: None }.deliver(ledger, rows, &mut outcomes)?;
+        let mut to = To { engine, endpoint, connection: None };
+        match engine.sends_from(endpoint, engine.clock.unix()) {
+            None => to.deliver(ledger, rows, &mut outcomes)?,
+            Some(opens) => to.set_aside(ledger, rows, opens, &mut outcomes)?,
+        }
     }
     outcomes.extend(unknown.into_iter().map(gone));
     Ok(outcomes)
+}
+
+impl Engine {
+    /// Returns when the next delivery window of an endpoint opens (unix seconds); none if
+    /// files may go there now.
+    pub(super) fn sends_from(&self, endpoint: &Endpoint, now: i64) -> Option<i64> {
+        let opens = Hours::new(&endpoint.windows, &self.agreement.scope.timezone).opens(now);
+        (opens > now).then_some(opens)
+    }
 }
 
 /// What cannot go, since the settings do not know its endpoint any more.
@@ -106,6 +120,36 @@ impl To<'_> {
             if stop {
                 // Order matters: an update must not overtake the patient it updates.
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Outside the delivery windows nothing is sent and nobody connects: what no try has begun
+    /// of is held until the next one opens, so all can see for what it waits. What is half
+    /// sent or in doubt stays what it is.
+    fn set_aside<'a>(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        rows: impl Iterator<Item = &'a DeliveryRow>,
+        opens: i64,
+        outcomes: &mut Vec<Delivered>,
+    ) -> Result<(), EngineError> {
+        let at = self.engine.clock.unix();
+        let (by, why) = ("hl7drop".to_string(), "outside its delivery windows".to_string());
+        let sign = Sign { by, why, at };
+        for row in rows {
+            match row.stage {
+                // What stands behind one that is half sent, too: it goes then as well.
+                Stage::Waiting => {
+                    ledger.hold(row.batch.number, &row.endpoint, Some(opens), &sign)?;
+                }
+                Stage::Held => {}
+                _ => {
+                    let (what, again_at) = (sign.why.clone(), Some(opens));
+                    let failure = Failure { what, stopped: false, again_at, stage: None, at };
+                    outcomes.push(Delivered::new(row, row.stage, Err(failure)));
+                }
             }
         }
         Ok(())

@@ -18,6 +18,7 @@ use super::doubles;
 use super::error::EngineError;
 use super::first::{First, Needed};
 use super::guard::Changes;
+use super::headers::Headers;
 use super::keys::{Keys, Sorted};
 use super::memory::Memory;
 use super::missing::Search;
@@ -152,9 +153,10 @@ pub struct Account {
 pub type Accounts = Vec<(Source, Result<Account, ExtractError>)>;
 
 /// What the records of a drop are held against.
-struct Tables {
+struct Tables<'a> {
     references: References,
     filters: Resolved,
+    headers: Headers<'a>,
 }
 
 /// An extract of messages that was read.
@@ -221,7 +223,8 @@ impl Conversion<'_> {
             true => Resolved::default(),
             false => Resolved::new(&self.agreement.scope.filters, &references)?,
         };
-        let tables = Tables { references, filters };
+        let headers = Headers::new(self.agreement, self.clock);
+        let tables = Tables { references, filters, headers };
         let mut patients = Vec::new();
         for source in sources.extract_if(.., |source| source.kind == ExtractKind::Patients) {
             let read = self.extract(&source, &tables, None, joined);
@@ -248,7 +251,7 @@ impl Conversion<'_> {
     fn extract(
         &mut self,
         source: &Source,
-        tables: &Tables,
+        tables: &Tables<'_>,
         patients: Option<&PatientIndex>,
         joined: bool,
     ) -> Result<Read, EngineError> {
@@ -268,12 +271,12 @@ impl Conversion<'_> {
     fn passes(
         &mut self,
         source: &Source,
-        tables: &Tables,
+        tables: &Tables<'_>,
         patients: Option<&PatientIndex>,
         joined: bool,
         savepoint: &super::writer::Savepoint,
     ) -> Result<Read, EngineError> {
-        let mut survey = self.survey(source)?;
+        let mut survey = self.survey(source, &tables.headers)?;
         let reading = &self.agreement.reading;
         let packed = joined && !source.is_text(reading).map_err(EngineError::Extract)?;
         let mut plain = packed.then(|| Plain::create(self.scratch)).transpose()?;
@@ -306,7 +309,7 @@ impl Conversion<'_> {
     fn pass(
         &mut self,
         source: &Source,
-        tables: &Tables,
+        tables: &Tables<'_>,
         patients: Option<&PatientIndex>,
         joined: bool,
         survey: &Survey,
@@ -315,14 +318,14 @@ impl Conversion<'_> {
         let (layout, mut blocks) = source
             .open(&self.agreement.reading, Some(self.progress.clone()))
             .map_err(EngineError::Extract)?;
-        let missing = |columns| EngineError::Extract(ExtractError::MissingColumns { columns });
-        let sieve = tables.filters.sieve(&self.agreement.map, &layout).map_err(missing)?;
+        let sieve = tables.filters.sieve(&self.agreement.map, &layout);
+        let sieve = sieve.map_err(EngineError::missing)?;
         self.journal.begin(source, &layout.header)?;
-        let (kind, programs, of_patients) = self.programs(&layout, patients)?;
+        let (kind, programs, of_patients) = compiled(&tables.headers, &layout, patients)?;
         let waiting = self.journal.waiting();
         // Workers ask the register that is behind it.
         let journal: Mutex<&mut dyn Journal> = Mutex::new(&mut *self.journal);
-        let memory = Memory::open(&journal, self.agreement, &layout, self.clock)?;
+        let memory = Memory::open(&journal, &tables.headers, &layout)?;
         let renderer = Renderer {
             layout: &layout,
             programs: &programs,
@@ -386,22 +389,6 @@ impl Conversion<'_> {
         Ok(Read { account, layout, keys, claims, withheld, needed, plain: None })
     }
 
-    /// Compiles the programs of a header, and those for the headers of its patients.
-    pub(super) fn programs(
-        &self,
-        layout: &Layout,
-        patients: Option<&PatientIndex>,
-    ) -> Result<(Kind, Programs, Vec<Programs>), EngineError> {
-        let compile = |bound| self.agreement.programs(bound, self.clock);
-        if layout.kind != ExtractKind::Appointments {
-            return Ok((Kind::Patient, compile(Bound::Patient(layout))?, Vec::new()));
-        }
-        let own = compile(Bound::Appointment(layout, None))?;
-        let joined = patients.iter().flat_map(|index| index.layouts());
-        let joined = joined.map(|patient| compile(Bound::Appointment(layout, Some(patient))));
-        Ok((Kind::Appointment, own, joined.collect::<Result<_, _>>()?))
-    }
-
     /// Reads a reference extract into the journal and a table of its own.
     fn reference(&mut self, source: &Source) -> Result<(References, Account), EngineError> {
         self.journal.reading(source)?;
@@ -425,6 +412,24 @@ impl Conversion<'_> {
         }
         read
     }
+}
+
+/// The programs of a header, and of the headers of its patients.
+pub(super) type Compiled = (Kind, Arc<Programs>, Vec<Arc<Programs>>);
+
+/// Compiles the programs of a header, and those for the headers of its patients.
+pub(super) fn compiled(
+    headers: &Headers<'_>,
+    layout: &Layout,
+    patients: Option<&PatientIndex>,
+) -> Result<Compiled, EngineError> {
+    if layout.kind != ExtractKind::Appointments {
+        return Ok((Kind::Patient, headers.programs(Bound::Patient(layout))?, Vec::new()));
+    }
+    let own = headers.programs(Bound::Appointment(layout, None))?;
+    let joined = patients.iter().flat_map(|index| index.layouts());
+    let joined = joined.map(|patient| headers.programs(Bound::Appointment(layout, Some(patient))));
+    Ok((Kind::Appointment, own, joined.collect::<Result<_, _>>()?))
 }
 
 pub(super) fn fault(source: &Source, record: u64, line: u64, refusal: &Refusal) -> Fault {

@@ -164,6 +164,11 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// An extract lacks columns that a filter of the interface looks at.
+    pub(super) fn missing(columns: Vec<String>) -> EngineError {
+        EngineError::Extract(ExtractError::MissingColumns { columns })
+    }
+
     /// True where nothing is wrong but what was asked for.
     pub fn is_refusal(&self) -> bool {
         matches!(

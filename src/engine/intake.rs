@@ -84,7 +84,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         None => claim(engine, first, &mut taken)?,
     }
     let guard = verdict.is_none().then_some(engine.agreement.scope.guard);
-    let mut sources = sources(engine, ledger, &mut taken)?;
+    let (mut sources, twins) = sources(engine, ledger, &mut taken)?;
     let mut tries = without_poison(engine, &mut sources, &mut taken)?;
     if sources.is_empty() {
         Hold::lift(engine)?;
@@ -104,6 +104,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     ended?;
     taken.batches = batches;
     shelve(engine, accounts, &mut taken)?;
+    shelve_twins(engine, ledger, twins, &mut taken)?;
     Hold::lift(engine)?;
     Ok(taken)
 }
@@ -317,13 +318,15 @@ fn is_fresh_and_empty(engine: &Engine, seen: &Seen) -> bool {
 }
 
 /// Looks at every claimed file: what was taken in before goes to the archive, what
-/// cannot be read to `error/`.
+/// cannot be read to `error/`. Returns the others, and apart from them those that have the
+/// bytes of one of them.
 fn sources(
     engine: &Engine,
     ledger: &dyn Ledger,
     taken: &mut Taken,
-) -> Result<Vec<Source>, EngineError> {
-    let (mut sources, reading) = (Vec::new(), &engine.agreement.reading);
+) -> Result<(Vec<Source>, Vec<Source>), EngineError> {
+    let (mut sources, mut twins) = (Vec::new(), Vec::new());
+    let reading = &engine.agreement.reading;
     let mut seen: HashSet<Digest> = HashSet::new();
     for kind in ExtractKind::ALL {
         for path in engine.spool.claimed(kind)? {
@@ -337,18 +340,36 @@ fn sources(
             }
             match Source::of(&path, &name, kind, false) {
                 Err(err) => unreadable(engine, &path, &name, &ExtractError::Read(err), taken)?,
-                Ok(source)
-                    if !seen.insert(source.digest()?) && source.bytes > 0
-                        || is_duplicate(engine, ledger, &source)? =>
-                {
+                Ok(source) if is_duplicate(engine, ledger, &source)? => {
                     engine.spool.shelve_archive(&path, &engine.day())?;
                     taken.duplicates.push(name);
+                }
+                Ok(source) if !seen.insert(source.digest()?) && source.bytes > 0 => {
+                    twins.push(source);
                 }
                 Ok(source) => sources.push(source),
             }
         }
     }
-    Ok(sources)
+    Ok((sources, twins))
+}
+
+/// Puts files whose bytes were just taken in from another one into the archive. Where that
+/// one was not (it could not be read, or brought the process down), they stay for the next
+/// look: the archive holds nothing that was not taken in.
+fn shelve_twins(
+    engine: &Engine,
+    ledger: &dyn Ledger,
+    twins: Vec<Source>,
+    taken: &mut Taken,
+) -> Result<(), EngineError> {
+    for twin in twins {
+        if ledger.saw(&twin.digest()?)? {
+            engine.spool.shelve_archive(&twin.path, &engine.day())?;
+            taken.duplicates.push(twin.name.to_string());
+        }
+    }
+    Ok(())
 }
 
 /// True of an extract whose events were taken in before. One that says only how things are

@@ -5,7 +5,7 @@ use super::drop::Journal;
 use super::error::EngineError;
 use super::source::Source;
 use crate::domain::{Claim, Counts, Fault, Kind, Known, Notes, Whose};
-use crate::ledger::{Kept, Ledger, Register, Result as Done};
+use crate::ledger::{ExtractId, Kept, Ledger, Register, Result as Done};
 
 /// Takes down the faults only; of an extract that is read twice, those of the second time.
 pub struct Look<'a> {
@@ -71,6 +71,10 @@ impl Register for Shown<'_> {
 
     fn entered(&self, kind: Kind, id: &[u8]) -> Done<Option<u64>> {
         self.0.entered(kind, id)
+    }
+
+    fn end_of(&self, extract: ExtractId) -> Done<Option<u64>> {
+        self.0.end_of(extract)
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Done<Option<Kept>> {

@@ -1,13 +1,12 @@
 //! The register, as the workers of one extract see it: what was told of a record, and
 //! who the patient of an appointment is when only the appointment is dropped.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use jiff::civil::DateTime;
-
-use super::agreement::{Agreement, Programs};
+use super::agreement::Programs;
 use super::drop::Journal;
 use super::error::EngineError;
+use super::headers::Headers;
 use super::key::id_of;
 use crate::convert::{Bound, Deletes, Fingerprinter, Input, Keeper, Sent};
 use crate::domain::{Cell, Claim, ExtractKind, Fingerprint, Kind, Known, Layout, Record, Values};
@@ -25,7 +24,7 @@ pub struct Memory<'a> {
     /// What is kept of each record.
     keeper: Option<(u32, Keeper)>,
     /// Of appointments: programs for the patients that were kept, by their columns.
-    patients: Vec<(u32, Programs)>,
+    patients: Vec<(u32, Arc<Programs>)>,
     /// Every list of columns that something was kept under.
     lists: Vec<(u32, Vec<String>)>,
     /// Of patients: what an update deletes, where that was agreed.
@@ -39,19 +38,18 @@ impl<'a> Memory<'a> {
     /// Those of the store, and of a map that cannot be compiled.
     pub fn open(
         journal: &'a Mutex<&mut dyn Journal>,
-        agreement: &Agreement,
+        headers: &Headers<'_>,
         layout: &'a Layout,
-        clock: DateTime,
     ) -> Result<Option<Memory<'a>>, EngineError> {
         let mut asked = journal.lock().map_err(|_| EngineError::Worker)?;
         let Some(register) = asked.register() else { return Ok(None) };
-        let fingerprints = agreement.fingerprinter(layout, clock)?;
+        let fingerprints = headers.fingerprinter(layout)?;
         let (mut kind, mut keeper, mut patients) = (Kind::Patient, None, Vec::new());
         let deletes = match layout.kind {
-            ExtractKind::Patients => agreement.deletes(layout, clock)?,
+            ExtractKind::Patients => headers.deletes(layout)?,
             _ => None,
         };
-        if let Some(own) = agreement.keeper(layout, clock)? {
+        if let Some(own) = headers.keeper(layout)? {
             let mut names = own.names();
             names.extend(deletes.map(|_| Sent::COLUMN.to_string()));
             keeper = Some((register.keep_columns(&names)?, own));
@@ -62,7 +60,7 @@ impl<'a> Memory<'a> {
             for (number, names) in &lists {
                 let kept = patients_under(names);
                 let bound = Bound::Appointment(layout, Some(&kept));
-                patients.push((*number, agreement.programs(bound, clock)?));
+                patients.push((*number, headers.programs(bound)?));
             }
         }
         drop(asked);

@@ -25,6 +25,8 @@ mod filtered;
 mod find;
 mod first;
 mod guard;
+mod headers;
+mod hours;
 pub mod incidents;
 mod intake;
 mod joined;

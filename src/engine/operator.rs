@@ -5,83 +5,51 @@
 
 use super::encrypt;
 use super::error::EngineError;
+use super::mend::{Mended, Selection};
 use super::pass::Engine;
 use crate::disk;
-use crate::ledger::{Answers, Closing, Decision, DeliveryRow, Ledger, Sign, Stage};
+use crate::ledger::{Closing, Decision, DeliveryRow, Ledger, Sign, Stage};
 
 impl Engine {
-    /// Records what was decided about a batch that is not delivered yet; `endpoint`
+    /// Records what was decided about a batch that is not delivered yet; its endpoint
     /// must be named where more than one waits for it.
     ///
     /// # Errors
     /// [`EngineError::NothingWaits`], [`EngineError::WhichEndpoint`], and what ends a pass.
-    pub fn decide(
-        &self,
-        batch: &str,
-        endpoint: Option<&str>,
-        decision: Decision,
-        sign: &Sign,
-    ) -> Result<(), EngineError> {
-        let nothing = || EngineError::NothingWaits { what: format!("batch {batch}") };
-        let (_lock, mut ledger) = self.locked_ledger()?.ok_or_else(nothing)?;
-        self.decided(&mut ledger, batch, endpoint, decision, sign)
-    }
-
-    /// As [`Engine::decide`], under the lock.
     pub(super) fn decided(
         &self,
         ledger: &mut dyn Ledger,
-        batch: &str,
-        endpoint: Option<&str>,
+        (batch, endpoint): (&str, Option<&str>),
         decision: Decision,
         sign: &Sign,
-    ) -> Result<(), EngineError> {
-        let nothing = || EngineError::NothingWaits { what: format!("batch {batch}") };
-        let mut rows: Vec<DeliveryRow> = ledger.undelivered()?;
-        rows.retain(|row| row.batch.name == batch);
-        rows.retain(|row| endpoint.is_none_or(|endpoint| row.endpoint == endpoint));
-        let [row] = rows.as_slice() else {
-            let endpoints: Vec<String> = rows.into_iter().map(|row| row.endpoint).collect();
-            if endpoints.is_empty() {
-                return Err(nothing());
-            }
-            let (batch, endpoints) = (batch.to_string(), endpoints.join(", "));
-            return Err(EngineError::WhichEndpoint { batch, endpoints });
-        };
+    ) -> Result<Mended, EngineError> {
+        let row = the_one(ledger.undelivered()?, batch, endpoint)?;
         if row.stage == Stage::Held && decision != Decision::Delivered {
             let what = format!("{batch} is held; release it first: hl7drop queue release");
             return Err(EngineError::Refused { what });
         }
         ledger.decide(row.batch.number, &row.endpoint, decision, sign)?;
-        log::info!("{batch} to {}: {} by {}", row.endpoint, decision.word(), sign.by);
-        self.shelve_if_delivered(&*ledger, &row.batch.name)
+        self.shelve_if_delivered(&*ledger, &row.batch.name)?;
+        Ok(Mended { batch: Some(batch.to_string()), ..Mended::default() })
     }
 
-    /// Closes records of the queue: they wait for nobody any more. Returns how many.
+    /// Closes records of the queue: they wait for nobody any more. Of those that are named
+    /// by their numbers each must wait, or none is closed.
     ///
     /// # Errors
     /// [`EngineError::NothingWaits`], and what ends a pass.
-    pub fn close(&self, which: &Closing, sign: &Sign) -> Result<u64, EngineError> {
-        let nothing = || EngineError::NothingWaits { what: which.about() };
-        let (_lock, mut ledger) = self.locked_ledger()?.ok_or_else(nothing)?;
-        match ledger.close_faults(which, sign)? {
-            0 => Err(nothing()),
-            closed => Ok(closed),
+    pub(super) fn closed(
+        &self,
+        ledger: &mut dyn Ledger,
+        which: &Selection,
+        sign: &Sign,
+    ) -> Result<Mended, EngineError> {
+        let ids = which.ids(self, ledger)?;
+        if !which.ids.is_empty() && ids.len() != which.ids.len() {
+            return Err(EngineError::NothingWaits { what: which.about() });
         }
-    }
-
-    /// Closes messages that a receiver refused, by their control numbers. Returns how many.
-    ///
-    /// # Errors
-    /// [`EngineError::NothingWaits`], and what ends a pass.
-    pub fn close_rejected(&self, controls: &[u64], sign: &Sign) -> Result<u64, EngineError> {
-        let what = "one of these messages".to_string();
-        let nothing = || EngineError::NothingWaits { what: what.clone() };
-        let (_lock, mut ledger) = self.locked_ledger()?.ok_or_else(nothing)?;
-        match ledger.close_rejected(controls, sign)? {
-            0 => Err(nothing()),
-            closed => Ok(closed),
-        }
+        let records = ledger.close_faults(&Closing::Ids(ids), sign)?;
+        Ok(Mended { records, ..Mended::default() })
     }
 
     /// Ends the wait for the acknowledgement of a batch; `endpoint` must be named where
@@ -89,26 +57,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::NothingWaits`], [`EngineError::WhichEndpoint`], and what ends a pass.
-    pub fn end_wait(
+    pub(super) fn waits_no_more(
         &self,
+        ledger: &mut dyn Ledger,
         batch: &str,
         endpoint: Option<&str>,
         sign: &Sign,
-    ) -> Result<(), EngineError> {
-        let nothing = || EngineError::NothingWaits { what: format!("batch {batch}") };
-        let (_lock, mut ledger) = self.locked_ledger()?.ok_or_else(nothing)?;
-        let mut rows = ledger.awaited()?;
-        rows.retain(|row| row.batch.name == batch);
-        rows.retain(|row| endpoint.is_none_or(|endpoint| row.endpoint == endpoint));
-        match rows.as_slice() {
-            [] => Err(nothing()),
-            [row] => Ok(ledger.end_wait(row.batch.number, &row.endpoint, sign)?),
-            rows => {
-                let endpoints: Vec<&str> = rows.iter().map(|row| row.endpoint.as_str()).collect();
-                let (batch, endpoints) = (batch.to_string(), endpoints.join(", "));
-                Err(EngineError::WhichEndpoint { batch, endpoints })
-            }
-        }
+    ) -> Result<Mended, EngineError> {
+        let row = the_one(ledger.awaited()?, batch, endpoint)?;
+        ledger.end_wait(row.batch.number, &row.endpoint, sign)?;
+        Ok(Mended { batch: Some(batch.to_string()), ..Mended::default() })
     }
 
     /// Moves a promised batch file from `outbox/` to `sent/` once every endpoint has it.
@@ -132,5 +90,25 @@ impl Engine {
             self.spool.shelve_sent(&file, &self.day())?;
         }
         Ok(())
+    }
+}
+
+/// Returns the delivery of a batch that is meant.
+fn the_one(
+    mut rows: Vec<DeliveryRow>,
+    batch: &str,
+    endpoint: Option<&str>,
+) -> Result<DeliveryRow, EngineError> {
+    rows.retain(|row| row.batch.name == batch);
+    rows.retain(|row| endpoint.is_none_or(|endpoint| row.endpoint == endpoint));
+    match (rows.pop(), rows.as_slice()) {
+        (None, _) => Err(EngineError::NothingWaits { what: format!("batch {batch}") }),
+        (Some(row), []) => Ok(row),
+        (Some(last), rows) => {
+            let endpoints: Vec<&str> =
+                rows.iter().chain([&last]).map(|row| row.endpoint.as_str()).collect();
+            let (batch, endpoints) = (batch.to_string(), endpoints.join(", "));
+            Err(EngineError::WhichEndpoint { batch, endpoints })
+        }
     }
 }

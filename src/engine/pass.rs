@@ -13,14 +13,14 @@ use super::deliver::{self, Delivered};
 use super::error::EngineError;
 use super::intake::{self, Taken};
 use super::manifest;
-use super::mend::{Mended, release_due, requests};
+use super::mend::{Mended, next_release, release_due, requests};
 use super::recover::recover;
 use super::retention::Pruned;
 use super::source::Progress;
 use super::tracking;
 use crate::clock::Clock;
 use crate::delivery::{self, Delivery};
-use crate::domain::{Endpoint, Environment, Scope};
+use crate::domain::{Endpoint, Environment, Method, Scope};
 use crate::ledger::{Answers, BackfillRow, Ledger, Sign, Sqlite, Totals};
 use crate::papers::approval::Standing;
 use crate::spool::{Lock, Spool};
@@ -50,8 +50,9 @@ pub struct Engine {
     pub open_delivery: Opener,
 }
 
-/// A way to open the vendor's end of an endpoint.
-pub type Opener = Arc<dyn Fn(&Endpoint) -> delivery::Result<Box<dyn Delivery>> + Send + Sync>;
+/// A way to open a place at an endpoint: where our files go, or where its answers lie.
+pub type Opener =
+    Arc<dyn Fn(&Endpoint, &Method) -> delivery::Result<Box<dyn Delivery>> + Send + Sync>;
 
 /// What a run did.
 #[derive(Debug, Default)]
@@ -122,7 +123,7 @@ impl Engine {
         let pool = OnceLock::new();
         let (clock, again) = (Clock::System, false);
         let maps = spool_root.join("maps.db");
-        let open_delivery = Arc::new(delivery::open);
+        let open_delivery = Arc::new(|_: &Endpoint, place: &Method| delivery::open(place));
         Ok(Engine {
             agreement,
             spool,
@@ -173,7 +174,7 @@ impl Engine {
         loop {
             recover(self, &ledger)?;
             summary.manifest_at = manifest::promise_due(self, &mut ledger)?;
-            summary.release_at = release_due(self, &mut ledger)?;
+            release_due(self, &mut ledger)?;
             let mended = requests::carry_out(self, &mut ledger)?;
             let taken = intake::intake(self, &mut ledger, summary.drops.is_empty())?;
             let found = taken.found_something();
@@ -201,6 +202,7 @@ impl Engine {
                 break;
             }
         }
+        summary.release_at = next_release(&ledger)?;
         summary.acks = acks::collect(self, &mut ledger)?;
         summary.rejected = ledger.rejected(1)?.len() as u64;
         let due = summary.deliveries.iter().filter_map(|one| one.outcome.as_ref().err()?.again_at);

@@ -20,7 +20,7 @@ pub struct Probed {
 /// Goes to an endpoint and tries each step of a delivery there, and what helps in trouble.
 pub fn probe(engine: &Engine, endpoint: &Endpoint) -> Probed {
     let what = format!("endpoint {}", endpoint.name);
-    let mut there = match delivery::open(endpoint) {
+    let mut there = match (engine.open_delivery)(endpoint, &endpoint.method) {
         Ok(there) => there,
         Err(err) => {
             return Probed {

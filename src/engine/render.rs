@@ -43,7 +43,7 @@ pub struct Renderer<'a> {
     pub rules: EventRules,
     /// The patients of the same drop, for appointments, and the programs for the
     /// header of each of its files.
-    pub patients: Option<(&'a PatientIndex, &'a [Programs])>,
+    pub patients: Option<(&'a PatientIndex, &'a [Arc<Programs>])>,
     /// Records that a newer one stands for, by offset, ascending.
     pub older: &'a [u64],
     /// Records that are told elsewhere than where they stand.

@@ -254,10 +254,8 @@ impl Again<'_> {
         layout: &'b Layout,
         patients: &'b PatientIndex,
     ) -> Result<Head<'b>, EngineError> {
-        let missing = |columns| {
-            EngineError::Extract(crate::extract::ExtractError::MissingColumns { columns })
-        };
-        let sieve = self.filters.sieve(&self.agreement.map, layout).map_err(missing)?;
+        let sieve = self.filters.sieve(&self.agreement.map, layout);
+        let sieve = sieve.map_err(EngineError::missing)?;
         fn programs(again: &Again<'_>, bound: Bound<'_>) -> Result<Programs, EngineError> {
             Ok(again.agreement.programs(bound, again.clock)?)
         }

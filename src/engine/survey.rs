@@ -7,9 +7,10 @@ use std::fs::File;
 
 use super::claims::Judged;
 use super::doubles;
-use super::drop::Conversion;
+use super::drop::{Conversion, compiled};
 use super::error::EngineError;
 use super::first::Needed;
+use super::headers::Headers;
 use super::key::Key;
 use super::order::{LINK, Link, Plan};
 use super::pipeline::ordered;
@@ -41,10 +42,14 @@ impl Conversion<'_> {
     ///
     /// # Errors
     /// Those of reading it.
-    pub(super) fn survey(&mut self, source: &Source) -> Result<Survey, EngineError> {
+    pub(super) fn survey(
+        &mut self,
+        source: &Source,
+        headers: &Headers<'_>,
+    ) -> Result<Survey, EngineError> {
         let open = || source.open(&self.agreement.reading, None).map_err(EngineError::Extract);
         let (layout, mut blocks) = open()?;
-        let (_, programs, _) = self.programs(&layout, None)?;
+        let (_, programs, _) = compiled(headers, &layout, None)?;
         let detector = &programs.detector;
         let appointments = layout.kind == ExtractKind::Appointments;
         let (events, moved) = (detector.has_event_column(), layout.has(LINK));

@@ -3,11 +3,14 @@
 //! An action is committed together with what it changes, so there is no change
 //! without its author and no author without a change.
 
+use serde::{Deserialize, Serialize};
+
 use super::{BatchRow, DeliveryRow};
 use crate::domain::{Code, QueueState};
 
 /// What is decided about a delivery that cannot decide itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// The vendor has the file: nothing more is sent.
     Delivered,

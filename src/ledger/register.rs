@@ -1,7 +1,7 @@
 //! What was told of each patient and appointment: the register's words, for every
 //! store. `engine/memory.rs` writes and reads it, `ARCHITECTURE.md` says why it is so.
 
-use super::{LedgerError, Result};
+use super::{ExtractId, LedgerError, Result};
 use crate::digest::Digest;
 use crate::domain::{Claim, Fingerprint, Kind, Known, Status};
 
@@ -67,6 +67,13 @@ pub trait Register {
     /// # Errors
     /// As [`Register::known`].
     fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>>;
+
+    /// Returns where the register ended when an extract with faults did: what is no less was
+    /// entered after its records were dropped. None if it was not kept.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn end_of(&self, extract: ExtractId) -> Result<Option<u64>>;
 
     /// Returns what is kept of a record; `None` too if it is known and nothing is kept.
     ///

@@ -43,14 +43,14 @@ fn references(site: &Site) -> (String, String) {
     (field("FHS"), field("BHS"))
 }
 
-fn message(code: &str, control: u64, more: &str) -> String {
+pub fn message(code: &str, control: u64, more: &str) -> String {
     format!(
         "MSH|^~\\&|CARESYNC||ATHENANET|99999|1||ACK^A28|{control}|T|2.3.1\rMSA|{code}|{control}M99999{more}\r"
     )
 }
 
 /// A response file to a file, in the form of the golden one.
-fn response(file: &str, batch: &str, messages: &[String]) -> String {
+pub fn response(file: &str, batch: &str, messages: &[String]) -> String {
     format!(
         "FHS|^~\\&|CARESYNC||ATHENANET|99999|1||ACK||1|{file}\rBHS|^~\\&|CARESYNC||ATHENANET|99999|1||ACK||2|{batch}\r{}BTS|{}\rFTS|1\r",
         messages.concat(),

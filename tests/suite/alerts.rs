@@ -639,19 +639,89 @@ fn a_drop_that_is_held_is_told_with_its_reason_and_its_way_out() {
     let site = Site::new();
     let folder = command(&site, "");
     let mut engine = site.engine();
+    engine.clock = Clock::Fixed("2026-05-20T12:00:00".parse().unwrap());
+    site.put("patients.csv", patients(4, 36));
     engine.run(None).unwrap();
-    let text = "what = \"too many bad rows\"\nwhat_to_do = \"look, then release it\"\nat = 1\n";
-    fs::write(site.spool().processing.join("held.toml"), text).unwrap();
-    look_at(&mut engine, "2026-05-20T12:00:00");
-    fs::remove_file(site.spool().processing.join("held.toml")).unwrap();
-    for time in ["2026-05-20T12:01:00", "2026-05-20T12:06:00"] {
+    look_at(&mut engine, "2026-05-20T12:01:00");
+    let release = ["held", NAME, "--release", "--why", "the practice knows"];
+    assert_eq!(run(&site, &release).code, Some(0));
+    engine.run(None).unwrap();
+    for time in ["2026-05-20T12:02:00", "2026-05-20T12:07:00"] {
         look_at(&mut engine, time);
     }
     let alerts = told(&folder);
-    assert_eq!(words(&alerts), ["new held", "recovered held"]);
-    assert_eq!(
-        (&alerts[0]["what"], &alerts[0]["severity"]),
-        (&"too many bad rows".into(), &"grave".into())
-    );
-    assert_eq!(alerts[0]["next"][0], "look, then release it");
+    // Once they were let go they wait as rows, which is another matter.
+    assert_eq!(words(&alerts), ["new held", "new rows_waiting", "recovered held"]);
+    let what = alerts[0]["what"].as_str().unwrap();
+    assert!(what.contains("36 of its 40 rows are bad"), "{what}");
+    assert_eq!(alerts[0]["severity"], "grave");
+    assert!(alerts[0]["next"][0].as_str().unwrap().contains("hl7drop held"), "{alerts:?}");
+}
+
+#[test]
+fn an_acknowledgement_that_is_overdue_is_told_until_it_comes() {
+    let site = Site::new();
+    // The fixed clock says one time in every zone; the answer names a time of ours.
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let utc = "[project]\ntimezone = \"UTC\"";
+    fs::write(site.interface_file(), text.replace("[project]", utc)).unwrap();
+    settings(&site, "ack = \"batch\"\nack_within_minutes = 60\n");
+    let folder = command(&site, "");
+    let mut engine = site.engine();
+    engine.clock = Clock::Fixed("2026-05-20T12:00:00".parse().unwrap());
+    site.put("patients.csv", patients(3, 0));
+    engine.run(None).unwrap();
+    look_at(&mut engine, "2026-05-20T12:59:00");
+    assert_eq!(told(&folder).len(), 0, "it has an hour");
+    look_at(&mut engine, "2026-05-20T13:01:00");
+    let batch = fs::read_to_string(site.partner.join("99999-000001.hl7")).unwrap();
+    let reference = batch.split('|').nth(10).unwrap().split('\r').next().unwrap();
+    fs::write(site.partner.join("1.ack"), crate::acks::response(reference, "", &[])).unwrap();
+    engine.run(None).unwrap();
+    for time in ["2026-05-20T13:02:00", "2026-05-20T13:07:00"] {
+        look_at(&mut engine, time);
+    }
+    let alerts = told(&folder);
+    let wanted = ["new acknowledgement_overdue", "recovered acknowledgement_overdue"];
+    assert_eq!(words(&alerts), wanted);
+    let what = "batch files without their acknowledgement: 1; that of 99999-000001.hl7 was due at \
+                2026-05-20 13:00:00";
+    assert_eq!(alerts[0]["what"], what);
+}
+
+#[test]
+fn a_quota_that_will_be_used_up_is_told_before_it_is() {
+    let site = Site::new();
+    let more = "[retention]\nquota_mib = 12\n[alerts]\nrepeat_hours = 0\n";
+    let folder = command(&site, more);
+    let mut engine = site.engine();
+    for day in 11..=15 {
+        // Other bytes each day: the same ones would be taken in once.
+        site.put("patients.csv", patients(4_000 + day, 0));
+        engine.clock = Clock::Fixed(format!("2026-05-{day}T12:00:00").parse().unwrap());
+        engine.run(None).unwrap();
+        look_at(&mut engine, &format!("2026-05-{day}T12:01:00"));
+        eprintln!(
+            "{day} {:?} {:?}",
+            engine.forecast(),
+            fs::read_to_string(site.spool().root.join("usage.json"))
+        );
+        if day == 13 {
+            assert_eq!(told(&folder).len(), 0, "two days tell nothing of the next");
+        }
+    }
+    assert_eq!(words(&told(&folder)), ["new filling"]);
+    let what = "the quota of this interface will be full within 14 days, as it goes now; then \
+                nothing is taken in";
+    assert_eq!(told(&folder)[0]["what"], what);
+    // More is allowed: all is well.
+    let settings = fs::read_to_string(site.interface_file()).unwrap();
+    fs::write(site.interface_file(), settings.replace("= 12\n", "= 4000\n")).unwrap();
+    let mut engine = site.engine();
+    engine.clock = Clock::Fixed("2026-05-16T12:00:00".parse().unwrap());
+    engine.run(None).unwrap();
+    for time in ["2026-05-16T12:01:00", "2026-05-16T12:06:00"] {
+        look_at(&mut engine, time);
+    }
+    assert_eq!(words(&told(&folder)), ["new filling", "recovered filling"]);
 }

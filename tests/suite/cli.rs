@@ -49,6 +49,23 @@ fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
+/// What is told of a delivery.
+const DELIVERY: [&str; 13] = [
+    "batch",
+    "bytes",
+    "encrypted",
+    "endpoint",
+    "failure",
+    "held_until",
+    "made_at",
+    "messages",
+    "receipt",
+    "sha256",
+    "stage",
+    "state",
+    "tries",
+];
+
 const COUNTS: [&str; 6] = ["duplicate", "error", "filtered", "messages", "rows", "sent"];
 const FAULT: [&str; 9] =
     ["code", "column", "field", "file", "line", "record", "state", "what", "what_to_do"];
@@ -341,21 +358,7 @@ fn status_tells_machines_where_everything_stands() {
         assert_eq!(keys(extract), EXTRACT);
         balanced(extract);
     }
-    let wanted = [
-        "batch",
-        "bytes",
-        "encrypted",
-        "endpoint",
-        "failure",
-        "made_at",
-        "messages",
-        "receipt",
-        "sha256",
-        "stage",
-        "state",
-        "tries",
-    ];
-    assert_eq!(keys(&one["delivered"][0]), wanted);
+    assert_eq!(keys(&one["delivered"][0]), DELIVERY);
     let errors: u64 = one["extracts"]
         .as_array()
         .unwrap()

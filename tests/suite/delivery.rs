@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use hl7drop::delivery::{self, Delivery, DeliveryError, Limits, Sftp, conform::conform};
-use hl7drop::domain::{self, Again, Endpoint, Method, OnDoubt, Protocol, Secret, Upload, Verify};
+use hl7drop::domain::{self, Again, Method, Secret};
 use tempfile::TempDir;
 
 use crate::proxy::{Proxy, Way};
@@ -19,19 +19,6 @@ use crate::sftpd::{Server, server};
 
 #[path = "../../examples/own_delivery.rs"]
 mod own_delivery;
-
-fn endpoint(method: Method) -> Endpoint {
-    let protocol = Protocol {
-        upload: Upload::Rename,
-        temp_name: ".{name}.{try}.part".to_string(),
-        verify: Verify::Size,
-        pickup_immediate: false,
-        infer_window_s: 3600,
-        on_inferred: OnDoubt::Accept,
-        on_uncertain: OnDoubt::Hold,
-    };
-    Endpoint { name: "test".to_string(), method, protocol, encryption: None, ack: None }
-}
 
 fn open(settings: &domain::Sftp) -> delivery::Result<Sftp> {
     Sftp::open(settings, Limits::default())
@@ -115,23 +102,23 @@ mod conformance {
 
     #[test]
     fn a_folder_conforms() {
-        let place = tempfile::tempdir().unwrap();
-        let endpoint = endpoint(Method::Folder(place.path().to_path_buf()));
-        conform(&mut || delivery::open(&endpoint).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let place = Method::Folder(folder.path().to_path_buf());
+        conform(&mut || delivery::open(&place).unwrap());
     }
 
     #[test]
     fn sftp_conforms() {
         let folder = server().new_folder();
-        let endpoint = endpoint(Method::Sftp(server().settings(&folder)));
-        conform(&mut || delivery::open(&endpoint).unwrap());
+        let place = Method::Sftp(server().settings(&folder));
+        conform(&mut || delivery::open(&place).unwrap());
     }
 
     #[test]
     fn sftp_conforms_where_the_folder_ends_in_a_slash() {
         let folder = server().new_folder() + "/";
-        let endpoint = endpoint(Method::Sftp(server().settings(&folder)));
-        conform(&mut || delivery::open(&endpoint).unwrap());
+        let place = Method::Sftp(server().settings(&folder));
+        conform(&mut || delivery::open(&place).unwrap());
     }
 
     #[test]
@@ -154,7 +141,7 @@ mod uploads {
             let file = folder.join("a.part");
             let grow = || fs::File::options().write(true).open(&file).unwrap().set_len(bytes + 5);
             let mut source = Midway { after: 600 << 10, what: || grow().unwrap() }.take(bytes);
-            let mut place = delivery::open(&endpoint(method)).unwrap();
+            let mut place = delivery::open(&method).unwrap();
             let err = place.upload("a.part", &mut source, bytes).unwrap_err();
             let DeliveryError::WrongSize { expected, found, .. } = err else { panic!("{err}") };
             assert_eq!((expected, found), (bytes, bytes + 5));

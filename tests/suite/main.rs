@@ -11,6 +11,7 @@
 
 mod acks;
 mod alerts;
+mod answering;
 mod approval;
 mod audit;
 mod backfill;
@@ -45,6 +46,7 @@ mod register;
 mod replay;
 mod retention;
 mod scope;
+mod security;
 mod servers;
 mod sftpd;
 mod simulate;
@@ -58,4 +60,5 @@ mod versions;
 mod vocabulary;
 mod watch;
 mod web;
+mod windows;
 mod word;

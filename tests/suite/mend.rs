@@ -325,6 +325,35 @@ fn what_is_asked_while_a_pass_is_at_work_is_done_by_it() {
 }
 
 #[test]
+fn a_request_that_breaks_the_process_down_goes_to_error_and_the_day_goes_on() {
+    let site = waiting();
+    ok(site.run(["queue", "map", "department", "ENDO2", "12", "--note", "moved"]), 0);
+    let lock = site.spool().lock().unwrap().unwrap();
+    let args = ["queue", "resubmit", NAME, "ALL", "--why", "mapped", "--wait", "0"];
+    ok(site.run(args), 0);
+    drop(lock);
+    site.put("patients-2.csv", format!("{HEADER}{}", patient(9, "12")));
+    for _ in 1..=3 {
+        crate::doubt::aborted_at(&site, "mend.gathered");
+        assert_eq!(crate::site::names(&site.spool().error), [""; 0]);
+        assert_eq!(fs::read_dir(site.spool().requests).unwrap().count(), 1);
+    }
+    ok(site.run(["run"]), 3);
+    assert_eq!(words(&arrived(&site)[1].1), ["A28 9"]);
+    assert_eq!(states(&site)["ERROR"], 4, "they wait as before");
+    let error = crate::site::names(&site.spool().error);
+    let why = fs::read_to_string(site.spool().error.join(&error[1])).unwrap();
+    assert!(why.contains("broke down 3 times while it carried this out"), "{why}");
+    let actions = site.run(["status", "--json"]).json()[0]["actions"].take();
+    assert_eq!(actions[0]["verb"], "refused", "who asked in vain can read why");
+    // Asked again it is like any other.
+    ok(site.run(["queue", "resubmit", NAME, "ALL", "--why", "mended"]), 3);
+    ok(site.run(["run"]), 3);
+    assert_eq!(states(&site)["ERROR"], 1);
+    fits(&site);
+}
+
+#[test]
 fn the_kept_text_is_enough_where_the_archived_extract_is_gone() {
     let site = waiting();
     for day in fs::read_dir(site.spool().archive).unwrap() {
@@ -440,6 +469,86 @@ fn rows_that_are_events_and_rows_of_tables_stand_for_themselves() {
     site.put("departments-3.csv", "departmentid,name\n12,NORTH\n15,SOUTH\n");
     ok(site.run(["run"]), 0);
     assert_eq!(queue(&site), [""; 0]);
+    fits(&site);
+}
+
+/// Events of patients, each with what a column more says of it.
+fn events(more: &str, rows: &[(&str, u32, &str, &str)]) -> String {
+    let row = |(event, id, race, own): &(&str, u32, &str, &str)| {
+        format!("{event},{id},Doe,Ann,02/14/1987,F,{race},{own}\n")
+    };
+    let rows: String = rows.iter().map(row).collect();
+    format!("event,patientid,lastname,firstname,dob,sex,race,{more}\n{rows}")
+}
+
+#[test]
+fn a_record_that_waited_never_overtakes_what_was_told_since() {
+    let site = Site::new();
+    let rows = [("add", 1, "none", "a"), ("add", 2, "none", "b"), ("add", 3, "none", "c")];
+    // 3 is told behind its bad row, in the same extract; 4 before it.
+    let more = [("add", 3, "", "newer"), ("add", 4, "", "older"), ("update", 4, "none", "d")];
+    site.put("patients-1.csv", events("address1", &[rows, more].concat()));
+    ok(site.run(["run"]), 3);
+    site.put("patients-2.csv", events("address1", &[("update", 1, "", "newer")]));
+    ok(site.run(["run"]), 3);
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let text = text.replace("[wire]", "[codes.race]\n\"none\" = \"2106-3\"\n[wire]");
+    fs::write(site.interface_file(), text).unwrap();
+    let resubmit = ["queue", "resubmit", NAME, "ALL"];
+    let seen = ok(site.run(resubmit.iter().chain(&["--preview"])), 3).out;
+    assert!(seen.contains("2 would go out"), "{seen}");
+    let done = ok(site.run(resubmit.iter().chain(&["--why", "mended"])), 3).out;
+    assert!(done.contains("2 records left as they are: newer rows of some were told"), "{done}");
+    ok(site.run(["run"]), 3);
+    assert_eq!(words(&arrived(&site)[2].1), ["A28 2", "A31 4"]);
+    assert_eq!(
+        queue(&site),
+        ["R001 patients-1.csv 1 times 1", "R001 patients-1.csv 3 times 1"],
+        "what is older waits on, for a person"
+    );
+    ok(site.run(resubmit.iter().chain(&["--why", "again"])), 2);
+    fits(&site);
+}
+
+#[test]
+fn lastmodified_says_which_of_two_events_is_newer_whenever_they_came() {
+    let site = Site::new();
+    let rows =
+        [("add", 1, "none", "05/20/2026 10:00:00"), ("add", 2, "none", "05/20/2026 10:00:00")];
+    site.put("patients-1.csv", events("lastmodified", &rows));
+    ok(site.run(["run"]), 3);
+    let rows = [("update", 1, "", "05/20/2026 11:00:00"), ("update", 2, "", "05/20/2026 09:00:00")];
+    site.put("patients-2.csv", events("lastmodified", &rows));
+    ok(site.run(["run"]), 3);
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let text = text.replace("[wire]", "[codes.race]\n\"none\" = \"2106-3\"\n[wire]");
+    fs::write(site.interface_file(), text).unwrap();
+    ok(site.run(["queue", "resubmit", NAME, "ALL", "--why", "mended"]), 3);
+    ok(site.run(["run"]), 3);
+    assert_eq!(words(&arrived(&site)[1].1), ["A28 2"]);
+    assert_eq!(queue(&site), ["R001 patients-1.csv 1 times 1"]);
+}
+
+#[test]
+fn decisions_about_records_and_deliveries_are_left_to_a_pass_that_is_at_work() {
+    let site = waiting();
+    ok(site.run(["queue", "hold", "--interface", NAME]), 0);
+    site.put("patients-2.csv", format!("{HEADER}{}", patient(8, "12")));
+    ok(site.run(["run"]), 3);
+    let lock = site.spool().lock().unwrap().unwrap();
+    let now = ["--why", "they called", "--wait", "0"];
+    let left = |args: &[&str]| {
+        let said = ok(site.run(args.iter().chain(&now)), 0).out;
+        assert!(said.contains("a pass is at work"), "{said}");
+    };
+    left(&["queue", "--close-all", "D001"]);
+    left(&["delivery", "99999-000002.hl7", "--delivered"]);
+    assert_eq!(states(&site), serde_json::json!({ "ERROR": 4, "PROCESSED": 1, "SCHEDULED": 1 }));
+    drop(lock);
+    ok(site.run(["run"]), 0);
+    assert_eq!(states(&site), serde_json::json!({ "DELETED": 4, "PROCESSED": 2 }));
+    assert_eq!(arrived(&site).len(), 1, "they had it, so nothing is sent");
+    ok(site.run(["queue", "--close", "1,2"].iter().chain(&now)), 2);
     fits(&site);
 }
 

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::doubt::aborted_at_nth;
-use crate::site::{Site, ended, names, words};
+use crate::site::{Site, ended, names, ok, words};
 
 const HEAD: &str = "event,patientid,lastname,firstname,dob,sex\n";
 
@@ -58,6 +58,27 @@ fn what_breaks_the_process_down_goes_to_error_and_the_others_go_on() {
     fs::rename(error.join("patients-2.csv"), site.spool().inbox.join("patients-2.csv")).unwrap();
     assert_eq!(site.run(["run"]).code, Some(0));
     assert_eq!(told(&site), ["A28 1", "A28 2", "A28 3"]);
+}
+
+#[test]
+fn the_same_bytes_twice_go_on_where_one_of_them_goes_to_error() {
+    let site = Site::new();
+    site.put("patients-1.csv", patient(1));
+    site.put("patients-2.csv", patient(1));
+    site.put("patients-3.csv", patient(3));
+    for _ in 1..=3 {
+        aborted_at_nth(&site, "intake.reading", 1);
+    }
+    assert_eq!(site.run(["run"]).code, Some(3));
+    assert_eq!(names(&site.spool().error), ["patients-1.csv", "patients-1.csv.why.toml"]);
+    assert_eq!(told(&site), ["A28 1", "A28 3"]);
+    // And where none of them can be read, none of them is put where what was taken in is.
+    site.put("patients-4.csv.gz", "no gzip");
+    site.put("patients-5.csv.gz", "no gzip");
+    assert_eq!(site.run(["run"]).code, Some(3));
+    let error = names(&site.spool().error);
+    let refused = ["patients-4.csv.gz", "patients-5.csv.gz"];
+    assert!(refused.iter().all(|name| error.contains(&(*name).to_string())), "{error:?}");
 }
 
 #[test]
@@ -130,6 +151,45 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         let _ = Command::new("fusermount").args(["-u", "-z"]).arg(&self.0).status();
+    }
+}
+
+/// What a header compiles to is kept for the next extract that has it, up to sixteen of them.
+#[test]
+fn each_of_many_extracts_is_read_under_its_own_header() {
+    let site = Site::new();
+    let columns = ["lastname", "firstname", "dob", "sex"];
+    for id in 0..60_usize {
+        // Four headers by turns, and every third one that nothing else has.
+        let mut order = columns;
+        order.rotate_left(id % 4);
+        let (own, of_own) = match id % 3 {
+            0 => (format!(",unknown{id}"), ",x"),
+            _ => (String::new(), ""),
+        };
+        let value = |column| match column {
+            "lastname" => format!("Last{id}"),
+            "firstname" => format!("First{id}"),
+            "dob" => "02/14/1987".to_string(),
+            _ => "F".to_string(),
+        };
+        let (head, row) = (order.join(","), order.map(value).join(","));
+        let text = format!("event,patientid,{head}{own}\nadd,{},{row}{of_own}\n", id + 1);
+        site.put(&format!("patients-{id:02}.csv"), text);
+    }
+    ok(site.run(["run"]), 0);
+    let batches = names(&site.partner);
+    let batch: Vec<_> = batches.iter().filter(|name| !name.starts_with('.')).collect();
+    let [name] = batch[..] else { panic!("{batch:?}") };
+    let text = fs::read_to_string(site.partner.join(name)).unwrap();
+    for id in 0..60 {
+        let pid = text.split('\r').find(|line| line.contains(&format!("|Last{id}^First{id}")));
+        let pid = pid.unwrap_or_else(|| panic!("Last{id}: {text}"));
+        assert!(
+            pid.contains(&format!("|{}|", id + 1)) || pid.contains(&format!("|{}^", id + 1)),
+            "{pid}"
+        );
+        assert!(pid.contains("|19870214|F"), "{pid}");
     }
 }
 

@@ -5,13 +5,14 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hl7drop::clock::Clock;
 use hl7drop::config::interface;
 use hl7drop::crashpoint::{self, Fault};
 use hl7drop::domain::QueueState;
-use hl7drop::engine::{Engine, Locator, Query, Silent, Standing, Summary, check};
-use hl7drop::ledger::{Closing, Ledger, Retention, Sign, Sqlite};
+use hl7drop::engine::{Engine, Locator, Query, Selection, Silent, Standing, Summary, Task, check};
+use hl7drop::ledger::{Ledger, Retention, Sign, Sqlite};
 use jiff::ToSpan;
 use jiff::civil::DateTime;
 
@@ -56,6 +57,11 @@ fn sign(engine: &Engine) -> Sign {
     Sign { by: "anna".into(), why: "x".into(), at: engine.clock.unix() }
 }
 
+fn close(engine: &Engine, record: i64) {
+    let task = Task::Close(Selection::of_ids(vec![record]));
+    engine.ask(&task, &sign(engine), Duration::ZERO).unwrap();
+}
+
 fn is_whole(engine: &Engine) {
     for checked in check::state(engine).unwrap() {
         assert_eq!(checked.wrong, None, "{}", checked.what);
@@ -98,7 +104,7 @@ fn what_is_done_leaves_after_its_days_and_what_waits_stays() {
     let totals = peek(&engine).totals().unwrap();
     assert_eq!((totals.states[&QueueState::Processed], totals.left), (1, 1));
     let record = peek(&engine).faults(1).unwrap().remove(0);
-    engine.close(&Closing::Ids(vec![record.id]), &sign(&engine)).unwrap();
+    close(&engine, record.id);
     assert_eq!(sweep(&site, 61).pruned.records, 0);
     assert_eq!(run(&site, 62).pruned.records, 1, "30 days after it was closed");
     assert_eq!(spool.indexes().unwrap().len(), 1);
@@ -249,7 +255,7 @@ fn due() -> Site {
     run(&site, 0);
     let engine = at(site.root(), 1);
     let record = peek(&engine).faults(1).unwrap().remove(0);
-    engine.close(&Closing::Ids(vec![record.id]), &sign(&engine)).unwrap();
+    close(&engine, record.id);
     site.put("patients-2.csv", FIRST.replace("add,1", "add,7").replace("add,2", "add,8"));
     run(&site, 2);
     site.put("patients-2-again.csv", FIRST.replace("add,1", "add,7").replace("add,2", "add,8"));

@@ -20,20 +20,22 @@ use hl7drop::clock::Clock;
 use hl7drop::crashpoint::{self, Fault, crashpoint};
 use hl7drop::delivery::{Delivery, DeliveryError, Listed, Result as Delivered, Server};
 use hl7drop::digest::Digest;
-use hl7drop::engine::{Engine, EngineError};
+use hl7drop::domain::{Endpoint, Method};
+use hl7drop::engine::{Engine, EngineError, Task};
 use hl7drop::hl7::read::BatchFile;
-use hl7drop::ledger::{Decision, Ledger, Sign, Sqlite, Stage};
+use hl7drop::ledger::{Answers, Decision, Ledger, Sign, Sqlite, Stage};
 use hl7drop::spool::Spool;
 use jiff::ToSpan;
 use jiff::civil::DateTime;
 
+use crate::answering::Answering;
 use crate::site::{Site, words};
 
 /// Lives in a test run; `scripts/faults.sh` asks for more.
 const LIVES: u64 = 200;
 
 /// SplitMix64: the same fate for the same seed, on every machine and for ever.
-struct Fate(u64);
+pub struct Fate(u64);
 
 impl Fate {
     fn next(&mut self) -> u64 {
@@ -44,11 +46,11 @@ impl Fate {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
-    fn one_in(&mut self, many: u64) -> bool {
+    pub fn one_in(&mut self, many: u64) -> bool {
         self.below(many) == 0
     }
 }
@@ -90,6 +92,8 @@ struct Vendor {
     /// Whether it answers questions about names.
     answers: bool,
     seen: Seen,
+    /// What it says of what it took.
+    answering: Answering,
     spool: PathBuf,
     owner: String,
 }
@@ -107,6 +111,7 @@ impl Vendor {
             let bytes = self.files.remove(&name).unwrap();
             assert!(self.seen.taken.iter().all(|(taken, _)| *taken != name), "{name} came twice");
             self.seen.promise(&name, &bytes);
+            self.answering.took(&bytes);
             self.seen.taken.push((name, bytes));
         }
     }
@@ -134,8 +139,17 @@ impl Vendor {
     }
 }
 
+/// A folder of the vendor's.
+#[derive(Clone, Copy)]
+enum Folder {
+    /// Of our files.
+    Inbound,
+    /// Of its answers.
+    Answers,
+}
+
 /// A connection to it.
-struct Line(Arc<Mutex<Vendor>>);
+struct Line(Arc<Mutex<Vendor>>, Folder);
 
 impl Line {
     /// Does a step at the vendor's end, or loses the line before it or after it.
@@ -159,9 +173,19 @@ impl Line {
         done
     }
 
-    fn question<T>(&self, ask: impl FnOnce(&Vendor) -> Delivered<T>) -> Delivered<T> {
+    fn folder<'a>(&self, vendor: &'a mut Vendor) -> &'a mut BTreeMap<String, Vec<u8>> {
+        match self.1 {
+            Folder::Inbound => &mut vendor.files,
+            Folder::Answers => &mut vendor.answering.files,
+        }
+    }
+
+    fn question<T>(
+        &self,
+        ask: impl FnOnce(&BTreeMap<String, Vec<u8>>) -> Delivered<T>,
+    ) -> Delivered<T> {
         self.step(|vendor| match vendor.answers {
-            true => ask(vendor),
+            true => ask(self.folder(vendor)),
             false => Err(DeliveryError::Denied {
                 server: "sim".into(),
                 step: "look at",
@@ -182,7 +206,7 @@ impl Delivery for Line {
     }
 
     fn size(&mut self, name: &str) -> Delivered<Option<u64>> {
-        self.question(|vendor| Ok(vendor.files.get(name).map(|bytes| bytes.len() as u64)))
+        self.question(|files| Ok(files.get(name).map(|bytes| bytes.len() as u64)))
     }
 
     fn upload(&mut self, name: &str, from: &mut dyn Read, bytes: u64) -> Delivered<()> {
@@ -207,7 +231,7 @@ impl Delivery for Line {
     }
 
     fn digest(&mut self, name: &str) -> Delivered<Digest> {
-        self.question(|vendor| match vendor.files.get(name) {
+        self.question(|files| match files.get(name) {
             Some(bytes) => Ok(Digest::of(bytes)),
             None => Err(DeliveryError::NotFound { path: name.to_string() }),
         })
@@ -215,28 +239,31 @@ impl Delivery for Line {
 
     fn rename(&mut self, from: &str, to: &str) -> Delivered<()> {
         self.step(|vendor| {
-            vendor.look_at_rename(to);
-            if vendor.files.contains_key(to) {
+            if matches!(self.1, Folder::Inbound) {
+                vendor.look_at_rename(to);
+            }
+            let files = self.folder(vendor);
+            if files.contains_key(to) {
                 return Err(DeliveryError::Exists { path: to.to_string() });
             }
-            let Some(bytes) = vendor.files.remove(from) else {
+            let Some(bytes) = files.remove(from) else {
                 return Err(DeliveryError::NotFound { path: from.to_string() });
             };
-            vendor.files.insert(to.to_string(), bytes);
+            files.insert(to.to_string(), bytes);
             Ok(())
         })
     }
 
     fn remove(&mut self, name: &str) -> Delivered<()> {
         self.step(|vendor| {
-            vendor.files.remove(name);
+            self.folder(vendor).remove(name);
             Ok(())
         })
     }
 
     fn list(&mut self) -> Delivered<Vec<Listed>> {
-        self.question(|vendor| {
-            let listed = vendor.files.iter().map(|(name, content)| Listed {
+        self.question(|files| {
+            let listed = files.iter().map(|(name, content)| Listed {
                 name: name.clone(),
                 bytes: Some(content.len() as u64),
                 modified: None,
@@ -246,7 +273,7 @@ impl Delivery for Line {
     }
 
     fn fetch(&mut self, name: &str, to: &mut dyn Write, limit: u64) -> Delivered<u64> {
-        let content = self.question(|vendor| match vendor.files.get(name) {
+        let content = self.question(|files| match files.get(name) {
             Some(content) => Ok(content.clone()),
             None => Err(DeliveryError::NotFound { path: name.to_string() }),
         })?;
@@ -287,6 +314,15 @@ impl Life {
                 settings.push_str(line);
             }
         }
+        let answers = fate.one_in(2);
+        if answers {
+            settings.push_str("ack = \"batch\"\nack_folder = \"../answers\"\n");
+            // An answer names a file by its time; the fixed clock says one in every zone.
+            settings = settings.replace("[project]", "[project]\ntimezone = \"UTC\"");
+            if fate.one_in(2) {
+                settings.push_str("ack_after = \"rename\"\n");
+            }
+        }
         fs::write(site.interface_file(), settings).unwrap();
         let engine = site.engine();
         let vendor = Vendor {
@@ -296,6 +332,7 @@ impl Life {
             takes: fate.one_in(2),
             answers: true,
             seen: Seen::default(),
+            answering: Answering::new(answers, Fate(fate.next())),
             spool: engine.spool.root.clone(),
             owner: engine.owner(),
         };
@@ -325,15 +362,17 @@ impl Life {
                 let mut vendor = self.vendor.lock().unwrap();
                 vendor.trouble = [0, 0, 12, 4][self.fate.below(4) as usize];
                 vendor.answers = !self.fate.one_in(6);
+                vendor.answering.write(false);
             }
             let kind = [Fault::Death, Fault::Death, Fault::Error, Fault::Full];
             let place = 1 + self.fate.below(90) as u32;
             let fault = (kind[self.fate.below(4) as usize], place);
             let fault = (!self.fate.one_in(4)).then_some(fault);
-            self.pass(fault);
+            self.pass(fault, None);
             if self.fate.one_in(3) {
                 self.vendor.lock().unwrap().take();
             }
+            self.close_something();
             self.always();
         }
         self.peace();
@@ -344,16 +383,20 @@ impl Life {
         let mut engine = self.site.engine();
         engine.clock = Clock::Fixed(self.now);
         let vendor = self.vendor.clone();
-        engine.open_delivery = Arc::new(move |_| Ok(Box::new(Line(vendor.clone()))));
+        engine.open_delivery = Arc::new(move |endpoint: &Endpoint, place: &Method| {
+            let ours = *place == endpoint.method;
+            let folder = if ours { Folder::Inbound } else { Folder::Answers };
+            Ok(Box::new(Line(vendor.clone(), folder)) as Box<dyn Delivery>)
+        });
         engine
     }
 
     /// One run, with or without a fault; what it says must fit what happened.
-    fn pass(&self, fault: Option<(Fault, u32)>) -> Option<EngineError> {
+    fn pass(&self, fault: Option<(Fault, u32)>, retry: Option<&Sign>) -> Option<EngineError> {
         let engine = self.engine();
         let (ended, struck) = patiently(|| {
             crashpoint::arm(fault);
-            let ended = engine.run(None);
+            let ended = engine.run(retry);
             (ended, crashpoint::arm(None))
         });
         if ended.is_err() {
@@ -417,6 +460,7 @@ impl Life {
             assert_eq!(found.get(digest), Some(count), "a source is lost, or there twice");
         }
         let mut vendor = self.vendor.lock().unwrap();
+        vendor.answering.always(&spool);
         for folder in [&spool.outbox, &spool.sent] {
             for path in below(folder).into_iter().filter(|path| !path.starts_with(&spool.staged)) {
                 let name = path.file_name().unwrap().to_str().unwrap().to_string();
@@ -436,15 +480,27 @@ impl Life {
         // at each of four batches before asking.
         for _ in 0..60 {
             self.now = self.now.checked_add(16.minutes()).unwrap();
-            assert!(self.pass(None).is_none());
+            let by = |why: &str, at| Sign { by: "a person".into(), why: why.into(), at };
             let engine = self.engine();
-            let Some(ledger) = Sqlite::peek(&engine.spool.ledger(), &engine.owner()).unwrap()
-            else {
-                return;
-            };
+            let at = engine.clock.unix();
+            let peek = || Sqlite::peek(&engine.spool.ledger(), &engine.owner()).unwrap();
+            // Who mended the cause says so.
+            let stopped = peek().is_some_and(|ledger| ledger.look("test").unwrap().is_some());
+            let mended = by("mended", at);
+            assert!(self.pass(None, stopped.then_some(&mended)).is_none());
+            let Some(ledger) = peek() else { return };
             let waiting = ledger.undelivered().unwrap();
+            let awaited = !ledger.awaited().unwrap().is_empty();
             drop(ledger);
-            let Some(first) = waiting.first() else { return };
+            let Some(first) = waiting.first() else {
+                if !awaited {
+                    return;
+                }
+                let mut vendor = self.vendor.lock().unwrap();
+                vendor.take();
+                vendor.answering.write(true);
+                continue;
+            };
             assert_ne!(first.stage, Stage::Conflict, "nobody else writes there");
             let decision = match first.stage {
                 // Some look again before they ask.
@@ -455,11 +511,28 @@ impl Life {
                 Stage::Uncertain => Decision::Resend,
                 _ => Decision::Retry,
             };
-            let sign = Sign { by: "a person".into(), why: "asked".into(), at: engine.clock.unix() };
-            let decide = || (engine.decide(&first.batch.name, None, decision, &sign), false);
+            let sign = by("asked", at);
+            let (batch, endpoint) = (first.batch.name.clone(), None);
+            let task = Task::Decide { batch, endpoint, decision };
+            let decide = || (engine.ask(&task, &sign, Duration::ZERO), false);
             patiently(decide).0.unwrap();
         }
         panic!("it does not come to rest");
+    }
+
+    /// Somebody closes a message that the vendor refused: that counts for ever.
+    fn close_something(&self) {
+        let engine = self.engine();
+        let mut vendor = self.vendor.lock().unwrap();
+        let Some(ledger) = Sqlite::peek(&engine.spool.ledger(), &engine.owner()).unwrap() else {
+            return;
+        };
+        let Some(control) = vendor.answering.wants_closed(&ledger) else { return };
+        drop(ledger);
+        let sign = Sign { by: "a person".into(), why: "mended".into(), at: engine.clock.unix() };
+        let task = Task::CloseRejected(vec![control]);
+        patiently(|| (engine.ask(&task, &sign, Duration::ZERO), false)).0.unwrap();
+        vendor.answering.closed(control);
     }
 
     /// What must have come out of it all.
@@ -485,6 +558,7 @@ impl Life {
                 all.push((event.to_string(), version));
             }
         }
+        drop(vendor);
         self.reckon(&told);
     }
 
@@ -492,6 +566,9 @@ impl Life {
     fn reckon(&self, told: &BTreeMap<u64, Vec<(String, String)>>) {
         let engine = self.engine();
         let ledger = Sqlite::peek(&engine.spool.ledger(), &engine.owner()).unwrap();
+        if let Some(ledger) = &ledger {
+            self.vendor.lock().unwrap().answering.at_rest(ledger);
+        }
         let faults = ledger.map_or(0, |ledger| ledger.faults(10_000).unwrap().len());
         let mut good = 0;
         for (patient, messages) in told.iter().filter(|(patient, _)| **patient >= 1000) {
@@ -544,7 +621,7 @@ fn patiently<T>(
 }
 
 /// Lists the files below a folder, why-files not among them.
-fn below(folder: &std::path::Path) -> Vec<PathBuf> {
+pub fn below(folder: &std::path::Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();

@@ -479,6 +479,15 @@ fn never_in_production_and_never_among_what_others_dropped() {
 }
 
 #[test]
+fn a_plan_that_is_written_takes_nothing_from_the_vendor() {
+    let site = site("ack = \"batch\"\n");
+    let theirs = site.partner.join("theirs.ack");
+    fs::write(&theirs, "MSH|of no use\r").unwrap();
+    written(&site);
+    assert!(theirs.exists(), "a rehearsal took an answer that the vendor wrote");
+}
+
+#[test]
 fn a_server_that_is_away_ends_the_run_and_is_no_difference_of_a_message() {
     let site = site("");
     planned(&site);

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use super::mend_args::{Delete, Group, Hold, Map, Rebuild, Release, Resubmit, ToEndpoint};
 use crate::cli::args::Named;
 use crate::cli::exit;
+use crate::cli::sign::Patience;
 use crate::domain::Event;
 use crate::engine::{Locator, Standing};
 
@@ -144,6 +145,9 @@ pub struct List {
     /// Why they are closed; kept in the ledger, so name no patient
     #[arg(long, value_name = "TEXT", requires = "closed")]
     pub why: Option<String>,
+    /// How long a decision waits
+    #[command(flatten)]
+    pub patience: Patience,
 }
 
 /// Records that wait for nobody any more: they count as DELETED.

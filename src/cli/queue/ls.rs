@@ -8,16 +8,17 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::args::{Closed, List};
+use super::mend::left;
 use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
 use crate::cli::next::Typed;
 use crate::cli::output::{count, number, time};
 use crate::cli::setup::{Setup, name, setup};
-use crate::cli::sign::{reason, sign};
+use crate::cli::sign::reason;
 use crate::cli::{Failure, Outcome};
 use crate::domain::{Code, Fault};
-use crate::engine::{Engine, EngineError};
-use crate::ledger::{Closing, FaultRow, Ledger, LedgerError, Sqlite};
+use crate::engine::{Asked, Engine, EngineError, Selection, Task};
+use crate::ledger::{FaultRow, Ledger, LedgerError, Sqlite};
 
 /// What waits in one interface.
 struct Waiting {
@@ -31,7 +32,7 @@ struct Waiting {
 pub fn ls(cli: &Cli, args: &List) -> Outcome {
     let setup = setup(cli, &args.named.interfaces)?;
     if let Some(which) = closing(&args.closed)? {
-        return close(cli, &setup, &which, reason(args.why.as_deref())?);
+        return close(cli, &setup, which, args);
     }
     let mut all = Vec::new();
     let mut exit = Exit::DONE;
@@ -56,22 +57,24 @@ pub fn ls(cli: &Cli, args: &List) -> Outcome {
 }
 
 /// Returns what the command line closes, if it does.
-fn closing(args: &Closed) -> Result<Option<Closing>, Failure> {
+fn closing(args: &Closed) -> Result<Option<Selection>, Failure> {
     if let Some(id) = &args.close_all {
         let code = Code::of_id(id).ok_or_else(|| {
             let text = format!("there is no code `{id}`; `hl7drop explain` lists them all");
             Failure::usage(text)
         })?;
-        return Ok(Some(Closing::Code(code)));
+        let code = Some(code.id().to_string());
+        return Ok(Some(Selection { code, ..Selection::default() }));
     }
     if let Some(file) = &args.close_file {
-        return Ok(Some(Closing::File(file.clone())));
+        return Ok(Some(Selection { file: Some(file.clone()), ..Selection::default() }));
     }
     let ids: BTreeSet<i64> = args.close.iter().copied().collect();
-    Ok((!ids.is_empty()).then(|| Closing::Ids(ids.into_iter().collect())))
+    Ok((!ids.is_empty()).then(|| Selection::of_ids(ids.into_iter().collect())))
 }
 
-fn close(cli: &Cli, setup: &Setup, which: &Closing, why: &str) -> Outcome {
+fn close(cli: &Cli, setup: &Setup, which: Selection, args: &List) -> Outcome {
+    let why = reason(args.why.as_deref())?;
     // Each interface counts its records from 1.
     let [path] = setup.interfaces.as_slice() else {
         let names: Vec<String> = setup.interfaces.iter().map(|path| name(path)).collect();
@@ -79,10 +82,11 @@ fn close(cli: &Cli, setup: &Setup, which: &Closing, why: &str) -> Outcome {
         return Err(Failure::usage(text));
     };
     let engine = setup.open(path)?;
-    let closed = engine.close(which, &sign(&engine, why))?;
-    let left = waiting(&engine, 0)?.total;
-    let closed = count(closed, "record", "records");
+    let asked = args.patience.ask(&engine, &Task::Close(which), why)?;
     let mut out = io::stdout().lock();
+    let Asked::Done(done) = asked else { return left(cli, &engine, "close", &mut out) };
+    let left = waiting(&engine, 0)?.total;
+    let closed = count(done.records, "record", "records");
     writeln!(out, "{}: {closed} closed, now DELETED; {}", engine.owner(), waits(left))?;
     if left > 0 {
         writeln!(out, "  {}", Typed::new(cli, &engine).queue())?;

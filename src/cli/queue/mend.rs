@@ -134,9 +134,7 @@ fn ask(cli: &Cli, engine: &Engine, task: &Task, asking: &Asking) -> Outcome {
             if asking.json {
                 writeln!(out, "{}", json!({ "left": id, "done": null }))?;
             } else {
-                let owner = engine.owner();
-                writeln!(out, "{owner}: a pass is at work; it is asked to {} next", task.verb())?;
-                writeln!(out, "  what came of it: {}", Typed::new(cli, engine).status())?;
+                return left(cli, engine, task.verb(), &mut out);
             }
             Ok(Exit::DONE)
         }
@@ -152,6 +150,13 @@ fn ask(cli: &Cli, engine: &Engine, task: &Task, asking: &Asking) -> Outcome {
             Ok(if waits { Exit::WAITING } else { Exit::DONE })
         }
     }
+}
+
+/// Says that a pass which is at work was asked.
+pub fn left(cli: &Cli, engine: &Engine, verb: &str, out: &mut dyn Write) -> Outcome {
+    writeln!(out, "{}: a pass is at work; it is asked to {verb} next", engine.owner())?;
+    writeln!(out, "  what came of it: {}", Typed::new(cli, engine).status())?;
+    Ok(Exit::DONE)
 }
 
 /// Says what was done for somebody; the line was begun.

@@ -10,7 +10,7 @@ mod search;
 mod show;
 
 pub use ls::to_json;
-pub use mend::write_mended;
+pub use mend::{left, write_mended};
 
 use super::Outcome;
 use super::args::Cli;

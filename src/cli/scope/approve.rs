@@ -22,7 +22,7 @@ use crate::papers::agreed::Agreed;
 pub fn approve(cli: &Cli, args: &Approve) -> Outcome {
     let name = line("--name", &args.name, NAME_CHARS_MAX)?;
     let path = find(cli, &args.interface)?;
-    let (text, folder) = setup::text(&path)?;
+    let (text, folder) = setup::own_text(&path)?;
     // What is approved is production, whatever the file is switched to.
     let scope = interface::read_as_production(&text, &folder)
         .map_err(|problems| setup::failure(&path, &problems))?;

@@ -44,7 +44,7 @@ struct Opened {
 
 fn opened(cli: &Cli, which: &Which) -> Result<Opened, Failure> {
     let (setup, path) = setup::one(cli, &which.interface)?;
-    let (text, folder_of) = setup::text(&path)?;
+    let (text, folder_of) = setup::own_text(&path)?;
     let order = (setup.program.spool.as_path(), setup.program.workers);
     let silent = std::sync::Arc::new(crate::engine::Silent);
     let engine = setup::open(&path, &text, &folder_of, order, silent)?;

@@ -134,7 +134,7 @@ fn read(cli: &Cli, setup: &Setup, path: &Path) -> Result<Good, Failure> {
 }
 
 fn compiled(cli: &Cli, setup: &Setup, path: &Path) -> Result<Good, Failure> {
-    let (text, folder) = setup::text(path)?;
+    let (text, folder) = setup::own_text(path)?;
     let (spool, workers) = (setup.program.spool.clone(), setup.program.workers);
     let (file, config) = (path.to_path_buf(), cli.config.clone());
     let order = Order { file, folder, text, spool, workers, config };

@@ -22,6 +22,10 @@ use crate::engine::source::Source;
 use crate::ledger::{Act, BackfillRow, Holding, Ledger, Sign};
 use crate::spool::{Spool, looked};
 
+/// How often windows are looked at to find a moment that is in all of them: one that closes
+/// pushes the moment on. Where there is none, each look is a day or less further.
+const ROUNDS: usize = 8;
+
 /// One slice on its way into the ledger.
 pub struct Slice {
     /// The backfill as it stood before.
@@ -76,7 +80,13 @@ pub(super) fn due(engine: &Engine, row: Option<&BackfillRow>) -> Option<i64> {
     let now = engine.clock.unix();
     // A clock that was set back must not hold everything up until it is there again.
     let last = row.last_at.filter(|at| *at <= now);
-    Some(pace.opens(last.map_or(now, |at| at.saturating_add(pause).max(now))))
+    let from = last.map_or(now, |at| at.saturating_add(pause).max(now));
+    // Its hours, and those in which each endpoint takes files: looked at in turn.
+    let all_open = |from| {
+        let sends = scope.endpoints.iter().filter_map(|one| engine.sends_from(one, from));
+        pace.opens(sends.max().unwrap_or(from))
+    };
+    Some((0..ROUNDS).fold(from, |at, _| all_open(at)))
 }
 
 /// Returns why the day's traffic, or a person, is in the way.

@@ -1,9 +1,9 @@
 //! When a backfill goes on: the hours in which it may, and how fast. Pure: the time is given.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::domain::{BackfillRules, Quiet};
+use crate::domain::BackfillRules;
+use crate::engine::hours::Hours;
 
 /// More edges than any honest estimate looks at: a century of nights.
 const EDGES_MAX: u32 = 100_000;
@@ -11,25 +11,18 @@ const EDGES_MAX: u32 = 100_000;
 /// The hours and the speed of one interface.
 pub struct Pace<'a> {
     rules: &'a BackfillRules,
-    zone: &'a TimeZone,
+    hours: Hours<'a>,
 }
 
 impl<'a> Pace<'a> {
     /// By what was agreed, in the practice's time zone.
     pub fn new(rules: &'a BackfillRules, zone: &'a TimeZone) -> Pace<'a> {
-        Pace { rules, zone }
+        Pace { rules, hours: Hours::new(&rules.windows, zone) }
     }
 
     /// Returns the first second from `from` on in which it may go on (unix seconds).
     pub fn opens(&self, from: i64) -> i64 {
-        let mut at = from;
-        for _ in 0..=4 * self.rules.windows.len() {
-            if self.is_open(at) {
-                return at;
-            }
-            at = self.edge_after(at);
-        }
-        at
+        self.hours.opens(from)
     }
 
     /// Returns when so many seconds of the hours from `from` on will be over; none if that is
@@ -38,8 +31,8 @@ impl<'a> Pace<'a> {
         let (mut at, mut left) = (from, i64::try_from(seconds).ok()?);
         for _ in 0..EDGES_MAX {
             at = self.opens(at);
-            let edge = self.edge_after(at);
-            if self.rules.windows.is_empty() || left <= edge - at {
+            let edge = self.hours.edge_after(at);
+            if self.hours.are_all() || left <= edge - at {
                 return at.checked_add(left);
             }
             (at, left) = (edge, left - (edge - at));
@@ -54,8 +47,8 @@ impl<'a> Pace<'a> {
             if at >= to {
                 break;
             }
-            let edge = if self.rules.windows.is_empty() { to } else { self.edge_after(at).min(to) };
-            if self.is_open(at) {
+            let edge = if self.hours.are_all() { to } else { self.hours.edge_after(at).min(to) };
+            if self.hours.are_at(at) {
                 sum += edge - at;
             }
             at = edge;
@@ -70,34 +63,12 @@ impl<'a> Pace<'a> {
             per_minute => (messages.saturating_mul(60)).div_ceil(per_minute),
         }
     }
-
-    fn is_open(&self, at: i64) -> bool {
-        let time = civil(self.zone, at).time();
-        self.rules.windows.is_empty() || self.rules.windows.iter().any(|one| one.covers(time))
-    }
-
-    /// Returns when a part of the day begins or ends next, after `at`.
-    fn edge_after(&self, at: i64) -> i64 {
-        let today = civil(self.zone, at).date();
-        // A clock that is set forward or back moves an edge, so a day more is looked at.
-        let days = [Some(today), today.tomorrow().ok()].into_iter().flatten();
-        let edges = days.flat_map(|day| {
-            let times = self.rules.windows.iter().flat_map(|one: &Quiet| [one.from, one.to]);
-            times.filter_map(move |time| self.zone.to_timestamp(day.to_datetime(time)).ok())
-        });
-        let later = edges.map(Timestamp::as_second).filter(|edge| *edge > at);
-        later.min().unwrap_or_else(|| at.saturating_add(24 * 3600))
-    }
-}
-
-fn civil(zone: &TimeZone, at: i64) -> jiff::civil::DateTime {
-    zone.to_datetime(Timestamp::from_second(at).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Event;
+    use crate::domain::{Event, Quiet};
 
     fn rules(per_minute: u64, windows: &[&str]) -> BackfillRules {
         let windows = windows.iter().map(|text| Quiet::read(text).unwrap()).collect();

@@ -1,6 +1,7 @@
 //! Batches set aside, and let go again: one, or all of an interface.
 
 use super::{Mended, refused};
+use crate::clock::shown;
 use crate::domain::QueueState;
 use crate::engine::error::EngineError;
 use crate::engine::pass::Engine;
@@ -17,7 +18,11 @@ pub fn hold(
     if until.is_some_and(|until| until <= engine.clock.unix()) {
         return refused("the time to hold until has passed");
     }
-    let waiting = of_batch(ledger, batch, |row| row.stage == Stage::Waiting)?;
+    let mut waiting = of_batch(ledger, batch, |row| {
+        row.stage == Stage::Waiting || row.stage == Stage::Held && row.held_until.is_some()
+    })?;
+    // What waits for its hour already is held longer, never shorter.
+    waiting.retain(|row| row.held_until.is_none_or(|at| until.is_none_or(|until| until > at)));
     match batch {
         Some(name) if waiting.is_empty() => {
             return refused(format!(
@@ -31,6 +36,9 @@ pub fn hold(
         }
     }
     for row in &waiting {
+        if row.stage == Stage::Held {
+            ledger.release(row.batch.number, &row.endpoint, sign)?;
+        }
         ledger.hold(row.batch.number, &row.endpoint, until, sign)?;
     }
     Ok(mended(&waiting, batch))
@@ -38,15 +46,28 @@ pub fn hold(
 
 /// Lets a batch go, or all that is held and all that comes.
 pub fn release(
-    _: &Engine,
+    engine: &Engine,
     ledger: &mut dyn Ledger,
     batch: Option<&str>,
     sign: &Sign,
 ) -> Result<Mended, EngineError> {
-    let held = of_batch(ledger, batch, |row| row.stage == Stage::Held)?;
+    let mut held = of_batch(ledger, batch, |row| row.stage == Stage::Held)?;
     let open = batch.is_none() && ledger.holding()? != Holding::No;
+    let opens = |row: &DeliveryRow| {
+        let endpoint = engine.agreement.scope.endpoint(&row.endpoint)?;
+        engine.sends_from(endpoint, engine.clock.unix())
+    };
+    let window = held.iter().filter_map(opens).max();
+    let zone = &engine.agreement.scope.timezone;
+    let note = window.map(|at| format!("its delivery window opens at {}", shown(at, zone)));
+    // The hours were agreed with the vendor: nobody lets it go before they come.
+    held.retain(|row| opens(row).is_none_or(|at| row.held_until != Some(at)));
     if held.is_empty() && !open {
-        return refused(format!("{} is not held", batch.unwrap_or("the interface")));
+        let what = batch.unwrap_or("the interface");
+        return refused(match note {
+            Some(note) => format!("{what} is not held by anybody: {note}"),
+            None => format!("{what} is not held"),
+        });
     }
     if open {
         set(ledger, Holding::No, sign)?;
@@ -54,30 +75,33 @@ pub fn release(
     for row in &held {
         ledger.release(row.batch.number, &row.endpoint, sign)?;
     }
-    Ok(mended(&held, batch))
+    Ok(Mended { note, ..mended(&held, batch) })
 }
 
-/// Lets go what was held until a time that has come; returns when the next one will.
+/// Lets go what was held until a time that has come.
 ///
 /// # Errors
 /// Those of the ledger.
-pub fn release_due(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Option<i64>, EngineError> {
+pub fn release_due(engine: &Engine, ledger: &mut dyn Ledger) -> Result<(), EngineError> {
     let now = engine.clock.unix();
     let sign = Sign { by: "hl7drop".to_string(), why: "its time came".to_string(), at: now };
     if matches!(ledger.holding()?, Holding::Until(at) if at <= now) {
         set(ledger, Holding::No, &sign)?;
     }
-    let mut next = None;
-    for row in of_batch(ledger, None, |row| row.stage == Stage::Held)? {
-        match row.held_until {
-            Some(at) if at <= now => {
-                ledger.release(row.batch.number, &row.endpoint, &sign)?;
-            }
-            Some(at) => next = Some(next.map_or(at, |next: i64| next.min(at))),
-            None => {}
-        }
+    let due = |row: &DeliveryRow| row.held_until.is_some_and(|at| at <= now);
+    for row in of_batch(ledger, None, |row| row.stage == Stage::Held)?.iter().filter(|it| due(it)) {
+        ledger.release(row.batch.number, &row.endpoint, &sign)?;
     }
-    Ok(next)
+    Ok(())
+}
+
+/// Returns when the next of what is held goes on by itself (unix seconds).
+///
+/// # Errors
+/// Those of the ledger.
+pub fn next_release(ledger: &dyn Ledger) -> Result<Option<i64>, EngineError> {
+    let held = of_batch(ledger, None, |row| row.stage == Stage::Held)?;
+    Ok(held.iter().filter_map(|row| row.held_until).min())
 }
 
 fn set(ledger: &mut dyn Ledger, holding: Holding, sign: &Sign) -> Result<(), EngineError> {

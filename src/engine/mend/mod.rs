@@ -9,6 +9,7 @@ mod earlier;
 mod groups;
 mod hold;
 mod mappings;
+mod overtake;
 mod preview;
 mod rebuild;
 pub(super) mod requests;
@@ -16,9 +17,10 @@ mod resend;
 pub(super) mod resubmit;
 mod segments;
 mod select;
+mod tried;
 
 pub use groups::Group;
-pub(super) use hold::release_due;
+pub(super) use hold::{next_release, release_due};
 pub use mappings::{maps_to_csv, read_maps_csv};
 pub(in crate::engine) use preview::Scratch;
 pub use preview::{Preview, Previewed};
@@ -31,7 +33,7 @@ use super::backfill::{self, BackfillTask};
 use super::error::EngineError;
 use super::pass::Engine;
 use crate::domain::Counts;
-use crate::ledger::{Closing, Decision, Ledger, Sign};
+use crate::ledger::{Decision, Ledger, Sign};
 
 /// What somebody asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +84,24 @@ pub enum Task {
         /// The endpoint; needed where more than one waits for the file.
         endpoint: Option<String>,
     },
+    /// Decide about a delivery that cannot decide itself.
+    Decide {
+        /// The batch file, by name.
+        batch: String,
+        /// The endpoint; needed where more than one waits for the file.
+        endpoint: Option<String>,
+        /// What.
+        decision: Decision,
+    },
+    /// Close messages that a receiver refused, by their control numbers.
+    CloseRejected(Vec<u64>),
+    /// Await no acknowledgement of a batch any more.
+    EndWait {
+        /// The batch file, by name.
+        batch: String,
+        /// The endpoint; needed where more than one is to answer.
+        endpoint: Option<String>,
+    },
     /// Close records that wait: they need no mending.
     Close(Selection),
     /// Decide about the backfill.
@@ -118,7 +138,9 @@ impl Task {
             Task::Release { .. } => "release",
             Task::Delete { .. } => "delete",
             Task::MarkDelivered { .. } => "mark-delivered",
-            Task::Close(_) => "close",
+            Task::Decide { decision, .. } => decision.word(),
+            Task::Close(_) | Task::CloseRejected(_) => "close",
+            Task::EndWait { .. } => "acknowledged",
             Task::Backfill(task) => task.verb(),
         }
     }
@@ -136,7 +158,10 @@ impl Task {
             Task::Rebuild { batch, .. }
             | Task::Resend { batch, .. }
             | Task::Delete { batch }
+            | Task::Decide { batch, .. }
+            | Task::EndWait { batch, .. }
             | Task::MarkDelivered { batch, .. } => batch.clone(),
+            Task::CloseRejected(controls) => format!("{} refused messages", controls.len()),
             Task::Backfill(_) => "the backfill".to_string(),
             Task::Hold { batch, .. } | Task::Release { batch } => {
                 batch.clone().unwrap_or_else(|| "the interface".to_string())
@@ -169,15 +194,19 @@ impl Engine {
             Task::Release { batch } => hold::release(self, ledger, batch.as_deref(), sign),
             Task::Delete { batch } => delete::delete(self, ledger, batch, sign),
             Task::MarkDelivered { batch, endpoint } => {
-                let endpoint = endpoint.as_deref();
-                self.decided(ledger, batch, endpoint, Decision::Delivered, sign)?;
-                Ok(Mended { batch: Some(batch.clone()), ..Mended::default() })
+                self.decided(ledger, (batch, endpoint.as_deref()), Decision::Delivered, sign)
+            }
+            Task::Decide { batch, endpoint, decision } => {
+                self.decided(ledger, (batch, endpoint.as_deref()), *decision, sign)
             }
             Task::Backfill(task) => backfill::carry_out(self, ledger, *task, sign),
-            Task::Close(which) => {
-                let ids = which.ids(self, ledger)?;
-                let records = ledger.close_faults(&Closing::Ids(ids), sign)?;
-                Ok(Mended { records, ..Mended::default() })
+            Task::Close(which) => self.closed(ledger, which, sign),
+            Task::CloseRejected(controls) => match ledger.close_rejected(controls, sign)? {
+                0 => Err(EngineError::NothingWaits { what: "one of these messages".to_string() }),
+                records => Ok(Mended { records, ..Mended::default() }),
+            },
+            Task::EndWait { batch, endpoint } => {
+                self.waits_no_more(ledger, batch, endpoint.as_deref(), sign)
             }
         }?;
         log::info!("{} {} by {}", task.verb(), task.about(), sign.by);

@@ -6,13 +6,14 @@
 //! | in `requests/` | asked for, not known to be done | done, then removed |
 //! | ... and done before a crash | the ledger says so, or nothing is left to do | removed |
 //! | ... and refused | an action says so | removed |
+//! | ... and the process died over it again and again | an action says so | to `error/` |
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mended, Task};
+use super::{Mended, Task, tried};
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, failed};
 use crate::engine::error::EngineError;
@@ -27,6 +28,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A file that no pass takes for a request: that it was written says that something was done
 /// here, and a daemon looks what there is to send.
 const BELL: &str = ".bell";
+
+/// What to do about a request that is not carried out any more.
+const HINT: &str = "what it was about stands as before; report it as a bug, with the log. To try \
+                    it once more, ask again";
 
 /// What came of asking.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,20 +140,34 @@ pub fn carry_out(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Vec<Mended>
         };
         let Request { task, by, why, at } = request;
         let sign = Sign { by, why, at };
-        match engine.mend(ledger, &task, &name, &sign) {
+        if let Some(deaths) = tried::begin(engine, &name)? {
+            let what = format!("hl7drop broke down {deaths} times while it carried this out");
+            refuse(ledger, &task, &sign, &what)?;
+            let why = format!("what = {what:?}\nwhat_to_do = {HINT:?}\n");
+            engine.spool.shelve_error(&path, &why)?;
+            tried::end(engine)?;
+            continue;
+        }
+        let mended = engine.mend(ledger, &task, &name, &sign);
+        // Whatever came of it, nobody died.
+        tried::end(engine)?;
+        match mended {
             Ok(mended) => done.push(mended),
-            Err(err) if err.is_refusal() => {
-                log::error!("{} {} for {}: {err}", task.verb(), task.about(), sign.by);
-                let (was, now) = (String::new(), String::new());
-                let about = format!("{} {}: {err}", task.verb(), task.about());
-                ledger.act(&Act { verb: "refused", about, was, now }, &sign)?;
-            }
+            Err(err) if err.is_refusal() => refuse(ledger, &task, &sign, &err.to_string())?,
             Err(err) => return Err(err),
         }
         crashpoint("mend.carried_out").map_err(failed("carry out", &path))?;
         disk::remove(&path)?;
     }
     Ok(done)
+}
+
+/// Writes down that nothing came of a request, for whoever asked.
+fn refuse(ledger: &mut dyn Ledger, task: &Task, sign: &Sign, why: &str) -> Result<(), EngineError> {
+    log::error!("{} {} for {}: {why}", task.verb(), task.about(), sign.by);
+    let (was, now) = (String::new(), String::new());
+    let about = format!("{} {}: {why}", task.verb(), task.about());
+    Ok(ledger.act(&Act { verb: "refused", about, was, now }, sign)?)
 }
 
 fn read(path: &Path) -> Result<Option<Request>, EngineError> {

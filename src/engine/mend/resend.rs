@@ -32,7 +32,7 @@ pub fn resend(
         return refused(format!("the settings know no endpoint {} any more", row.endpoint));
     };
     let path = engine.whole_batch(&batch)?;
-    let looked = (engine.open_delivery)(endpoint).and_then(|mut there| {
+    let looked = (engine.open_delivery)(endpoint, &endpoint.method).and_then(|mut there| {
         let size = there.size(row.name())?;
         Ok(size.map(|_| there.path(row.name())))
     });

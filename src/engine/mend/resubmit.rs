@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Mended;
 use super::earlier::earlier;
+use super::overtake::Told;
 use super::refused;
 use super::select::{Headers, Selection, is_json, walk};
 use crate::batch::Earlier;
@@ -22,6 +23,10 @@ use crate::spool::Spool;
 
 /// Bytes gathered before a write.
 const BUFFER: usize = 1 << 20;
+
+/// Why a record is left that is older than what was told since.
+const OVERTAKES: &str = "newer rows of some were told since, which these would overtake: close \
+                         them, or drop them again if they must be told all the same";
 
 /// Where a record of such an extract comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +122,7 @@ pub fn gather(
 ) -> Result<Again, EngineError> {
     let mut headers = Headers::new(ledger, &engine.agreement.reading);
     let (mut again, mut open) = (Again { changed_id, ..Again::default() }, None::<Open>);
+    let mut told = Told::new(engine, ledger);
     walk(ledger, &mut |row| {
         if !which.fits(&row, &mut headers)? {
             return Ok(());
@@ -133,6 +139,9 @@ pub fn gather(
         let Some(layout) = layout else {
             return again.skip("the header of their extract lacks a column that must be there now");
         };
+        if told.since(&row, extract, layout)? {
+            return again.skip(OVERTAKES);
+        }
         if open.as_ref().is_none_or(|open| open.extract != row.extract) {
             if let Some(done) = open.take() {
                 done.finish(&mut again)?;

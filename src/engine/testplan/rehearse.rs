@@ -9,7 +9,7 @@ use super::perform::{Performed, perform};
 use crate::clock::Clock;
 use crate::delivery::{Delivery, Folder};
 use crate::disk;
-use crate::domain::{Endpoint, ExtractKind};
+use crate::domain::{Endpoint, ExtractKind, Method};
 use crate::engine::error::EngineError;
 use crate::engine::intake::saved;
 use crate::engine::mend::Scratch;
@@ -42,7 +42,7 @@ impl Rehearsal {
         engine.maps.clone_from(&real.maps);
         engine.clock = Clock::Fixed(crate::papers::made_up_clock());
         let partners: PathBuf = scratch.0.join("partners");
-        engine.open_delivery = Arc::new(move |endpoint: &Endpoint| {
+        engine.open_delivery = Arc::new(move |endpoint: &Endpoint, _: &Method| {
             let folder = partners.join(&endpoint.name);
             // One that is not there is told when it is opened.
             let _ = disk::folder(&folder);

@@ -1,6 +1,8 @@
 //! The unit phase: the plan's extracts into the test environment, what goes out against what
 //! was frozen, an outcome for each scenario.
 
+use std::time::Duration;
+
 use super::folder::Folder;
 use super::perform::{Performed, perform};
 use super::{Terms, on_stage, refused, test_only};
@@ -8,11 +10,15 @@ use crate::domain::{BackfillStage, ExtractKind, MissingRows};
 use crate::engine::backfill::State;
 use crate::engine::error::EngineError;
 use crate::engine::intake::{kind_of, saved};
+use crate::engine::mend::{Selection, Task};
 use crate::engine::pass::Engine;
-use crate::ledger::{BackfillRow, Closing, Ledger, Sign, Sqlite};
+use crate::ledger::{BackfillRow, Ledger, Sign, Sqlite};
 use crate::papers::testplan::compare::{differences, of_run};
 use crate::papers::testplan::{Outcome, Phase, Plan, Scenario};
 use crate::spool::{Lock, Spool};
+
+/// How long a daemon that is at work is waited for; it closes them then.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a run came to.
 #[derive(Debug, Default)]
@@ -246,7 +252,8 @@ fn close(engine: &Engine, performed: &Performed, scenario: &Scenario, sign: &Sig
     }
     let why = format!("test plan, scenario {}", scenario.id);
     let sign = Sign { why, ..sign.clone() };
-    if let Err(err) = engine.close(&Closing::Ids(performed.faults.clone()), &sign) {
+    let task = Task::Close(Selection::of_ids(performed.faults.clone()));
+    if let Err(err) = engine.ask(&task, &sign, PATIENCE) {
         log::warn!("records of scenario {} still wait in the queue: {err}", scenario.id);
     }
 }

@@ -77,6 +77,7 @@ pub fn conform(durable: bool, open: &mut dyn FnMut() -> Box<dyn Ledger>) {
     story.a_batch_that_was_given_up_rests_since_then();
     story.the_day_of_the_last_sweep_is_remembered();
     story.the_chain_of_actions_goes_on_without_its_beginning();
+    story.where_it_ended_is_known_of_extracts_with_faults();
     assert_eq!(story.ledger().integrity().unwrap(), [""; 0], "the end fits together");
 }
 

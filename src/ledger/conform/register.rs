@@ -1,8 +1,8 @@
 //! What every register must hold to.
 
-use super::Story;
-use crate::domain::{Claim, Counts, Fingerprint, Kind, Known, Notes, Status};
-use crate::ledger::{Entry, Ledger, Numbers};
+use super::{Story, fault};
+use crate::domain::{Claim, Code, Counts, Fingerprint, Kind, Known, Notes, Status};
+use crate::ledger::{Entry, Ledger, NewFault, Numbers};
 
 /// What is known after so many changes.
 fn known(change: u8) -> Known {
@@ -95,6 +95,24 @@ impl Story<'_> {
         assert!(entered(self, "late-1").unwrap() < first);
         assert!((first..second).contains(&entered(self, "late-2").unwrap()));
         assert_eq!(entered(self, "late-3"), None);
+    }
+
+    pub(super) fn where_it_ended_is_known_of_extracts_with_faults(&mut self) {
+        let good = self.remember(Kind::Patient, &[("end-1", 1, "")]);
+        self.end(good);
+        let ledger = self.ledger();
+        ledger.commit_drop(&[], &["test"], ledger.numbers().unwrap()).unwrap();
+        assert_eq!(self.reopen().end_of(good).unwrap(), None);
+        let bad = self.remember(Kind::Patient, &[("end-2", 1, "")]);
+        let fault = fault(1, Code::R001);
+        self.ledger().queue_fault(bad, &NewFault::first(&fault, "")).unwrap();
+        let counts = Counts { rows: 1, error: 1, ..Counts::default() };
+        self.ledger().end_extract(bad, &counts, &Notes::default()).unwrap();
+        let ledger = self.ledger();
+        ledger.commit_drop(&[], &["test"], ledger.numbers().unwrap()).unwrap();
+        let end = self.reopen().end().unwrap();
+        assert_eq!(self.ledger().end_of(bad).unwrap(), Some(end));
+        assert!(self.ledger().entered(Kind::Patient, b"end-2").unwrap().unwrap() < end);
     }
 
     pub(super) fn what_is_remembered_is_found_once_its_extract_ends(&mut self) {

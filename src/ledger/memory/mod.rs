@@ -37,6 +37,8 @@ pub struct Memory {
     /// How many entries were made.
     entered: u64,
     backfills: Vec<BackfillRow>,
+    /// Where the register ended when extracts with faults did.
+    ends: BTreeMap<ExtractId, u64>,
     columns: Vec<Vec<String>>,
     /// The faults that wait for nobody any more, and since when.
     closed: BTreeMap<i64, i64>,
@@ -66,6 +68,8 @@ struct Open {
     records: Records,
     /// How many entries were made before and so far.
     entered: u64,
+    /// ... when extracts with faults ended.
+    ends: BTreeMap<ExtractId, u64>,
     /// The backfill that it is a slice of.
     backfill: Option<BackfillRow>,
     columns: Vec<Vec<String>>,
@@ -162,6 +166,7 @@ impl Ledger for Memory {
             entries: Vec::new(),
             records: Records::new(),
             entered: self.entered,
+            ends: BTreeMap::new(),
             backfill: None,
             columns: self.columns.clone(),
             again: Vec::new(),
@@ -203,7 +208,7 @@ impl Ledger for Memory {
     fn end_extract(&mut self, extract: ExtractId, counts: &Counts, notes: &Notes) -> Result<()> {
         self.in_drop(|open| {
             open.rules.end(extract, counts, notes)?;
-            open.index()
+            open.index(extract, counts)
         })
     }
 
@@ -244,6 +249,7 @@ impl Ledger for Memory {
         self.faults.extend(open.faults);
         self.records.extend(open.records);
         self.entered = open.entered;
+        self.ends.extend(open.ends);
         if let (Some(row), Some(newest)) = (open.backfill, self.backfills.last_mut()) {
             *newest = row;
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Memory, Open};
-use crate::domain::{Claim, Kind, Known};
-use crate::ledger::Result;
+use crate::domain::{Claim, Counts, Kind, Known};
 use crate::ledger::register::{Kept, Register, claims, first, unsealed};
+use crate::ledger::{ExtractId, Result};
 
 /// What is remembered, by kind and ID.
 pub(super) type Records = BTreeMap<(Kind, Vec<u8>), Remembered>;
@@ -20,9 +20,12 @@ pub(super) struct Remembered {
 }
 
 impl Open {
-    pub(super) fn index(&mut self) -> Result<()> {
+    pub(super) fn index(&mut self, extract: ExtractId, counts: &Counts) -> Result<()> {
         let entries = std::mem::take(&mut self.entries);
         self.records.extend(remembered(&entries, &mut self.entered)?);
+        if counts.error > 0 {
+            self.ends.insert(extract, self.entered);
+        }
         Ok(())
     }
 }
@@ -78,6 +81,10 @@ impl Register for Memory {
 
     fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>> {
         Ok(self.find(kind, id).map(|found| found.place))
+    }
+
+    fn end_of(&self, extract: ExtractId) -> Result<Option<u64>> {
+        Ok(self.ends.get(&extract).copied())
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {

@@ -192,6 +192,7 @@ impl Retention for Memory {
         let gone: BTreeSet<ExtractId> = left.map(|row| row.drop).collect();
         let gone: BTreeSet<ExtractId> = gone.into_iter().take(limit).collect();
         self.extracts.retain(|row| !gone.contains(&row.drop));
+        self.ends.retain(|extract, _| self.extracts.iter().any(|row| row.id == *extract));
         Ok(gone.len() as u64)
     }
 

@@ -12,9 +12,10 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params_from_iter};
 
 use super::Sqlite;
+use super::query::all;
 use super::register::{BYTES, ENTRIES, Log, MOVED, claim_word, failed, hex, word};
 use super::row::{self, big};
 use crate::crashpoint::crashpoint;
@@ -79,11 +80,13 @@ impl Log {
         conn.execute("UPDATE register SET place = -1 - place WHERE kind IN ('p', 'a')", [])?;
         let sql = "UPDATE register SET place = $1 WHERE kind = $2 AND id = $3 AND place = $4";
         let mut move_to = conn.prepare(sql)?;
+        let mut ends = Ends::of(conn)?;
         let mut from = Entries::of(self)?;
         let (mut file, mut buffer, mut end) = (file, Vec::with_capacity(BUFFER), 0);
         for &place in &places {
             let (head, entry) = from.at(place)?;
             let (old, new) = (big(place)?, big(end)?);
+            ends.up_to(conn, place, end)?;
             let id = std::str::from_utf8(&entry[HEAD..HEAD + head.id]).map_err(|_| damaged())?;
             if move_to.execute((new, word(head.kind), id, old))? != 1 {
                 return Err(damaged());
@@ -100,6 +103,7 @@ impl Log {
         }
         file.write(&buffer)?;
         file.finish()?;
+        ends.up_to(conn, u64::MAX, end)?;
         conn.execute("DELETE FROM register WHERE kind IN ('p', 'a') AND place < 0", [])?;
         row::set_counter(conn, BYTES, end)?;
         row::set_counter(conn, ENTRIES, live)?;
@@ -164,6 +168,34 @@ pub(super) fn lengths(path: &Path, conn: &Connection) -> Result<(u64, u64)> {
     }
 }
 
+/// Where the log ended when extracts did, on their way to where that is in the new one.
+struct Ends {
+    /// The place and the extract, the first last.
+    left: Vec<(u64, i64)>,
+}
+
+impl Ends {
+    fn of(conn: &Connection) -> Result<Ends> {
+        let sql = "SELECT extract, place, seal FROM register_end ORDER BY place DESC";
+        let left = all(conn, sql, [], |found| {
+            row::check_seal(found, 0, 2)?;
+            Ok((row::number(found, 1)?, found.get(0)?))
+        })?;
+        Ok(Ends { left })
+    }
+
+    /// Moves those up to an entry's old place: its new one is the first behind them.
+    fn up_to(&mut self, conn: &Connection, old: u64, new: u64) -> Result<()> {
+        while let Some((_, extract)) = self.left.pop_if(|(place, _)| *place <= old) {
+            let values = row::sealed(vec![extract.into(), big(new)?.into()]);
+            let sql =
+                "INSERT OR REPLACE INTO register_end (extract, place, seal) VALUES ($1, $2, $3)";
+            conn.prepare_cached(sql)?.execute(params_from_iter(values))?;
+        }
+        Ok(())
+    }
+}
+
 /// The entries of a log, read forwards.
 struct Entries<'a> {
     log: &'a Log,
@@ -205,8 +237,10 @@ impl Entries<'_> {
 mod tests {
     use super::Sqlite;
     use crate::digest::Digest;
-    use crate::domain::{Claim, Counts, ExtractKind, Fingerprint, Kind, Known, Notes};
-    use crate::ledger::{Entry, Kept, Ledger, NewExtract, Numbers, Register, Retention};
+    use crate::domain::{
+        Claim, Code, Counts, ExtractKind, Fault, Fingerprint, Kind, Known, Notes, Position,
+    };
+    use crate::ledger::{Entry, Kept, Ledger, NewExtract, NewFault, Numbers, Register, Retention};
 
     fn known(version: u8) -> Known {
         Known {
@@ -222,6 +256,18 @@ mod tests {
         Claim { category: [7; 8], value: [value; 16] }
     }
 
+    fn extract(digest: Digest) -> NewExtract {
+        NewExtract {
+            digest,
+            name: "a.csv".into(),
+            kind: ExtractKind::Patients,
+            bytes: 1,
+            inode: 1,
+            header: String::new(),
+            taken_at: 1,
+        }
+    }
+
     /// Tells of patients 0 to 99 in one version each; the odd ones have an external ID, which
     /// patient 1 gives up in time.
     fn tell(ledger: &mut Sqlite, version: u8) {
@@ -234,17 +280,8 @@ mod tests {
             Entry { kind, id: id.as_bytes(), known, claims: &claims, kept: &kept }
                 .write(&mut entries);
         }
-        let extract = NewExtract {
-            digest: Digest::of(&[version]),
-            name: "a.csv".into(),
-            kind: ExtractKind::Patients,
-            bytes: 1,
-            inode: version.into(),
-            header: String::new(),
-            taken_at: 1,
-        };
         ledger.begin_drop().unwrap();
-        let id = ledger.begin_extract(&extract).unwrap();
+        let id = ledger.begin_extract(&extract(Digest::of(&[version]))).unwrap();
         ledger.remember(&entries).unwrap();
         ledger.end_extract(id, &Counts::default(), &Notes::default()).unwrap();
         let next = ledger.numbers().unwrap();
@@ -293,6 +330,51 @@ mod tests {
             (true, first)
         );
         is_whole(&ledger, 5);
+    }
+
+    #[test]
+    fn where_an_extract_ended_is_still_before_what_was_told_later() {
+        let place = tempfile::tempdir().unwrap();
+        let mut ledger = Sqlite::open(&place.path().join("ledger.db"), "ridge/test").unwrap();
+        let entry = |id: &str| {
+            let mut out = Vec::new();
+            let (kind, id) = (Kind::Patient, id.as_bytes());
+            Entry { kind, id, known: known(9), claims: &[], kept: b"" }.write(&mut out);
+            out
+        };
+        let drop = |ledger: &mut Sqlite, ids: &[&str], error: u64| {
+            ledger.begin_drop().unwrap();
+            let name = format!("{}.csv", ids.concat());
+            let id = ledger.begin_extract(&extract(Digest::of(name.as_bytes()))).unwrap();
+            ids.iter().for_each(|id| ledger.remember(&entry(id)).unwrap());
+            if error > 0 {
+                let at = Position { extract: name.into(), record: 1, line: 2 };
+                let fault = Fault { at, code: Code::M001, column: "".into(), field: None };
+                ledger.queue_fault(id, &NewFault::first(&fault, "x")).unwrap();
+            }
+            let counts = Counts { rows: error, error, ..Counts::default() };
+            ledger.end_extract(id, &counts, &Notes::default()).unwrap();
+            let next = ledger.numbers().unwrap();
+            ledger.commit_drop(&[], &["test"], next).unwrap();
+            id
+        };
+        drop(&mut ledger, &["a", "b"], 0);
+        let bad = drop(&mut ledger, &["c"], 1);
+        drop(&mut ledger, &["b", "c", "d"], 0);
+        drop(&mut ledger, &["b", "d", "e"], 0);
+        let last = drop(&mut ledger, &["b"], 1);
+        let side = |ledger: &Sqlite| {
+            let behind = |id: &str, end| {
+                ledger.entered(Kind::Patient, id.as_bytes()).unwrap().unwrap() >= end
+            };
+            let end = ledger.end_of(bad).unwrap().unwrap();
+            let told = ["a", "b", "c", "d", "e"].map(|id| behind(id, end));
+            (told, ledger.end_of(last).unwrap() == Some(ledger.end().unwrap()))
+        };
+        let wanted = ([false, true, true, true, true], true);
+        assert_eq!(side(&ledger), wanted);
+        assert!(ledger.compact_register(0).unwrap() > 0);
+        assert_eq!(side(&ledger), wanted);
     }
 
     #[test]

@@ -234,7 +234,8 @@ impl Ledger for Sqlite {
     fn end_extract(&mut self, extract: ExtractId, counts: &Counts, notes: &Notes) -> Result<()> {
         self.in_drop(|conn, open, log| {
             open.rules.end(extract, counts, notes)?;
-            log.index(conn)
+            log.index(conn)?;
+            if counts.error > 0 { log.ends(conn, extract) } else { Ok(()) }
         })
     }
 

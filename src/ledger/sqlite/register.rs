@@ -13,16 +13,16 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::compact::{current, lengths, named};
-use super::query::all;
+use super::query::{all, one};
 use super::{Sqlite, row};
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, NewFile};
 use crate::domain::{Claim, Kind, Known};
 use crate::ledger::register::{HEAD, Head, Kept, Register, claims, damaged, letter, unsealed};
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{ExtractId, LedgerError, Result};
 
 /// The counter of the log's bytes that count.
 pub(super) const BYTES: &str = "register";
@@ -166,6 +166,14 @@ impl Log {
     /// Returns where what counts for good ends.
     pub fn committed(&self) -> u64 {
         self.committed
+    }
+
+    /// Keeps where the log ends once an extract has its entries in it.
+    pub fn ends(&self, conn: &Connection, extract: ExtractId) -> Result<()> {
+        let values = row::sealed(vec![extract.0.into(), row::big(self.end)?.into()]);
+        conn.prepare_cached("INSERT INTO register_end (extract, place, seal) VALUES ($1, $2, $3)")?
+            .execute(params_from_iter(values))?;
+        Ok(())
     }
 
     /// Returns where the newest entry of a record begins.
@@ -391,6 +399,14 @@ impl Register for Sqlite {
 
     fn entered(&self, kind: Kind, id: &[u8]) -> Result<Option<u64>> {
         self.register.entered(&self.conn, kind, id)
+    }
+
+    fn end_of(&self, extract: ExtractId) -> Result<Option<u64>> {
+        let sql = "SELECT extract, place, seal FROM register_end WHERE extract = $1";
+        one(&self.conn, sql, [extract.0], |found| {
+            row::check_seal(found, 0, 2)?;
+            row::number(found, 1)
+        })
     }
 
     fn kept(&self, kind: Kind, id: &[u8]) -> Result<Option<Kept>> {

@@ -355,9 +355,11 @@ fn clear_drops(conn: &Connection, limit: u64) -> Result<u64> {
                AND NOT EXISTS (SELECT 1 FROM extract o JOIN fault f ON f.extract = o.id \
                WHERE o.drop_id = e.drop_id) LIMIT $1";
     let drops: Vec<Value> = all(conn, sql, [at_most(limit)], |row| Ok(row.get(0)?))?;
-    let mut delete = conn.prepare_cached("DELETE FROM extract WHERE drop_id = $1")?;
+    let ends = "DELETE FROM register_end WHERE extract IN \
+                (SELECT id FROM extract WHERE drop_id = $1)";
     for drop in &drops {
-        delete.execute([drop])?;
+        conn.prepare_cached(ends)?.execute([drop])?;
+        conn.prepare_cached("DELETE FROM extract WHERE drop_id = $1")?.execute([drop])?;
     }
     Ok(drops.len() as u64)
 }

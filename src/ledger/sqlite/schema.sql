@@ -253,6 +253,14 @@ CREATE TABLE register (
     PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;                        -- half the size and the time: rows are tiny
 
+-- Where the register's log ended when an extract with faults did: what is behind it was told
+-- later than the records that wait.
+CREATE TABLE register_end (
+    extract INTEGER PRIMARY KEY,
+    place   BIGINT NOT NULL,
+    seal    TEXT NOT NULL
+);
+
 -- Columns whose values entries keep, by their canonical names, blanks between.
 CREATE TABLE register_columns (
     id    INTEGER PRIMARY KEY,

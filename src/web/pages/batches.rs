@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::groups::asked;
+use super::groups::{PATIENCE, asked, left};
 use crate::domain::Permission;
-use crate::engine::{Engine, Task};
+use crate::engine::{Asked, Engine, Task};
 use crate::ledger::{BatchRow, Decision, DeliveryRow, Ledger, Stage};
 use crate::web::ask::Ask;
 use crate::web::frame::{frame, hidden};
@@ -121,6 +121,10 @@ fn delivery(ask: &Ask, name: &str, row: &DeliveryRow, zone: &TimeZone) -> Markup
             dl.pairs {
                 dt { "Stage" } dd { (row.stage) ", " (count(row.tries, "try", "tries"))
                     @if row.resent > 0 { ", sent again " (count(row.resent, "time", "times")) } }
+                @if row.stage == Stage::Held {
+                    dt { "Held until" }
+                    dd { @match row.held_until { Some(at) => (time(at, zone)), None => "somebody releases it" } }
+                }
                 @if let Some(receipt) = &row.receipt {
                     dt { "Remote path" } dd { code { (receipt.path) } }
                     dt { "Server" } dd { (receipt.server) }
@@ -216,6 +220,10 @@ pub fn decide(office: &Office, ask: &mut Ask) -> Answer {
     let decision = decision.ok_or_else(|| Refusal::Bad("say what is decided".to_string()))?;
     let why = reason(ask.field("why"))?;
     let endpoint = Some(ask.field("endpoint")).filter(|endpoint| !endpoint.is_empty());
-    engine.decide(&batch, endpoint, decision, &office.sign(ask, why))?;
-    Ok(Reply::go(format!("/batches/{name}/{batch}")))
+    let (endpoint, sign) = (endpoint.map(str::to_string), office.sign(ask, why));
+    let task = Task::Decide { batch: batch.clone(), endpoint, decision };
+    match engine.ask(&task, &sign, PATIENCE)? {
+        Asked::Done(_) => Ok(Reply::go(format!("/batches/{name}/{batch}"))),
+        Asked::Left(_) => Ok(left(office, ask, &name)),
+    }
 }

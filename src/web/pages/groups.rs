@@ -18,7 +18,7 @@ use crate::web::refusal::Refusal;
 use crate::web::reply::{Answer, Reply};
 
 /// How long a person waits for a run that is at work, before it carries the task out.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Records of a preview that are shown one by one.
 const SHOWN: usize = 10;
@@ -294,19 +294,28 @@ pub fn asked(
     task: &Task,
     sign: &Sign,
 ) -> Answer {
-    let body = match engine.ask(task, sign, PATIENCE)? {
-        Asked::Done(mended) => done(name, &mended),
-        Asked::Left(_) => html! {
-            h1 { "Asked for" }
-            p.notice role="status" { "A run is at work on " (name) "; it carries this out as soon as it can. \
-                The trail shows when it is done." }
-        },
+    match engine.ask(task, sign, PATIENCE)? {
+        Asked::Done(mended) => Ok(ended(office, ask, "Done", &done(name, &mended))),
+        Asked::Left(_) => Ok(left(office, ask, name)),
+    }
+}
+
+/// Says that a run which is at work was asked.
+pub fn left(office: &Office, ask: &Ask, name: &str) -> Reply {
+    let body = html! {
+        h1 { "Asked for" }
+        p.notice role="status" { "A run is at work on " (name) "; it carries this out as soon as it can. \
+            The trail shows when it is done." }
     };
+    ended(office, ask, "Asked for", &body)
+}
+
+fn ended(office: &Office, ask: &Ask, title: &str, body: &Markup) -> Reply {
     let body = html! {
         (body)
         div.buttons { a.button href="/groups" { "Errors by cause" } a.button.quiet href="/batches" { "Batch files" } }
     };
-    Ok(frame(office, ask, "Done", body))
+    frame(office, ask, title, body)
 }
 
 fn done(name: &str, mended: &Mended) -> Markup {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::groups::{asked, permitted};
+use super::groups::{PATIENCE, asked, left, permitted};
 use crate::domain::{Code, Permission, QueueState};
-use crate::engine::{Engine, Selection, Task};
-use crate::ledger::{Closing, FaultRow, Ledger};
+use crate::engine::{Asked, Engine, Selection, Task};
+use crate::ledger::{FaultRow, Ledger};
 use crate::web::ask::Ask;
 use crate::web::frame::{frame, hidden};
 use crate::web::office::{Office, peek};
@@ -235,17 +235,23 @@ pub fn close(office: &Office, ask: &mut Ask) -> Answer {
     let name = ask.arg("interface").to_string();
     let engine = office.engine(&name)?;
     let why = reason(ask.field("why"))?;
-    let which = if ask.field("code").is_empty() {
-        Closing::Ids(chosen(ask)?)
+    let sign = office.sign(ask, why);
+    let (which, codes) = if ask.field("code").is_empty() {
+        let ids = chosen(ask)?;
+        let codes = codes(&engine, &ids)?;
+        (Selection::of_ids(ids), codes)
     } else {
         let code = Code::of_id(ask.field("code"));
-        Closing::Code(code.ok_or_else(|| Refusal::Bad("there is no such reason".to_string()))?)
+        let code = code.ok_or_else(|| Refusal::Bad("there is no such reason".to_string()))?;
+        (Selection { code: Some(code.id().to_string()), ..Selection::default() }, vec![code])
     };
-    for code in codes(&engine, &which)? {
+    for code in codes {
         permitted(ask, needed(code))?;
     }
-    engine.close(&which, &office.sign(ask, why))?;
-    Ok(Reply::go(format!("/queue?interface={name}")))
+    match engine.ask(&Task::Close(which), &sign, PATIENCE)? {
+        Asked::Done(_) => Ok(Reply::go(format!("/queue?interface={name}"))),
+        Asked::Left(_) => Ok(left(office, ask, &name)),
+    }
 }
 
 /// Converts the records that were chosen again.
@@ -254,7 +260,7 @@ pub fn resubmit(office: &Office, ask: &mut Ask) -> Answer {
     let engine = office.engine(&name)?;
     let sign = office.sign(ask, reason(ask.field("why"))?);
     let ids = chosen(ask)?;
-    for code in codes(&engine, &Closing::Ids(ids.clone()))? {
+    for code in codes(&engine, &ids)? {
         permitted(ask, needed(code))?;
     }
     let (which, changed_id) = (Selection::of_ids(ids), ask.field("changed_id") == "yes");
@@ -271,14 +277,8 @@ fn chosen(ask: &Ask) -> Result<Vec<i64>, Refusal> {
     }
 }
 
-/// Returns the reasons of these records.
-fn codes(engine: &Engine, which: &Closing) -> Result<Vec<Code>, Refusal> {
-    let Closing::Ids(ids) = which else {
-        return Ok(match which {
-            Closing::Code(code) => vec![*code],
-            _ => Vec::new(),
-        });
-    };
+/// Returns the reasons of these records, whose numbers ascend.
+fn codes(engine: &Engine, ids: &[i64]) -> Result<Vec<Code>, Refusal> {
     let mut codes = Vec::new();
     if let Some(ledger) = peek(engine)? {
         ledger.each_fault(&mut |row| {
