@@ -1,7 +1,8 @@
 //! The character set of a whole message (`interface.md` 3.4). Most messages are plain
 //! ASCII and are left as they are; what is here is for the others.
 
-use super::program::{Output, Refusal};
+use super::output::Output;
+use super::program::Refusal;
 use crate::domain::{Charset, Code, Note};
 use crate::hl7::{Path, Text, escape};
 
@@ -13,12 +14,16 @@ pub(super) fn finish(
     place: Option<(usize, u8)>,
     out: &mut Output,
 ) -> Result<(), Refusal> {
-    if out.bytes[begin..].is_ascii() {
+    // No way out early, so that it is done sixteen bytes at a time.
+    if out.bytes[begin..].iter().fold(0, |all, byte| all | byte) < 0x80 {
         return Ok(());
     }
     if let Some(((place, last), name)) = place.zip(charset.name()) {
-        let owed = std::iter::repeat_n(b'|', usize::from(18 - last));
-        out.bytes.splice(place..place, owed.chain(name.bytes()));
+        let owed = usize::from(18 - last);
+        // Where a later field follows, the separators up to it are there.
+        let there = out.bytes[place..].iter().take(owed).take_while(|byte| **byte == b'|').count();
+        let bars = std::iter::repeat_n(b'|', owed - there);
+        out.bytes.splice(place + there..place + there, bars.chain(name.bytes()));
     }
     match charset {
         Charset::Utf8 => Ok(()),
@@ -120,6 +125,9 @@ mod tests {
         let named = TEXT.replace('@', "@||||||UNICODE UTF-8");
         assert_eq!(String::from_utf8(bytes).unwrap(), named);
         assert_eq!(slots, [3, 7 + TEXT.find('#').unwrap()]);
+        let later = TEXT.replace('@', "@||||||||X");
+        let named = TEXT.replace('@', "@||||||UNICODE UTF-8||X");
+        assert_eq!(finished(Charset::Utf8, &later).unwrap().0, named.as_bytes(), "MSH-20");
         let plain = finished(Charset::Utf8, "MSH|#|@\r").unwrap().0;
         assert_eq!(plain, b"MSH|#|@\r");
     }

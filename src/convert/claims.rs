@@ -1,9 +1,10 @@
 //! The external IDs of a record, to be held against those of all others
 //! (`interface.md` 8.6). A value counts as it is sent, with the zeros that it gets back.
 
+use super::column::Column;
 use super::compile::blank;
 use super::map::Map;
-use super::program::{Column, Input, Refusal};
+use super::program::{Input, Refusal};
 use crate::digest::Digest;
 use crate::domain::{Claim, Code, ExternalId, ExtractKind, Layout, Scope};
 

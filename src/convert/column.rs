@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::program::{Input, Scene};
+use super::program::Input;
+use super::scene::{Place, Scene};
 use crate::domain::{Filled, Spans, Translation, Values};
 
 /// The cells that stand for a column, and the words that mean it has no value.
@@ -85,7 +86,7 @@ impl Column {
         if self.translating.is_some() {
             return self.value(&scene.raw);
         }
-        let Some(record) = scene.tidy.of_row(self.row) else { return &[] };
+        let record = scene.row(self.row);
         match self.cells.as_slice() {
             [cell] => record.get(*cell),
             cells => {
@@ -95,11 +96,10 @@ impl Column {
         }
     }
 
-    /// Returns the row and the cell of a column that is one cell, and whose values stand for
-    /// themselves.
-    pub fn lone_cell(&self) -> Option<(usize, usize)> {
+    /// Returns the cell of a column that is but one, and whose values stand for themselves.
+    pub fn lone_cell(&self) -> Option<Place> {
         match (self.cells.as_slice(), &self.translating) {
-            ([cell], None) => Some((self.row, *cell)),
+            ([cell], None) => Some(Place { row: self.row as u32, cell: *cell as u32 }),
             _ => None,
         }
     }
@@ -130,7 +130,7 @@ impl Column {
 }
 
 /// What is done to the values of a record before they count, cell by cell: once for all
-/// the fields that they feed.
+/// the fields that they feed. Of each cell up to the last that feeds any.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tidier(Vec<Blank>);
 
@@ -151,13 +151,18 @@ impl Tidier {
 
     /// Returns a record with its values tidied; where they stand is put into `spans`.
     pub fn tidy<'a>(&self, record: Values<'a>, spans: &'a mut Spans) -> Values<'a> {
-        static NONE: Blank = Blank { words: Vec::new(), lengths: 0 };
-        spans.tidied(record, |cell, value| {
-            let (from, to) = self.0.get(cell).unwrap_or(&NONE).tidied(value);
-            ((from, to) != (0, value.len())).then_some((from, to))
+        spans.tidied(record, &self.0, |blank, value| {
+            let is_word = blank.lengths & length_bit(value.len()) != 0;
+            if ends_plainly(value) && !is_word { None } else { blank.part(value) }
         });
         record.with(spans)
     }
+}
+
+/// True of a value that is not empty and begins and ends with what stays there.
+#[inline(always)]
+fn ends_plainly(value: &[u8]) -> bool {
+    matches!((value.first(), value.last()), (Some(b'#'..=b'~'), Some(b'!'..=b'~')))
 }
 
 impl Blank {
@@ -166,13 +171,20 @@ impl Blank {
         Blank { words, lengths }
     }
 
+    /// Returns which part of a value counts; `None` if all of it does.
+    #[inline(never)]
+    fn part(&self, value: &[u8]) -> Option<(usize, usize)> {
+        let (from, to) = self.tidied(value);
+        ((from, to) != (0, value.len())).then_some((from, to))
+    }
+
     /// Returns where the value stands in what was dropped; nowhere, if it is none.
     #[inline(always)]
     fn tidied(&self, dropped: &[u8]) -> (usize, usize) {
-        let (from, to) = match dropped {
-            // Most need no second look.
-            [b'#'..=b'~'] | [b'#'..=b'~', .., b'!'..=b'~'] => (0, dropped.len()),
-            _ => tidied(dropped),
+        // Most need no second look.
+        let (from, to) = match ends_plainly(dropped) {
+            true => (0, dropped.len()),
+            false => tidied(dropped),
         };
         if self.has(&dropped[from..to]) { (0, 0) } else { (from, to) }
     }
@@ -248,12 +260,11 @@ impl Needs {
     }
 
     /// True if one of the cells has a value.
-    #[inline]
+    #[inline(always)]
     pub fn are_met(&self, scene: &Scene<'_>) -> bool {
-        let input = if self.raw { &scene.raw } else { &scene.tidy };
-        input
-            .of_row(self.row)
-            .is_some_and(|record| record.filled().word(self.word) & self.bits != 0)
+        let dropped = if self.raw { scene.raw.of_row(self.row) } else { None };
+        let record = dropped.unwrap_or(scene.row(self.row));
+        record.filled().word(self.word) & self.bits != 0
     }
 
     /// True if one of the columns has a value, and not just cells that may be one.
@@ -281,14 +292,16 @@ impl Any {
     }
 
     /// True if one has a value.
-    #[inline]
+    #[inline(always)]
     pub fn has_value(&self, scene: &Scene<'_>) -> bool {
-        if let Some(needs) = &self.needs {
-            let met = needs.are_met(scene);
-            if !met || needs.is_exact() {
-                return met;
-            }
+        match &self.needs {
+            Some(needs) if needs.is_exact() => needs.are_met(scene),
+            _ => self.has_any(scene),
         }
+    }
+
+    #[inline(never)]
+    fn has_any(&self, scene: &Scene<'_>) -> bool {
         self.columns.iter().any(|column| !column.tidy(scene).is_empty())
     }
 }

@@ -14,17 +14,18 @@ use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
 
-use super::column::{Any, Tidier};
+use super::column::{Any, Blank, Column, Tidier};
+use super::draft::{FieldDraft, PartDraft, RepetitionDraft, SegmentDraft};
 use super::functions::{Function, PersonColumns, Said};
+use super::guard::Guard;
 use super::lengths::{NO_LIMIT, limit};
 use super::lookup::Lookup;
 use super::map::{FieldRule, Map, MapError, SegmentRule};
 use super::outside::Outside;
-use super::program::{
-    Blank, Column, FieldProgram, Guard, Program, RepetitionProgram, SegmentProgram, Source, Step,
-    Times, Value,
-};
+use super::program::Program;
 use super::template::{Expression, Part, Repetition};
+use super::times::Times;
+use super::value::{Rule, Source, Value};
 use super::values::write_second;
 use crate::domain::{Code, Event, Kind, Layout, LengthPolicy, Mapped, Scope};
 use crate::hl7::{Path, Text, escape};
@@ -68,7 +69,7 @@ impl<'a> Compiler<'a> {
     pub fn program(&self, event: Event, bound: Bound<'_>) -> Result<Program, MapError> {
         let settings = self.settings(event);
         let used = RefCell::default();
-        let mut segments = Vec::new();
+        let mut segments: Vec<SegmentDraft> = Vec::new();
         let binder = |patient, count| Binder {
             map: self.map,
             scope: self.scope,
@@ -101,10 +102,19 @@ impl<'a> Compiler<'a> {
         let refuses_long = wire.length_policy == LengthPolicy::Error;
         let mut columns: Vec<Column> = used.into_inner().into_values().collect();
         columns.extend(times.iter().flat_map(Times::columns).cloned());
+        let fields = || segments.iter().flat_map(|segment| &segment.fields);
+        let deletable = fields().filter(|field| field.deletes).map(|field| field.path).collect();
+        let rules = segments.iter().map(SegmentDraft::rules).collect();
+        let mut steps = Vec::new();
+        for (index, segment) in segments.into_iter().enumerate() {
+            segment.append(index, &mut steps);
+        }
         Ok(Program {
             tidiers: [0, 1].map(|row| Tidier::of(&columns, row)),
             columns,
-            segments,
+            steps,
+            rules,
+            deletable,
             outside,
             times,
             charset,
@@ -181,7 +191,7 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    fn segment(&self, rule: &SegmentRule, event: Event) -> Result<SegmentProgram, MapError> {
+    fn segment(&self, rule: &SegmentRule, event: Event) -> Result<SegmentDraft, MapError> {
         let columns = |names: &[String]| -> Result<Vec<Column>, String> {
             names.iter().map(|name| self.column(name)).collect()
         };
@@ -207,16 +217,16 @@ impl Binder<'_> {
         }
         let fields = fields
             .into_iter()
-            .map(|(number, field)| self.field(Path::of_field(rule.name, number), number, field))
+            .map(|(number, field)| self.field(Path::of_field(rule.name, number), field))
             .collect::<Result<Vec<_>, _>>()?;
         let deletes = self.scope.wire.send_deletes
             && event == Event::PatientUpdated
             && matches!(&rule.name, b"PID" | b"PD1");
         let fields = fields
             .into_iter()
-            .map(|field| FieldProgram { deletes: deletes && field.can_vary(), ..field })
+            .map(|field| FieldDraft { deletes: deletes && field.can_vary(), ..field })
             .collect();
-        Ok(SegmentProgram { name: rule.name, guard, head: Vec::new(), constant: 0, fields })
+        Ok(SegmentDraft { name: rule.name, guard, fields })
     }
 
     fn guard_fault(
@@ -235,7 +245,7 @@ impl Binder<'_> {
         (count > 1).then(|| Binder { count: Some((count - 1).to_string()), ..*self })
     }
 
-    fn field(&self, path: Path, number: u8, rule: &FieldRule) -> Result<FieldProgram, MapError> {
+    fn field(&self, path: Path, rule: &FieldRule) -> Result<FieldDraft, MapError> {
         let wrong = |what: String| MapError::Field { field: path.to_string(), what };
         let is_charset = rule
             .templates
@@ -248,35 +258,29 @@ impl Binder<'_> {
                 template
                     .repetitions
                     .iter()
-                    .map(|repetition| self.repetition(repetition))
+                    .map(|repetition| self.repetition(path, repetition))
                     .collect::<Result<_, _>>()
                     .map_err(wrong)?,
             );
         }
         let limit = match self.scope.wire.length_policy {
             LengthPolicy::Ignore => NO_LIMIT,
-            _ => limit(path.segment(), number, &self.scope.wire.hl7_version),
+            _ => limit(path, &self.scope.wire.hl7_version),
         };
         let text = rule.text.clone();
-        Ok(FieldProgram {
-            number,
-            path,
-            alternatives,
-            lone: None,
-            needs: None,
-            limit,
-            deletes: false,
-            is_charset,
-            text,
-        })
+        Ok(FieldDraft { path, alternatives, limit, deletes: false, is_charset, text })
     }
 
-    fn repetition(&self, repetition: &Repetition) -> Result<RepetitionProgram, String> {
-        let mut steps = Vec::new();
+    fn repetition(&self, path: Path, repetition: &Repetition) -> Result<RepetitionDraft, String> {
+        let mut parts = Vec::new();
         let mut constant = true;
+        let mut begun = 0;
         for part in &repetition.parts {
             match part {
-                Part::Next => steps.push(Step::Next(1)),
+                Part::Next => {
+                    begun += 1;
+                    continue;
+                }
                 Part::Literal(text) => {
                     let text = match &self.count {
                         Some(count) => text.replace('#', count),
@@ -284,20 +288,22 @@ impl Binder<'_> {
                     };
                     let mut bytes = Vec::new();
                     escape(text.as_bytes(), Text::Line, &mut bytes);
-                    steps.push(Step::Bytes(bytes));
+                    parts.push(PartDraft::Bytes(begun, bytes));
                 }
                 Part::Value(expression) => {
-                    let value = self.value(expression)?;
-                    constant &= !value.sources.is_empty()
-                        && value.sources.iter().all(|source| matches!(source, Source::Bytes(_)));
-                    steps.push(Step::Value(value));
+                    let value = self.value(path, expression)?;
+                    let sources = &value.rule.sources;
+                    constant &= !sources.is_empty()
+                        && sources.iter().all(|source| matches!(source, Source::Bytes(_)));
+                    parts.push(PartDraft::Value(begun, value));
                 }
             }
+            begun = 0;
         }
-        Ok(RepetitionProgram { steps, constant })
+        Ok(RepetitionDraft { parts, constant })
     }
 
-    fn value(&self, expression: &Expression) -> Result<Value, String> {
+    fn value(&self, path: Path, expression: &Expression) -> Result<Value, String> {
         let off = expression.unless.iter().any(|name| self.has(name));
         let function = self.function(expression)?;
         let sources: Vec<Source> =
@@ -308,14 +314,8 @@ impl Binder<'_> {
             (_, Some(Source::Column(column))) => column.name.clone(),
             _ => Cow::default(),
         };
-        Ok(Value {
-            sources,
-            function: if off { Function::Nothing } else { function },
-            required,
-            is_optional: false,
-            cell: None,
-            name,
-        })
+        let function = if off { Function::Nothing } else { function };
+        Ok(Value::of(Rule { sources, function, required, path, name }))
     }
 
     fn source(&self, name: &str) -> Result<Source, String> {
@@ -447,7 +447,7 @@ impl Binder<'_> {
                 let lookup = self.lookup(expression, &expression.arguments[1..])?;
                 Function::Each { lookup, blank: blank(self.map, source) }
             }
-            "phone" => Function::Phone(format!("^{}^{}", argument(0)?, argument(1)?).into()),
+            "phone" => Function::phone(argument(0)?, argument(1)?),
             "local" => Function::Local,
             "email" => Function::Email,
             "name" => Function::Name,

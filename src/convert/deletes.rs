@@ -5,7 +5,8 @@
 //! set where the vendor was told a value last. The register keeps it behind the values of
 //! the patient, as if it were a column of his.
 
-use super::program::{DELETE, Output, Program};
+use super::output::Output;
+use super::program::{DELETE, Program};
 use crate::hl7::Path;
 
 /// Bits of PID; those of PD1 stand behind them.
@@ -62,7 +63,7 @@ impl Sent {
 impl Deletes {
     /// Takes the fields of the program of an update; `None` if it deletes none.
     pub fn of(program: &Program) -> Option<Deletes> {
-        let bits = program.deletable().map(|path: Path| {
+        let bits = program.deletable.iter().map(|path: &Path| {
             let name = path.segment().as_bytes();
             bit(name, path.field())
         });

@@ -5,11 +5,12 @@
 //! seen.
 
 use super::change;
+use super::column::{Blank, Column};
 use super::compile::Bound;
 use super::lookup::{Lookup, Unmapped};
 use super::map::Map;
 use super::outside::Gone;
-use super::program::{Blank, Column, Input, Refusal};
+use super::program::{Input, Refusal};
 use crate::domain::{
     Code, DeletedPatients, Environment, Event, EventRules, Fingerprint, Kind, Known, Scope, Status,
 };

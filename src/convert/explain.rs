@@ -1,6 +1,7 @@
 //! Which rule made which field of a record: the answer behind `convert --explain`.
 
-use super::program::{Input, Output, Program, Refusal};
+use super::output::Output;
+use super::program::{Input, Program, Refusal};
 use super::references::References;
 use crate::hl7::Path;
 
@@ -18,11 +19,10 @@ pub struct Explained {
 impl Program {
     /// Returns every field with the template that makes it, as the map writes it.
     pub fn rules(&self) -> impl Iterator<Item = (Path, String)> {
-        let fields = self.segments.iter().flat_map(|segment| &segment.fields);
-        fields.map(|field| (field.path, field.text.join("  or  ")))
+        self.rules.iter().flatten().cloned()
     }
 
-    /// Runs the program field by field; fields without a value are left out.
+    /// Runs the program and looks at what it wrote; fields without a value are left out.
     ///
     /// # Errors
     /// As [`Program::run`].
@@ -31,28 +31,20 @@ impl Program {
         input: Input<'_>,
         references: &References,
     ) -> Result<Vec<Explained>, Refusal> {
-        let mut scratch = Default::default();
-        let mut scene = self.scene(input, references, &mut scratch)?;
         let mut explained = Vec::new();
-        let mut before = [0; 3];
-        for segment in &self.segments {
-            scene.set = if segment.name == before { scene.set } else { 0 } + 1;
-            before = segment.name;
-            if !segment.guard.admits(&scene).map_err(|refusal| *refusal)? {
-                scene.set -= 1;
-                continue;
-            }
-            for field in segment.fields.iter().filter(|field| !field.is_charset) {
-                let mut out = Output::default();
-                if field.write(&scene, 0, &mut out).map_err(|refusal| *refusal)? {
-                    explained.push(Explained {
-                        field: field.path,
-                        value: String::from_utf8_lossy(&out.bytes).into_owned(),
-                        rule: field.text.join("  or  "),
-                    });
+        let mut seen = |index: usize, segment: &[u8]| {
+            // The first separator of MSH is its own first field.
+            let first = if segment.starts_with(b"MSH") { 1 } else { 0 };
+            let values: Vec<&[u8]> = segment.split(|byte| *byte == b'|').collect();
+            for (field, rule) in &self.rules[index] {
+                let value = values.get(field.field() - first).copied().unwrap_or_default();
+                if !value.is_empty() {
+                    let value = String::from_utf8_lossy(value).into_owned();
+                    explained.push(Explained { field: *field, value, rule: rule.clone() });
                 }
             }
-        }
+        };
+        self.run_seen(input, references, &mut Output::default(), &mut seen)?;
         Ok(explained)
     }
 }

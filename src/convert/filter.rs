@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::column::{Blank, Column};
 use super::map::Map;
-use super::program::{Blank, Column, Input};
+use super::program::Input;
 use super::references::References;
 use crate::domain::{ExtractKind, Filter, FilterBy, Filters, Layout, Note, PatientDepartment};
 

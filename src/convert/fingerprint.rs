@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::program::{Column, Input, Program};
+use super::column::Column;
+use super::program::{Input, Program};
 use crate::digest::Digest;
 use crate::domain::{Cell, ExtractKind, Fingerprint, Layout, OF_PATIENT, Record, Values};
 

@@ -25,9 +25,11 @@
 
 use jiff::tz::TimeZone;
 
+use super::column::{Blank, Column};
 use super::lookup::Lookup;
-use super::program::{Blank, Column, Output, Scene};
+use super::output::{Constant, Output};
 use super::references::{is_npi, split_name, write_person};
+use super::scene::Scene;
 use super::values;
 use crate::domain::{Code, Controls, Note, ProviderIds};
 use crate::hl7::{Text, escape, escape_controls};
@@ -52,7 +54,7 @@ pub(super) enum Function {
         blank: Blank,
     },
     /// The use and the equipment as they stand in XTN, `^PRN^PH`.
-    Phone(Vec<u8>),
+    Phone(Constant),
     Local,
     Email,
     Name,
@@ -91,8 +93,10 @@ pub(super) struct Said {
 }
 
 impl Said {
+    #[inline]
     fn value<'a>(&'a self, scene: &Scene<'a>) -> &'a [u8] {
         match &self.of {
+            _ if !self.own.is_there() => &[],
             Some(of) if of.is_translated(&scene.raw) => &[],
             _ => self.own.tidy(scene),
         }
@@ -111,52 +115,49 @@ pub(super) struct PersonColumns {
 }
 
 impl Function {
-    /// Writes a value that is not empty; says whether anything was written.
-    pub fn write(&self, value: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<bool, Code> {
-        let before = out.bytes.len();
+    /// Returns that of a phone, of this use and equipment.
+    pub fn phone(usage: &str, equipment: &str) -> Function {
+        Function::Phone(Constant::of(format!("^{usage}^{equipment}").into_bytes()))
+    }
+
+    /// Writes a value that is not empty, or nothing.
+    pub fn write(&self, value: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
         match self {
-            Function::Text => text(value, Text::Line, scene, out)?,
-            Function::Formatted => text(value, Text::Formatted, scene, out)?,
-            Function::Date => {
-                values::write_date(values::date(value).ok_or(Code::T001)?, &mut out.bytes);
+            Function::Text => text(value, Text::Line, scene, out),
+            Function::Formatted => text(value, Text::Formatted, scene, out),
+            Function::Date => values::copy_date(value, &mut out.bytes).ok_or(Code::T001),
+            Function::Time => values::copy_time(value, &mut out.bytes).ok_or(Code::T001),
+            Function::Audit(from, to) => audit(value, (from, to), out),
+            Function::Code { lookup, .. } | Function::Coded(lookup) => lookup.write(value, out),
+            Function::Each { lookup, blank } => lookup.write_each(value, blank, out),
+            Function::Phone(usage) => phone(value, Some(usage), scene, out),
+            Function::Local => phone(value, None, scene, out),
+            Function::Email => email(value, scene, out),
+            Function::Name => name(value, scene, out),
+            Function::Provider { .. } | Function::Place { .. } | Function::Department { .. } => {
+                self.look_up(value, scene, out)
             }
-            Function::Time => time(value, None, out)?,
-            Function::Audit(from, to) => time(value, Some((from, to)), out)?,
+            Function::Zip { state } => zip(value, state, scene, out),
+            Function::Minutes
+            | Function::Yes(_)
+            | Function::Ssn
+            | Function::Width { .. }
+            | Function::Person(_)
+            | Function::Nothing => self.write_rare(value, scene, out),
+        }
+    }
+
+    /// Writes what hardly any patient's record has.
+    #[inline(never)]
+    fn write_rare(&self, value: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
+        match self {
             Function::Minutes => {
                 let minutes = minutes(value).ok_or(Code::N001)?;
                 out.bytes.extend_from_slice(minutes.to_string().as_bytes());
             }
-            Function::Code { lookup, .. } | Function::Coded(lookup) => lookup.write(value, out)?,
-            Function::Each { lookup, blank } => lookup.write_each(value, blank, out)?,
-            Function::Phone(usage) => phone(value, usage, scene, out)?,
-            Function::Local => phone(value, b"", scene, out)?,
-            Function::Email => {
-                out.bytes.extend_from_slice(b"^NET^Internet^");
-                text(value, Text::Line, scene, out)?;
-            }
-            Function::Name => {
-                let (last, first) = split_name(value);
-                text(last, Text::Line, scene, out)?;
-                if !first.is_empty() {
-                    out.bytes.push(b'^');
-                    text(first, Text::Line, scene, out)?;
-                }
-            }
-            Function::Provider { .. } | Function::Place { .. } | Function::Department { .. } => {
-                self.look_up(value, scene, out)?
-            }
-            Function::Zip { state } => {
-                if values::zip_lost_its_zero(value, state.tidy(scene)) {
-                    out.bytes.push(b'0');
-                    out.note(Note::ZipRestored);
-                }
-                text(value, Text::Line, scene, out)?;
-            }
             Function::Yes(yes) => {
-                if !["N", "NO", "FALSE", "0"]
-                    .iter()
-                    .any(|no| value.eq_ignore_ascii_case(no.as_bytes()))
-                {
+                let is = |no: &&str| value.eq_ignore_ascii_case(no.as_bytes());
+                if !["N", "NO", "FALSE", "0"].iter().any(is) {
                     out.bytes.extend_from_slice(yes);
                 }
             }
@@ -172,9 +173,9 @@ impl Function {
                 out.bytes.extend(std::iter::repeat_n(b'0', lost));
                 text(value, Text::Line, scene, out)?;
             }
-            Function::Person(_) | Function::Nothing => return Ok(false),
+            _ => {}
         }
-        Ok(out.bytes.len() > before)
+        Ok(())
     }
 
     /// Writes what the reference extracts say about an ID.
@@ -264,12 +265,10 @@ fn text(value: &[u8], text: Text, scene: &Scene<'_>, out: &mut Output) -> Result
 }
 
 /// Writes a time, from the first zone into the second, or a date, which has no zone.
-fn time(value: &[u8], zones: Option<(&TimeZone, &TimeZone)>, out: &mut Output) -> Result<(), Code> {
-    let (date, time) = values::date_time(value).ok_or(Code::T001)?;
-    match (time, zones) {
-        (None, _) => values::write_date(date, &mut out.bytes),
-        (Some(time), None) => values::write_second(date.to_datetime(time), &mut out.bytes),
-        (Some(time), Some((from, to))) => {
+fn audit(value: &[u8], (from, to): (&TimeZone, &TimeZone), out: &mut Output) -> Result<(), Code> {
+    match values::date_time(value).ok_or(Code::T001)? {
+        (date, None) => values::write_date(date, &mut out.bytes),
+        (date, Some(time)) => {
             let at = from.to_ambiguous_zoned(date.to_datetime(time));
             if at.is_ambiguous() {
                 out.note(Note::AmbiguousTime);
@@ -282,6 +281,30 @@ fn time(value: &[u8], zones: Option<(&TimeZone, &TimeZone)>, out: &mut Output) -
     Ok(())
 }
 
+fn email(value: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
+    out.bytes.extend_from_slice(b"^NET^Internet^");
+    text(value, Text::Line, scene, out)
+}
+
+/// Writes XPN of `LAST, FIRST`.
+fn name(value: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
+    let (last, first) = split_name(value);
+    text(last, Text::Line, scene, out)?;
+    if !first.is_empty() {
+        out.bytes.push(b'^');
+        text(first, Text::Line, scene, out)?;
+    }
+    Ok(())
+}
+
+fn zip(value: &[u8], state: &Column, scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
+    if values::zip_lost_its_zero(value, state.tidy(scene)) {
+        out.bytes.push(b'0');
+        out.note(Note::ZipRestored);
+    }
+    text(value, Text::Line, scene, out)
+}
+
 /// Reads a whole number of minutes, one day at most.
 pub(super) fn minutes(value: &[u8]) -> Option<u32> {
     let digits = !value.is_empty() && value.len() <= 5 && value.iter().all(u8::is_ascii_digit);
@@ -291,17 +314,24 @@ pub(super) fn minutes(value: &[u8]) -> Option<u32> {
 
 /// Writes XTN: `(aaa)nnn-nnnn^use^equip^^1^aaa^nnnnnnn`, without a use XTN-1 only.
 /// What is not ten digits goes to XTN-9 as it stands (`interface.md` 3.3).
-fn phone(value: &[u8], usage: &[u8], scene: &Scene<'_>, out: &mut Output) -> Result<(), Code> {
+fn phone(
+    value: &[u8],
+    usage: Option<&Constant>,
+    scene: &Scene<'_>,
+    out: &mut Output,
+) -> Result<(), Code> {
     let digits = values::phone(value);
     if let Some(digits) = &digits {
         values::write_local(digits, &mut out.bytes);
     }
-    out.bytes.extend_from_slice(usage);
+    if let Some(usage) = usage {
+        usage.put(&mut out.bytes);
+    }
     match &digits {
-        Some(digits) if !usage.is_empty() => values::write_parts(digits, &mut out.bytes),
+        Some(digits) if usage.is_some() => values::write_parts(digits, &mut out.bytes),
         Some(_) => {}
         None => {
-            let carets: &[u8] = if usage.is_empty() { b"^^^^^^^^" } else { b"^^^^^^" };
+            let carets: &[u8] = if usage.is_none() { b"^^^^^^^^" } else { b"^^^^^^" };
             out.bytes.extend_from_slice(carets);
             text(value, Text::Line, scene, out)?;
             out.note(Note::PhoneUnformatted);

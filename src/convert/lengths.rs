@@ -4,20 +4,23 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use memchr::memchr_iter;
+
 use super::map::VERSIONS;
+use crate::hl7::Path;
 
 /// A length without a limit.
 pub(super) const NO_LIMIT: usize = usize::MAX;
 
 /// Of each field the lengths, with the version each holds from, oldest first.
-type Limits = HashMap<(&'static str, u8), Vec<(usize, usize)>>;
+type Limits = HashMap<(&'static str, usize), Vec<(usize, usize)>>;
 
 /// Returns the most characters that a repetition of a field may have in a version.
-pub(super) fn limit(segment: &str, field: u8, version: &str) -> usize {
+pub(super) fn limit(path: Path, version: &str) -> usize {
     static LIMITS: LazyLock<Limits> =
         LazyLock::new(|| read(include_str!("../../config/hl7/fields.tsv")));
     let spoken = VERSIONS.iter().position(|known| *known == version).unwrap_or_default();
-    let mut lengths = LIMITS.get(&(segment, field)).into_iter().flatten();
+    let mut lengths = LIMITS.get(&(path.segment(), path.field())).into_iter().flatten();
     let length = lengths.rfind(|(since, _)| *since <= spoken);
     length.map_or(NO_LIMIT, |(_, length)| *length)
 }
@@ -37,14 +40,14 @@ fn read(tsv: &'static str) -> Limits {
     limits
 }
 
-/// True if a repetition of a field has more characters than that; `written` may begin
-/// with the separators before it. Characters are counted only where there are bytes
-/// enough.
+/// True if a repetition of a field has more characters than that. They are counted only
+/// where there are bytes enough.
 pub(super) fn has_longer(written: &[u8], limit: usize) -> bool {
-    let begin = written.iter().position(|&byte| byte != b'|').unwrap_or(written.len());
     let characters = |one: &[u8]| one.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
-    let mut repetitions = written[begin..].split(|&byte| byte == b'~');
-    repetitions.any(|one| one.len() > limit && characters(one) > limit)
+    let is_longer = |one: &[u8]| one.len() > limit && characters(one) > limit;
+    let mut begin = 0;
+    let mut ends = memchr_iter(b'~', written).chain([written.len()]);
+    ends.any(|end| is_longer(&written[std::mem::replace(&mut begin, end + 1)..end]))
 }
 
 #[cfg(test)]
@@ -54,16 +57,17 @@ mod tests {
     #[test]
     fn a_length_is_that_of_the_version() {
         for (segment, field, version, wanted) in [
-            ("PID", 5, "2.3.1", 48),
-            ("PID", 5, "2.4", 250),
-            ("PID", 5, "2.5.1", 250),
-            ("PID", 13, "2.3.1", 40),
-            ("IN1", 36, "2.5", 15),
-            ("GT1", 48, "2.3.1", 2),
-            ("GT1", 48, "2.5.1", 3),
-            ("ZZZ", 1, "2.5", NO_LIMIT),
+            (b"PID", 5, "2.3.1", 48),
+            (b"PID", 5, "2.4", 250),
+            (b"PID", 5, "2.5.1", 250),
+            (b"PID", 13, "2.3.1", 40),
+            (b"IN1", 36, "2.5", 15),
+            (b"GT1", 48, "2.3.1", 2),
+            (b"GT1", 48, "2.5.1", 3),
+            (b"ZZZ", 1, "2.5", NO_LIMIT),
         ] {
-            assert_eq!(limit(segment, field, version), wanted, "{segment}-{field} {version}");
+            let path = Path::of_field(*segment, field);
+            assert_eq!(limit(path, version), wanted, "{path} {version}");
         }
     }
 
@@ -71,8 +75,8 @@ mod tests {
     fn a_field_is_as_long_as_its_longest_repetition() {
         let lengths =
             |written: &[u8]| (0..9).take_while(|limit| has_longer(written, *limit)).count();
-        assert_eq!(lengths(b"|||ab^c~abcdef~x"), 6);
-        assert_eq!(lengths("|\u{e9}\u{e9}".as_bytes()), 2);
-        assert_eq!(lengths(b"|"), 0);
+        assert_eq!(lengths(b"ab^c~abcdef~x"), 6);
+        assert_eq!(lengths("\u{e9}\u{e9}".as_bytes()), 2);
+        assert_eq!(lengths(b""), 0);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::program::Translating;
+use super::column::Translating;
 use super::tables::Tables;
 use super::template::{Template, TemplateError};
 use crate::domain::{CHOICES, ExternalId, Kind, Mapped, MappingRow, Scope, Translations};

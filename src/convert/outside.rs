@@ -2,8 +2,9 @@
 //! gone (`interface.md` 5.3, last row, and 8.27). They are refused, not left out: a
 //! vendor who keeps a merged patient should be somebody's decision.
 
+use super::column::Column;
 use super::compile::Bound;
-use super::program::{Column, Input, Refusal};
+use super::program::{Input, Refusal};
 use crate::domain::{Code, DeletedPatients, Scope};
 
 /// What must be known of a record before its message is made.

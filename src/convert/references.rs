@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use super::output::Constant;
 use crate::codes::{Fnv, npi_check_digit};
 use crate::domain::{Code, Note, NpiMissing, ProviderIds};
 use crate::hl7::{Text, escape};
@@ -28,6 +29,8 @@ type ById = BuildHasherDefault<Fnv>;
 struct Provider {
     /// The ID that goes out, or the fault of using this provider.
     id: Result<Vec<u8>, Code>,
+    /// XCN and CE of AIG-3, whole, if there is an ID.
+    whole: [Constant; 2],
     /// The NPI that was agreed is not there, and something else goes out.
     lacks_npi: bool,
     /// As `[[filter.*]]` may call this provider.
@@ -41,9 +44,9 @@ struct Provider {
 #[derive(Clone, Debug)]
 struct Department {
     /// `id^name`.
-    short: Vec<u8>,
+    short: Constant,
     /// PL: `id^name^^name`.
-    place: Vec<u8>,
+    place: Constant,
     /// As `[[filter.*]]` may call it.
     name: String,
 }
@@ -116,7 +119,11 @@ impl References {
         let blank = [first, last].join(&b" "[..]);
         let mut names = [row.scheduling, &comma, &blank].map(folded).to_vec();
         names.dedup();
-        let provider = Provider { id, lacks_npi, names, person, resource };
+        let whole = [&person, &resource].map(|rest| {
+            let id = id.as_deref().unwrap_or_default();
+            Constant::of([id, rest.as_slice()].concat())
+        });
+        let provider = Provider { id, whole, lacks_npi, names, person, resource };
         self.providers.insert(row.id.to_vec(), provider);
     }
 
@@ -202,10 +209,12 @@ impl References {
                 match (own, &provider.id) {
                     (Some(own), _) => {
                         escape(own, Text::Line, out);
+                        let rest = if resource { &provider.resource } else { &provider.person };
+                        out.extend_from_slice(rest);
                     }
-                    (None, id) => out.extend_from_slice(id.as_ref().map_err(|code| *code)?),
+                    (None, Ok(_)) => provider.whole[usize::from(resource)].put(out),
+                    (None, Err(code)) => return Err(*code),
                 }
-                out.extend_from_slice(if resource { &provider.resource } else { &provider.person });
                 return Ok(provider.lacks_npi.then_some(Note::NpiMissing));
             }
             // Without a providers extract an athenaNet ID says all there is to say.
@@ -241,7 +250,11 @@ impl References {
             }
             None => return Err(Code::D001),
         };
-        out.extend_from_slice(if place { &department.place } else { &department.short });
+        if place {
+            department.place.put(out)
+        } else {
+            department.short.put(out)
+        }
         Ok(())
     }
 }
@@ -259,6 +272,7 @@ fn department(id: &[u8], name: &[u8]) -> Department {
         place.extend_from_slice(b"^^");
         place.extend_from_slice(&text);
     }
+    let [short, place] = [short, place].map(Constant::of);
     Department { short, place, name: folded(name) }
 }
 

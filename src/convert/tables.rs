@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::column::{Blank, Column};
 use super::lookup::{Declined, Lookup, Unmapped};
-use super::program::{Blank, Column};
 use crate::codes::{Table, standard};
 use crate::domain::{Code, CodeRules, UnmappedRule};
 

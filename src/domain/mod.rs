@@ -22,6 +22,7 @@ mod backfill;
 mod code;
 mod contact;
 mod counts;
+mod drop;
 mod endpoint;
 mod event;
 mod fault;
@@ -48,6 +49,7 @@ pub use contact::{
     Alerts, Contact, Expect, Mail, Proof, Quiet, Security, Way, Webhook, time_of_day,
 };
 pub use counts::{Counts, Note, Notes};
+pub use drop::{drop_of_rebuilt, drop_of_word, drop_word, rebuilt_batch};
 pub use endpoint::{
     Ack, Encryption, Endpoint, Login, Method, OnDoubt, Protocol, Sftp, Upload, Verify,
 };

@@ -5,22 +5,20 @@
 //! else walks the drops from the newest. What a hash led to is read before it is believed.
 //! A drop whose index cannot be read is named: nothing is silently left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::candidates::Candidates;
 use super::error::EngineError;
 use super::message::{has_component, message_at};
 use super::pass::Engine;
 use super::query::{Found, Hit, Locator, Query, Standing};
+use super::states::States;
 use crate::convert::external_ids;
-use crate::domain::{Code, QueueState};
+use crate::domain::{Code, QueueState, drop_of_rebuilt, rebuilt_batch};
 use crate::index::{Index, KeyOf, Place, Reason, RowEntry, Target, external_key, key};
 use crate::ledger::{
-    AnswerRow, Answers, BatchRow, DeliveryRow, DropRow, FaultFound, History, Ledger, Sqlite,
-    batch_state, message_state,
+    AnswerRow, Answers, DropRow, FaultFound, History, Ledger, Sqlite, batch_state, message_state,
 };
-
-/// Drops that are read from the ledger at once.
-const DROPS: u64 = 64;
 
 impl Engine {
     /// Returns what fits a query, newest first: of a drop its messages, then the rows that
@@ -77,10 +75,6 @@ impl Engine {
     }
 }
 
-/// The deliveries of batches, each read once.
-#[derive(Default)]
-struct States(BTreeMap<u64, (Vec<DeliveryRow>, Vec<AnswerRow>)>);
-
 struct Search<'a> {
     engine: &'a Engine,
     ledger: &'a Sqlite,
@@ -111,19 +105,39 @@ impl Search<'_> {
         let Some(number) = digits.parse::<u64>().ok().filter(|one| *one <= i64::MAX as u64) else {
             return Ok(());
         };
+        // Who typed more than the number means this practice's.
+        let own = format!("{number}M{}", self.engine.agreement.scope.context_id);
+        if control.trim().len() != digits.len() && control.trim() != own {
+            return Ok(());
+        }
+        // What was made of it again, the newest first; then itself.
+        let key = key(KeyOf::Control, number.to_string().as_bytes());
+        for (batch, ..) in self.ledger.rebuilt()?.into_iter().rev() {
+            let drop = drop_of_rebuilt(batch);
+            let Some(index) = self.open(drop, found) else { continue };
+            for target in self.read(drop, index.find(key))? {
+                self.one(drop, &index, target, found)?;
+            }
+        }
         let Some(batch) = self.ledger.batch_of(number)? else { return Ok(()) };
         let Some(drop) = self.ledger.drop_of(batch.number)? else { return Ok(()) };
         let Some(row) = self.ledger.drop_row(drop)? else { return Ok(()) };
         let first = row.batches.first().map_or(0, |batch| batch.first_control);
         let Some(index) = self.open(drop, found) else { return Ok(()) };
-        let target = Target::Message(number - first);
-        if let Some(hit) = self.hit(&row, &index, target, &mut States::default())? {
-            let whole = control.trim().len() == digits.len();
-            let same = whole || hit.control.as_deref() == Some(control.trim());
-            if same && self.fits(&hit) && self.is_behind(hit.locator) {
-                found.hits.push(hit);
-            }
-        }
+        self.one(drop, &index, Target::Message(number - first), found)
+    }
+
+    /// Takes one message, if it fits.
+    fn one(
+        &self,
+        drop: u64,
+        index: &Index,
+        target: Target,
+        found: &mut Found,
+    ) -> Result<(), EngineError> {
+        let Some(row) = self.ledger.drop_row(drop)? else { return Ok(()) };
+        let hit = self.hit(&row, index, target, &mut States::default())?;
+        found.hits.extend(hit.filter(|hit| self.fits(hit) && self.is_behind(hit.locator)));
         Ok(())
     }
 
@@ -171,20 +185,20 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Every drop, the newest first.
+    /// Every drop that may have something, the newest first.
     fn by_drops(&self, found: &mut Found) -> Result<(), EngineError> {
-        let mut before = self.after.map(|after| after.drop + 1);
-        loop {
-            let rows = self.ledger.drops(before, DROPS)?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            before = Some(last.number);
-            for row in rows.iter().filter(|row| self.is_in_time(row)) {
-                self.walk(row, found)?;
-                if found.hits.len() > self.limit {
-                    return Ok(());
-                }
+        let candidates = Candidates::of(self.ledger, self.query)?;
+        let mut below = self.after.map_or(u64::MAX, |after| after.drop + 1);
+        while let Some(drop) = candidates.below(below)? {
+            below = drop;
+            if let Some(row) = self.ledger.drop_row(drop)?.filter(|row| self.is_in_time(row)) {
+                self.walk(&row, found)?;
+            }
+            if found.hits.len() > self.limit {
+                break;
             }
         }
+        Ok(())
     }
 
     /// The messages and rows of one drop.
@@ -346,6 +360,9 @@ impl Search<'_> {
             errors += one.counts.error;
             others += one.counts.filtered + one.counts.duplicate;
         }
+        if rebuilt_batch(row.number).is_some() {
+            return false;
+        }
         let by_state = match state {
             None => errors + others > 0,
             Some(Standing::Filtered) => others > 0,
@@ -476,25 +493,6 @@ impl Search<'_> {
             line: place.line,
             fault: None,
             at: first,
-        }
-    }
-}
-
-impl States {
-    /// Returns the deliveries of a batch, and its messages that have a state of their own.
-    fn of(
-        &mut self,
-        ledger: &Sqlite,
-        batch: &BatchRow,
-    ) -> Result<&(Vec<DeliveryRow>, Vec<AnswerRow>), EngineError> {
-        use std::collections::btree_map::Entry;
-        match self.0.entry(batch.number) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(new) => {
-                let last = batch.first_control + batch.messages.saturating_sub(1);
-                let answers = ledger.answers(batch.first_control, last)?;
-                Ok(new.insert((ledger.deliveries(batch.number)?, answers)))
-            }
         }
     }
 }

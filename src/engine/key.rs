@@ -17,6 +17,25 @@ pub struct Key {
     pub offset: u64,
 }
 
+/// The cells of a header that are asked of every record: looked for by name once, not once
+/// a record for 190 instructions.
+#[derive(Clone, Copy)]
+pub(super) struct KeyCells<'a> {
+    /// Of the record's ID.
+    pub id: &'a [usize],
+    /// Of its patient's.
+    pub patient: &'a [usize],
+    /// Of `lastmodified`.
+    pub modified: &'a [usize],
+}
+
+impl<'a> KeyCells<'a> {
+    pub fn of(layout: &'a Layout) -> KeyCells<'a> {
+        let [patient, modified] = ["patientid", "lastmodified"].map(|name| layout.cells(name));
+        KeyCells { id: id_cells(layout), patient, modified }
+    }
+}
+
 /// Returns the first of the cells that has a value, trimmed.
 pub fn first_value<'a>(cells: &[usize], values: Values<'a>) -> &'a [u8] {
     let mut values = cells.iter().map(|&cell| values.get(cell).trim_ascii());

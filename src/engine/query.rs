@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::{Event, QueueState};
+use crate::domain::{Event, QueueState, drop_of_word, drop_word};
 use crate::index::Target;
 
 /// What is looked for; every part that is given must hold.
@@ -49,7 +49,7 @@ pub enum Standing {
 /// Which message or row it is; the same for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Locator {
-    /// The drop, by its number.
+    /// The drop, by its number; of a rebuilt batch, its own.
     pub drop: u64,
     /// What of it.
     pub target: Target,
@@ -123,8 +123,8 @@ impl FromStr for Standing {
 impl fmt::Display for Locator {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.target {
-            Target::Message(nth) => write!(out, "{}-m{nth}", self.drop),
-            Target::Row(nth) => write!(out, "{}-r{nth}", self.drop),
+            Target::Message(nth) => write!(out, "{}-m{nth}", drop_word(self.drop)),
+            Target::Row(nth) => write!(out, "{}-r{nth}", drop_word(self.drop)),
         }
     }
 }
@@ -140,7 +140,7 @@ impl FromStr for Locator {
                 "r" => Target::Row,
                 _ => return None,
             };
-            Some(Locator { drop: drop.parse().ok()?, target: kind(rest[1..].parse().ok()?) })
+            Some(Locator { drop: drop_of_word(drop)?, target: kind(rest[1..].parse().ok()?) })
         };
         read().ok_or_else(|| "names no message; a search prints names such as 12-m41".to_string())
     }

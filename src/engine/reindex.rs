@@ -15,7 +15,7 @@ use super::source::Source;
 use super::track::Tracker;
 use super::tracking;
 use crate::disk;
-use crate::domain::{Event, Kind};
+use crate::domain::{Event, Kind, drop_word, rebuilt_batch};
 use crate::extract::Rows;
 use crate::hl7::unescape;
 use crate::index::{IndexWriter, KeyOf, MessageEntry, Place, Reason, RowEntry, key};
@@ -45,7 +45,7 @@ struct FoundRows {
 /// What ends a pass; what is missing only makes the index poorer.
 pub fn reindex(engine: &Engine, ledger: &dyn Ledger, drop: u64) -> Result<(), EngineError> {
     let Some(row) = ledger.drop_row(drop)? else { return Ok(()) };
-    log::warn!("the index of drop {drop} is not there and is made anew");
+    log::warn!("the index of drop {} is not there and is made anew", drop_word(drop));
     let mut found = FoundRows::default();
     for (nth, extract) in row.extracts.iter().enumerate() {
         if extract.extract.kind.makes_messages() {
@@ -61,7 +61,9 @@ pub fn reindex(engine: &Engine, ledger: &dyn Ledger, drop: u64) -> Result<(), En
             None => log::error!("{}: its messages cannot be found again", batch.name),
         }
     }
-    for one in found.rows.iter().filter(|one| !one.told) {
+    // Those of a rebuilt batch are in the index of the first.
+    let rows = found.rows.iter().filter(|one| !one.told && rebuilt_batch(drop).is_none());
+    for one in rows {
         let reason = reason(ledger, &row, &one.place)?;
         index.row(&RowEntry { reason, place: one.place }, &one.keys)?;
     }

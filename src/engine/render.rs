@@ -11,7 +11,7 @@ use super::filtered::Decided;
 use super::first::Needed;
 use super::guard::Changes;
 use super::joined::no_program;
-use super::key::{first_value, id_cells, id_of, key, modified};
+use super::key::{KeyCells, first_value, key, modified};
 use super::memory::Memory;
 use super::order::Plan;
 use super::patients::{Finder, PatientIndex};
@@ -70,6 +70,7 @@ pub struct Renderer<'a> {
 
 /// What a worker has while it renders one block.
 pub(super) struct Worker<'a> {
+    cells: KeyCells<'a>,
     pub(super) finder: Option<Finder<'a>>,
     pub(super) scratch: Vec<u8>,
     /// What is known of the record that was looked at last.
@@ -151,15 +152,14 @@ impl Renderer<'_> {
     pub fn render(&self, block: &Block, rendered: &mut Rendered) {
         // Messages are about three times their records.
         rendered.output.bytes.reserve(block.bytes.len() * 3);
-        let key_cells =
-            self.keys.then(|| (id_cells(self.layout), self.layout.cells("lastmodified")));
         let mut worker = self.worker();
         let mut rows = Rows::new(block, self.layout);
         while let Some(row) = rows.next_row() {
             rendered.counts.rows += 1;
             let offset = block.offset + row.range.start as u64;
-            if let Some((id, when)) = key_cells.filter(|_| row.fault.is_none()) {
-                rendered.keys.extend(key(id, when, row.values, offset));
+            if self.keys && row.fault.is_none() {
+                let KeyCells { id, modified, .. } = worker.cells;
+                rendered.keys.extend(key(id, modified, row.values, offset));
             }
             if self.older.binary_search(&offset).is_ok() {
                 rendered.counts.duplicate += 1;
@@ -238,6 +238,7 @@ impl Renderer<'_> {
         let appointments = self.layout.kind == ExtractKind::Appointments;
         let index = self.patients.filter(|_| appointments);
         Worker {
+            cells: KeyCells::of(self.layout),
             finder: index.map(|(index, _)| index.finder()),
             scratch: Vec::new(),
             known: None,
@@ -263,7 +264,7 @@ impl Renderer<'_> {
     ) -> Result<Became, Stop> {
         let input = shaped(row)?;
         if self.memory.is_some() {
-            worker.modified = modified(self.layout.cells("lastmodified"), input.own);
+            worker.modified = modified(worker.cells.modified, input.own);
         }
         let found = self.programs.detector.find(input)?;
         let outside = self.sieve.keeps_out(input);
@@ -288,7 +289,7 @@ impl Renderer<'_> {
         let detector = &self.programs.detector;
         let mut events = telling.events.iter().filter(|event| detector.is_enabled(**event));
         let (mut told, mut sent) = (0, worker.sent);
-        let own = first_value(self.layout.cells("patientid"), input.own);
+        let own = first_value(worker.cells.patient, input.own);
         let id = patient.as_deref().unwrap_or(own);
         if events.clone().next().is_some() {
             let test = self.with_patient(id, input, worker, |programs, input| {
@@ -412,7 +413,7 @@ impl Renderer<'_> {
         out: &mut Output,
     ) -> Result<Option<Settled>, Stop> {
         let Some(claims) = &self.claims else { return Ok(None) };
-        let at = (id_of(self.layout, input.own), worker.offset);
+        let at = (first_value(worker.cells.id, input.own), worker.offset);
         let memory = self.memory.as_ref();
         let keys = &mut worker.claims;
         claims.settle(memory, self.judged, input, at, keys, &mut out.notes).map(Some)

@@ -12,6 +12,7 @@ use super::pass::Engine;
 use super::reindex::reindex;
 use crate::crashpoint::crashpoint;
 use crate::disk;
+use crate::domain::drop_of_rebuilt;
 use crate::index::{Index, IndexError, IndexWriter};
 use crate::ledger::Ledger;
 use crate::spool::Spool;
@@ -64,9 +65,11 @@ pub fn recover(engine: &Engine, ledger: &dyn Ledger) -> Result<(), EngineError> 
         disk::remove(&half)?;
     }
     let newest = ledger.extracts(1)?.first().map_or(0, |row| row.id.0.cast_unsigned());
-    let unpromised = engine.spool.index_of(newest + 1);
-    if unpromised.exists() {
-        disk::remove(&unpromised)?;
+    let rebuilt = drop_of_rebuilt(ledger.numbers()?.file);
+    for unpromised in [newest + 1, rebuilt].map(|drop| engine.spool.index_of(drop)) {
+        if unpromised.exists() {
+            disk::remove(&unpromised)?;
+        }
     }
     Ok(())
 }
@@ -115,9 +118,7 @@ pub fn check(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, Engin
                 wrong.push(Checked::wrong(what, format!("{err}; remove it, and {todo}")));
             }
             Ok(index) => {
-                let messages = drop.messages();
-                let rows = drop.extracts.iter().filter(|row| row.extract.kind.makes_messages());
-                let rows: u64 = rows.map(|row| row.counts.rows - row.counts.sent).sum();
+                let (messages, rows) = (drop.messages(), drop.untold());
                 // One that was made anew may lack what was gone by then.
                 let fits = |has: u64, all: u64| has == all || index.rebuilt && has < all;
                 if index.drop != number

@@ -17,7 +17,7 @@ use crate::convert::Output;
 use crate::digest::{Digest, Digester};
 use crate::disk::{self, NewFile};
 use crate::domain::{Event, FilePer, Kind};
-use crate::index::{IndexMark, IndexWriter};
+use crate::index::{IndexMark, IndexWriter, MessageEntry};
 use crate::validate::{Agreed, FileCheck, Finding, Severity};
 
 /// Bytes gathered before a write: fewer system calls, still small in memory.
@@ -228,6 +228,19 @@ impl Writer {
         let Some(index) = &mut self.index else { return Ok(()) };
         let events = heads.iter().map(|(_, event)| *event);
         tracks.write(index, origin, self.begins.iter().copied().zip(events))
+    }
+
+    /// Tells the index of the messages that were appended last: what they were in the file
+    /// they were copied from, and the keys they are found by.
+    ///
+    /// # Errors
+    /// [`disk::DiskError`].
+    pub fn track_copies(&mut self, copies: &[(MessageEntry, Vec<u64>)]) -> disk::Result<()> {
+        let Some(index) = &mut self.index else { return Ok(()) };
+        for ((entry, keys), offset) in copies.iter().zip(self.begins.iter().copied()) {
+            index.message(&MessageEntry { offset, ..*entry }, keys)?;
+        }
+        Ok(())
     }
 
     /// Returns a place to come back to.

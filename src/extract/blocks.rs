@@ -6,7 +6,7 @@
 //! search is `memchr`, several times faster than parsing (`performance.md`); that is
 //! what lets two workers parse at once. A property test holds the two together.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use memchr::{memchr, memrchr};
 
@@ -248,17 +248,14 @@ impl Blocks {
 
     fn fill_to(&mut self, size: usize) -> Result<(), ExtractError> {
         while !self.at_end && self.rest.len() < size {
-            let old = self.rest.len();
-            self.rest.resize(size, 0);
-            let read = self.reader.read(&mut self.rest[old..]);
-            self.rest.truncate(old + *read.as_ref().unwrap_or(&0));
-            match read {
+            let missing = (size - self.rest.len()) as u64;
+            // Into room that nobody filled with zeros before.
+            match self.reader.by_ref().take(missing).read_to_end(&mut self.rest) {
                 Ok(0) => self.at_end = true,
                 Ok(_) if self.offset + self.rest.len() as u64 > self.bytes_max => {
                     return Err(ExtractError::TooLarge { mib_max: self.bytes_max >> 20 });
                 }
                 Ok(_) => {}
-                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
                 Err(err) => {
                     let bytes = self.offset + self.rest.len() as u64;
                     return Err(ExtractError::of_read(err, bytes));
@@ -355,7 +352,7 @@ mod tests {
 
     fn blocks(text: &[u8], block_bytes: usize) -> Result<(Layout, Vec<Block>), ExtractError> {
         let limits = Limits { block_bytes, record_bytes_max: 4096 };
-        let text = Text::of(io::Cursor::new(text.to_vec()), Encoding::Auto)?;
+        let text = Text::of(std::io::Cursor::new(text.to_vec()), Encoding::Auto)?;
         let reading = Reading::new(&Vocabulary::standard().unwrap(), &BTreeMap::new()).unwrap();
         let (header, mut blocks) = Blocks::open(text, &reading, ExtractKind::Departments, limits)?;
         let layout = header.unwrap();

@@ -7,7 +7,7 @@
 //! closing quote, a carriage return that ends a line. A property test holds the two
 //! together.
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use crate::domain::Spans;
 
@@ -33,15 +33,30 @@ pub(super) fn split(
     spans: &mut Spans,
 ) -> Option<Split> {
     spans.clear();
-    let (mut end, mut next) = line_end(bytes, begin, at_end)?;
+    let (end, next) = line_end(bytes, begin, at_end)?;
+    let split = match memchr2(b'\r', b'"', &bytes[begin..end]) {
+        None => {
+            plain_cells(bytes, begin, end, delimiter, false, spans);
+            Some(Split { end: next, lines: 1, bare: true })
+        }
+        Some(_) => quoted(bytes, begin, (end, next), delimiter, at_end, spans),
+    };
+    spans.seal();
+    split
+}
+
+/// Splits a record with a quote or a carriage return in its first line.
+fn quoted(
+    bytes: &[u8],
+    begin: usize,
+    (mut end, mut next): (usize, usize),
+    delimiter: u8,
+    at_end: bool,
+    spans: &mut Spans,
+) -> Option<Split> {
     let (mut at, mut lines, mut bare) = (begin, 1, true);
-    let line = &bytes[begin..end];
-    if memchr(b'\r', line).is_some() {
+    if memchr(b'\r', &bytes[begin..end]).is_some() {
         return None;
-    }
-    if memchr(b'"', line).is_none() {
-        plain_cells(bytes, begin, end, delimiter, false, spans);
-        return Some(Split { end: next, lines, bare });
     }
     loop {
         if bytes.get(at) != Some(&b'"') {
@@ -52,7 +67,7 @@ pub(super) fn split(
         }
         bare = false;
         let close = at + 1 + memchr(b'"', &bytes[at + 1..])?;
-        spans.push(at + 1, close);
+        spans.add(at + 1, close);
         if close > end {
             // The value has line breaks in it.
             lines += memchr_iter(b'\n', &bytes[at..close]).count() as u64;
@@ -105,7 +120,7 @@ fn plain_cells(
         let mut found = !(((word & LOW) + LOW) | word | LOW);
         while found != 0 {
             let cell_end = at + found.trailing_zeros() as usize / 8;
-            spans.push(start, cell_end);
+            spans.add(start, cell_end);
             start = cell_end + 1;
             if quotes && bytes.get(start) == Some(&b'"') {
                 return Some(start);
@@ -115,12 +130,12 @@ fn plain_cells(
         at += 8;
     }
     for (cell_end, _) in (at..).zip(rest).filter(|(_, byte)| **byte == delimiter) {
-        spans.push(start, cell_end);
+        spans.add(start, cell_end);
         start = cell_end + 1;
         if quotes && bytes.get(start) == Some(&b'"') {
             return Some(start);
         }
     }
-    spans.push(start, end);
+    spans.add(start, end);
     None
 }

@@ -19,7 +19,7 @@
 mod read;
 mod write;
 
-pub use read::{Index, IndexError, Target};
+pub use read::{Index, IndexError, KeysOf, Target};
 pub use write::{IndexMark, IndexWriter};
 
 use std::hash::{DefaultHasher, Hasher};
@@ -184,6 +184,8 @@ pub enum KeyOf {
     Patient,
     /// An appointment ID.
     Appointment,
+    /// The number of MSH-10 under which it was sent before.
+    Control,
 }
 
 /// Returns the key of an ID.
@@ -192,6 +194,7 @@ pub fn key(of: KeyOf, id: &[u8]) -> u64 {
     hasher.write_u8(match of {
         KeyOf::Patient => 1,
         KeyOf::Appointment => 2,
+        KeyOf::Control => 3,
     });
     hasher.write(id);
     hasher.finish()

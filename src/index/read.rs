@@ -231,6 +231,11 @@ impl Index {
         self.backwards(Holds::Rows, before, RowEntry::read)
     }
 
+    /// Reads the keys of messages, in bounded memory.
+    pub fn keys(&self) -> KeysOf<'_> {
+        KeysOf { index: self, next: 0, read: Vec::new(), at: 0 }
+    }
+
     fn backwards<T>(
         &self,
         holds: Holds,
@@ -255,6 +260,52 @@ impl Index {
         let block = self.directory.iter().find(has).ok_or(IndexError::Damaged)?;
         let at = block.place + (ordinal - block.first) * out.len() as u64;
         Ok(self.file.read_exact_at(out, at)?)
+    }
+}
+
+/// The keys of messages, block after block: those of one message stand in one block.
+pub struct KeysOf<'a> {
+    index: &'a Index,
+    /// The next block of the directory.
+    next: usize,
+    /// Of the block read last: message and key, ascending.
+    read: Vec<(u64, u64)>,
+    at: usize,
+}
+
+impl KeysOf<'_> {
+    /// Returns the keys of a message, none twice; the ordinals that are asked for ascend.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub fn of(&mut self, ordinal: u64) -> Result<Vec<u64>, IndexError> {
+        while self.read.last().is_none_or(|(last, _)| *last < ordinal) {
+            let Some(block) = self.index.directory.get(self.next) else { return Ok(Vec::new()) };
+            self.next += 1;
+            if block.holds == Holds::Keys {
+                self.load(block)?;
+            }
+        }
+        self.at += self.read[self.at..].partition_point(|(message, _)| *message < ordinal);
+        let own = self.read[self.at..].iter().take_while(|(message, _)| *message == ordinal);
+        Ok(own.map(|(_, key)| *key).collect())
+    }
+
+    fn load(&mut self, block: &Block) -> Result<(), IndexError> {
+        let mut bytes = vec![0; block.bytes()];
+        self.index.file.read_exact_at(&mut bytes, block.place)?;
+        self.read.clear();
+        self.at = 0;
+        for entry in bytes.chunks_exact(KEY) {
+            let key = u64_at(entry, 0).ok_or(IndexError::Damaged)?;
+            let target = u32_at(entry, 8).ok_or(IndexError::Damaged)?;
+            if target & IS_ROW == 0 {
+                self.read.push((u64::from(target), key));
+            }
+        }
+        self.read.sort_unstable();
+        self.read.dedup();
+        Ok(())
     }
 }
 
@@ -333,6 +384,11 @@ mod tests {
             }
             let newest = (0..messages).rev().map(|at| (u64::from(at), message(at)));
             assert!(seen.into_iter().eq(newest), "newest first, none twice, none left out");
+            let mut keys = index.keys();
+            for at in (0..messages).step_by(step) {
+                assert_eq!(keys.of(at.into()).unwrap(), [patient(at / 2)], "{at} of {messages}");
+            }
+            assert!(keys.of(messages.into()).unwrap().is_empty(), "there is no such message");
             assert_eq!(index.rows_before(1).unwrap().len(), rows.min(1) as usize);
         }
     }

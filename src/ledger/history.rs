@@ -1,6 +1,24 @@
 //! Looking back: drops, and what became of single records. Nothing here changes anything.
 
 use super::{DropRow, ExtractId, FaultFound, FaultsLike, Result};
+use crate::domain::QueueState;
+
+/// What a drop is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Having {
+    /// Nothing in particular.
+    Any,
+    /// An extract of this name.
+    File(String),
+    /// Rows that tell nothing and are at no fault.
+    Untold,
+    /// Faults in this state.
+    Fault(QueueState),
+    /// Faults that were converted again.
+    Resubmitted,
+    /// Faults whose records came in newer rows.
+    Superseded,
+}
 
 /// What a search asks a ledger.
 pub trait History {
@@ -10,8 +28,21 @@ pub trait History {
     /// Those of the store.
     fn drops(&self, before: Option<u64>, limit: u64) -> Result<Vec<DropRow>>;
 
+    /// Returns the number of the newest drop below `below` that has something.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn drop_having(&self, having: &Having, below: u64) -> Result<Option<u64>>;
+
+    /// Returns the batches that have messages in ERROR for what their receiver answered, or in
+    /// DELETED: given up, or closed after they were refused.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn batches_with(&self, state: QueueState) -> Result<Vec<u64>>;
+
     /// Returns the numbers of the drops that had rows of patients or appointments, oldest
-    /// first.
+    /// first, and then those of rebuilt batches.
     ///
     /// # Errors
     /// Those of the store.
@@ -23,7 +54,7 @@ pub trait History {
     /// Those of the store.
     fn drop_row(&self, number: u64) -> Result<Option<DropRow>>;
 
-    /// Returns the number of the drop that made a batch.
+    /// Returns the number of the drop that made a batch; of a rebuilt one, its own.
     ///
     /// # Errors
     /// Those of the store.

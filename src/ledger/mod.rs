@@ -35,7 +35,7 @@ pub use answers::{AnswerRow, Answers, LookRow, ResponseRow, message_state};
 pub use backfills::{BackfillRow, Backfills};
 pub use error::LedgerError;
 pub use faults::{FaultFound, FaultRow, FaultsLike, NewFault, Resubmitted, WaitingRow};
-pub use history::History;
+pub use history::{Having, History};
 pub use manifest::Manifests;
 pub use memory::Memory;
 pub use register::{Entry, Kept, Register};

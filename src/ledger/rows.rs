@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::domain::{Code, Counts, ExtractKind, Notes, QueueState};
+use crate::domain::{Code, Counts, ExtractKind, Notes, QueueState, rebuilt_batch};
 
 /// The next free numbers; each is given once, ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,8 @@ pub struct ExtractRow {
 /// A drop that was taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DropRow {
-    /// Its number: that of its first extract; newer drops have higher ones.
+    /// Its number: that of its first extract; newer drops have higher ones. A rebuilt batch is
+    /// one of its own, with the extracts of the first ([`drop_of_rebuilt`](crate::domain::drop_of_rebuilt)).
     pub number: u64,
     /// Its extracts, in the order they were read.
     pub extracts: Vec<ExtractRow>,
@@ -93,7 +94,21 @@ impl DropRow {
 
     /// Returns how many messages it made.
     pub fn messages(&self) -> u64 {
-        self.extracts.iter().map(|row| row.counts.messages).sum()
+        match rebuilt_batch(self.number) {
+            None => self.extracts.iter().map(|row| row.counts.messages).sum(),
+            Some(_) => self.batches.iter().map(|batch| batch.messages).sum(),
+        }
+    }
+
+    /// Returns how many of its rows made none; a rebuilt batch has no rows of its own.
+    pub fn untold(&self) -> u64 {
+        match rebuilt_batch(self.number) {
+            Some(_) => 0,
+            None => {
+                let rows = self.extracts.iter().filter(|row| row.extract.kind.makes_messages());
+                rows.map(|row| row.counts.rows - row.counts.sent).sum()
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::disk::{self, failed};
+use crate::domain::{drop_of_word, drop_word, rebuilt_batch};
 
 /// How often, and how many times, a lock that is held for moments is asked for.
 const BOOK_LOOK: Duration = Duration::from_millis(10);
@@ -131,7 +132,10 @@ impl Spool {
 
     /// Returns the index of a drop, by its number.
     pub fn index_of(&self, drop: u64) -> PathBuf {
-        self.index.join(format!("{drop:012}.idx"))
+        match rebuilt_batch(drop) {
+            None => self.index.join(format!("{drop:012}.idx")),
+            Some(_) => self.index.join(format!("{}.idx", drop_word(drop))),
+        }
     }
 
     /// Returns the numbers of the drops that have an index, oldest first.
@@ -143,7 +147,7 @@ impl Spool {
             return Ok(Vec::new());
         }
         let names = Spool::list(&self.index)?;
-        Ok(names.iter().filter_map(|name| name.strip_suffix(".idx")?.parse().ok()).collect())
+        Ok(names.iter().filter_map(|name| drop_of_word(name.strip_suffix(".idx")?)).collect())
     }
 
     /// Returns the lock's file.

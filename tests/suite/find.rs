@@ -214,3 +214,51 @@ fn a_lost_index_is_missed_told_and_made_anew() {
     assert_eq!(sorted(after), sorted(before));
     assert_eq!(search(&site, &["--patient", "7001"]).len(), 2);
 }
+
+/// Returns `message state control` of each hit.
+fn named(hits: &[Value]) -> Vec<String> {
+    let word = |value: &Value| value.as_str().unwrap_or("-").to_string();
+    let one = |hit: &Value| {
+        format!("{} {} {}", word(&hit["message"]), word(&hit["state"]), word(&hit["control_id"]))
+    };
+    hits.iter().map(one).collect()
+}
+
+#[test]
+fn what_was_made_anew_is_found_by_every_id_it_ever_had() {
+    let site = site();
+    let rebuild = |batch: &str, more: &[&str]| {
+        let said =
+            site.run(["queue", "rebuild", batch, "--why", "they lost it"].iter().chain(more));
+        assert_eq!(said.code, Some(0), "{said:?}");
+    };
+    rebuild("99999-000001.hl7", &["--message", "2M99999,3M99999"]);
+    assert_eq!(site.run(["run"]).code, Some(3));
+    rebuild("99999-000002.hl7", &[]);
+    let visit = ["b3-m1 NEW 7M99999", "b2-m1 PROCESSED 5M99999", "1-m2 PROCESSED 3M99999"];
+    assert_eq!(named(&search(&site, &["--control", "3M99999"])), visit);
+    assert_eq!(named(&search(&site, &["--control", "5"])), visit[..2]);
+    assert_eq!(named(&search(&site, &["--control", "7M99999"])), visit[..1]);
+    assert_eq!(named(&search(&site, &["--control", "7M1"])), [""; 0], "another practice's");
+    assert_eq!(named(&search(&site, &["--appointment", "500"])), visit);
+    let more = search(&site, &["--appointment", "500", NAME, "--after", "b3-m1", "--limit", "1"]);
+    assert_eq!(named(&more), visit[1..2]);
+    let new = ["b3-m1 NEW 7M99999", "b3-m0 NEW 6M99999"];
+    assert_eq!(named(&search(&site, &["--state", "NEW"])), new);
+    assert_eq!(named(&search(&site, &["--batch", "99999-000003.hl7"])), new);
+    let hits = search(&site, &["--control", "7"]);
+    assert_eq!(hits[0]["file"], "appointments.csv.gz");
+    let whole = show(&site, &hits[0]).json();
+    assert!(whole["raw"]["text"].as_str().unwrap().contains("|7M99999|"), "{whole}");
+    assert!(whole["source_row"]["text"].as_str().unwrap().starts_with("schedule,500"), "{whole}");
+    assert_eq!(site.run(["check"]).code, Some(0));
+    // An index that is lost is made anew of the batch file and the rows of the first drop.
+    let index = site.spool().index.join("b3.idx");
+    fs::remove_file(&index).unwrap();
+    assert_eq!(site.run(["run"]).code, Some(3));
+    assert!(index.exists());
+    let lines = search(&site, &["--patient", "7002"]);
+    let wanted = ["b3-m0 PROCESSED 6M99999", "b2-m0 PROCESSED 4M99999", "1-m1 PROCESSED 2M99999"];
+    assert_eq!(named(&lines), wanted);
+    assert!(lines.iter().all(|hit| hit["record"] == 2), "{lines:?}");
+}

@@ -6,6 +6,7 @@
 //! replaced; they are taken again if a drop was committed meanwhile. Then the copy is read
 //! as `check` reads a ledger: a backup that nobody has read is none.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use crate::crashpoint::crashpoint;
 use crate::desk;
 use crate::digest::Digest;
 use crate::disk::{self, failed};
+use crate::domain::drop_of_rebuilt;
 use crate::engine::error::EngineError;
 use crate::engine::source::Progress;
 use crate::ledger::{BatchRow, Ledger, Sqlite, copy_database};
@@ -172,7 +174,10 @@ impl Saving<'_> {
     /// The index of each drop that the copy knows.
     fn indexes(&mut self, spool: &Spool, at: &str, copy: &dyn Ledger) -> Result<(), EngineError> {
         let newest = copy.extracts(1)?.first().map_or(0, |row| row.id.0.cast_unsigned());
-        for drop in spool.indexes()?.into_iter().filter(|drop| *drop <= newest) {
+        let rebuilt = copy.rebuilt()?.into_iter().map(|(batch, ..)| drop_of_rebuilt(batch));
+        let rebuilt: BTreeSet<u64> = rebuilt.collect();
+        let known = |drop: &u64| *drop <= newest || rebuilt.contains(drop);
+        for drop in spool.indexes()?.into_iter().filter(known) {
             let from = spool.index_of(drop);
             let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
             // One that is made anew just now is made anew after a restore, too.

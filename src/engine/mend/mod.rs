@@ -4,6 +4,7 @@
 //! interface's lock; else it is left as a file in `requests/`, and the pass that is at
 //! work carries it out. Each task is one commit with its author (`ledger/actions.rs`).
 
+mod copies;
 mod delete;
 mod earlier;
 mod groups;

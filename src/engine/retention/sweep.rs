@@ -17,6 +17,7 @@ use super::plan::rest_of;
 use super::{Cutoffs, day_of, number, usage};
 use crate::crashpoint::crashpoint;
 use crate::disk::{self, failed};
+use crate::domain::rebuilt_batch;
 use crate::engine::error::EngineError;
 use crate::engine::files::days;
 use crate::engine::pass::Engine;
@@ -356,9 +357,14 @@ impl<'a> Sweep<'a> {
     fn orphans(&self) -> Result<Vec<PathBuf>, EngineError> {
         let (newest, _) = self.ledger.newest()?;
         let known: BTreeSet<u64> = self.ledger.drop_numbers()?;
+        let rebuilt = self.ledger.rebuilt()?.into_iter();
+        let rebuilt: BTreeSet<u64> = rebuilt.map(|(batch, ..)| batch).collect();
+        let is_orphan = |drop: &u64| match rebuilt_batch(*drop) {
+            Some(batch) => !rebuilt.contains(&batch),
+            None => *drop < newest && !known.contains(drop),
+        };
         let spool = &self.engine.spool;
-        let orphans =
-            spool.indexes()?.into_iter().filter(|one| *one < newest && !known.contains(one));
+        let orphans = spool.indexes()?.into_iter().filter(is_orphan);
         Ok(orphans.map(|one| spool.index_of(one)).collect())
     }
 

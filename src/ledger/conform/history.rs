@@ -2,7 +2,7 @@
 
 use super::{Story, TEST, errors, fault, sent};
 use crate::domain::{Code, Notes, QueueState};
-use crate::ledger::{Closing, FaultsLike, NewFault, Sign};
+use crate::ledger::{Closing, FaultsLike, Having, Ledger, NewFault, Sign};
 
 impl Story<'_> {
     pub(super) fn what_was_dropped_is_found_again(&mut self) {
@@ -25,7 +25,7 @@ impl Story<'_> {
         assert_eq!(drop.batch_of(4), None);
         let names: Vec<&str> = drop.extracts.iter().map(|row| row.extract.name.as_str()).collect();
         assert_eq!(names, [one.name.as_str(), two.name.as_str()]);
-        assert_eq!(ledger.drops_with_rows().unwrap().last(), Some(&number));
+        assert!(ledger.drops_with_rows().unwrap().contains(&number));
         assert_eq!(ledger.drop_of(batch.number).unwrap(), Some(number));
         assert_eq!(ledger.drop_row(second.0.cast_unsigned()).unwrap(), None, "no drop of its own");
         for control in batch.first_control..next.control {
@@ -61,5 +61,23 @@ impl Story<'_> {
         assert_eq!(like(FaultsLike { from, to, ..of_file.clone() }), [id, id - 1]);
         let to = Some(one.taken_at);
         assert_eq!(like(FaultsLike { to, ..of_file }), [0; 0]);
+        having(ledger, number, &two.name);
     }
+}
+
+/// The newest drop has a fault of each of two kinds and was told but for them; `name` is of its
+/// last extract.
+fn having(ledger: &dyn Ledger, number: u64, name: &str) {
+    let below = |having: &Having, below: u64| ledger.drop_having(having, below).unwrap();
+    let newest = |having: &Having| below(having, u64::MAX);
+    for state in [QueueState::Error, QueueState::Deleted] {
+        let fault = Having::Fault(state);
+        assert_eq!(newest(&fault), Some(number), "{state}");
+        assert!(below(&fault, number).is_none_or(|older| older < number), "{state}");
+    }
+    assert_eq!(newest(&Having::Fault(QueueState::AthenaError)), None);
+    assert_eq!(newest(&Having::Any), Some(number));
+    let file = Having::File(name.to_string());
+    assert_eq!((newest(&file), below(&file, number)), (Some(number), None));
+    assert_ne!(newest(&Having::Untold), Some(number), "all were told or are at fault");
 }

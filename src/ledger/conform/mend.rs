@@ -2,7 +2,9 @@
 //! again, batches that are held, made anew, given up.
 
 use super::{Story, TEST, at, errors, fault, receipt, refused, sign};
-use crate::domain::{Code, Counts, Fingerprint, Kind, Known, Notes, QueueState, Whose};
+use crate::domain::{
+    Code, Counts, Fingerprint, Kind, Known, Notes, QueueState, Whose, drop_of_rebuilt,
+};
 use crate::ledger::{
     Act, ActionRow, BatchRow, Entry, ExtractId, Holding, LedgerError, NewFault, Resubmitted, Sign,
     Stage, WaitingRow,
@@ -173,6 +175,17 @@ impl Story<'_> {
         assert_eq!(last, Some((batch.number, first.number, "r1".to_string())));
         let ActionRow { verb, about, was, now, .. } = self.newest();
         assert_eq!((verb.as_str(), was.as_str(), now.as_str()), ("rebuild", "NEW", "NEW"));
+        // It is looked at as a drop of its own, with the rows of the first.
+        let again = drop_of_rebuilt(batch.number);
+        let ledger = self.ledger();
+        assert_eq!(ledger.drop_of(batch.number).unwrap(), Some(again));
+        assert_eq!(ledger.drops_with_rows().unwrap().last(), Some(&again));
+        let row = ledger.drop_row(again).unwrap().unwrap();
+        let of = ledger.drop_of(first.number).unwrap().unwrap();
+        assert_eq!(row.extracts, ledger.drop_row(of).unwrap().unwrap().extracts);
+        assert_eq!((row.messages(), row.untold(), row.number), (2, 0, again));
+        assert_eq!((row.batch_of(1), row.batch_of(2)), (Some((&batch, 1)), None));
+        assert_eq!(ledger.drop_row(again + 1).unwrap(), None);
         assert_eq!(about, format!("{} as {}", first.name, batch.name));
         let (again, _) = self.batch(2);
         let numbers = self.ledger().numbers().unwrap();

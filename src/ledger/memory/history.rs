@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Memory, newest};
-use crate::domain::QueueState;
+use crate::domain::{QueueState, drop_of_rebuilt, rebuilt_batch};
 use crate::ledger::{
-    DropRow, ExtractId, ExtractRow, FaultFound, FaultRow, FaultsLike, History, Result,
+    AnswerRow, BatchRow, DeliveryRow, DropRow, ExtractId, ExtractRow, FaultFound, FaultRow,
+    FaultsLike, Having, History, Result, Stage,
 };
 
 impl Memory {
@@ -34,10 +35,53 @@ impl History for Memory {
             row.left_at.is_none() && row.extract.kind.makes_messages() && row.counts.rows > 0
         };
         let drops = self.extracts.iter().filter(has).map(|row| row.drop.0.cast_unsigned());
-        Ok(drops.collect::<BTreeSet<u64>>().into_iter().collect())
+        let drops = drops.collect::<BTreeSet<u64>>().into_iter();
+        Ok(drops.chain(self.rebuilt.iter().map(|(batch, ..)| drop_of_rebuilt(*batch))).collect())
+    }
+
+    fn drop_having(&self, having: &Having, below: u64) -> Result<Option<u64>> {
+        let faulty = |id: ExtractId, fits: &dyn Fn(&FaultFound) -> bool| {
+            let own = self.faults.iter().filter(|row| row.extract == id);
+            own.map(|row| self.found(row)).any(|found| fits(&found))
+        };
+        let has = |row: &&ExtractRow| match having {
+            Having::Any => true,
+            Having::File(name) => row.extract.name == *name,
+            Having::Untold => row.counts.filtered + row.counts.duplicate > 0,
+            Having::Fault(state) => faulty(row.id, &|found| found.state == Some(*state)),
+            Having::Resubmitted => {
+                faulty(row.id, &|found| found.state.is_none() && !found.superseded)
+            }
+            Having::Superseded => faulty(row.id, &|found| found.superseded),
+        };
+        let drops = self.extracts.iter().filter(has).map(|row| row.drop.0.cast_unsigned());
+        Ok(drops.filter(|drop| *drop < below).max())
+    }
+
+    fn batches_with(&self, state: QueueState) -> Result<Vec<u64>> {
+        let refused = self.answers.values().filter(|row| !row.answer.code.accepts());
+        let closed = |row: &AnswerRow| self.closed_answers.contains_key(&row.answer.control);
+        let deleted = |row: &&DeliveryRow| row.stage == Stage::Deleted;
+        let found: BTreeSet<u64> = match state {
+            QueueState::Error => refused.filter(|row| !closed(row)).map(|row| row.batch).collect(),
+            QueueState::Deleted => {
+                let given_up = self.deliveries.values().filter(deleted);
+                let refused = refused.filter(|row| closed(row)).map(|row| row.batch);
+                given_up.map(|row| row.batch.number).chain(refused).collect()
+            }
+            _ => BTreeSet::new(),
+        };
+        Ok(found.into_iter().collect())
     }
 
     fn drop_row(&self, number: u64) -> Result<Option<DropRow>> {
+        if let Some(batch) = rebuilt_batch(number) {
+            let of = self.rebuilt.iter().find(|(own, ..)| *own == batch).map(|(_, of, _)| *of);
+            let first = of.map(|of| self.drop_of(of)).transpose()?.flatten();
+            let row = first.map(|first| self.drop_row(first)).transpose()?.flatten();
+            let batches: Vec<BatchRow> = self.batches.get(&batch).cloned().into_iter().collect();
+            return Ok(row.map(|row| DropRow { number, batches, ..row }));
+        }
         let of_drop = |row: &&ExtractRow| row.drop.0.cast_unsigned() == number;
         let extracts: Vec<ExtractRow> = self.extracts.iter().filter(of_drop).cloned().collect();
         let made: u64 = extracts.iter().map(|row| row.counts.messages).sum();
@@ -55,7 +99,9 @@ impl History for Memory {
     fn drop_of(&self, batch: u64) -> Result<Option<u64>> {
         let drops = self.drops(None, u64::MAX)?;
         let has = |row: &&DropRow| row.batches.iter().any(|one| one.number == batch);
-        Ok(drops.iter().find(has).map(|row| row.number))
+        let rebuilt = self.rebuilt.iter().any(|(own, ..)| *own == batch);
+        let again = rebuilt.then(|| drop_of_rebuilt(batch));
+        Ok(drops.iter().find(has).map(|row| row.number).or(again))
     }
 
     fn fault_at(&self, extract: ExtractId, record: u64) -> Result<Option<FaultFound>> {

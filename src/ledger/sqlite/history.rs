@@ -7,13 +7,46 @@ use super::error::wrong_value;
 use super::query::{all, at_most, one};
 use super::row::{self, BATCH, EXTRACT, FAULT, big};
 use super::{RESUBMITTED, SUPERSEDED, Sqlite};
-use crate::domain::{ExtractKind, QueueState};
-use crate::ledger::{BatchRow, DropRow, ExtractId, FaultFound, FaultsLike, History, Result};
+use crate::domain::{ExtractKind, QueueState, drop_of_rebuilt, rebuilt_batch};
+use crate::ledger::{
+    BatchRow, DropRow, ExtractId, FaultFound, FaultsLike, Having, History, Result,
+};
 
 const STANDS: &str = "f.state, f.next_extract, f.next_record";
 const FROM_FAULT: &str = "FROM fault f JOIN extract e ON e.id = f.extract";
 
 impl Sqlite {
+    /// Returns a rebuilt batch as a drop with the rows of the first.
+    fn again(&self, batch: u64) -> Result<Option<DropRow>> {
+        let sql = "SELECT batch, of, request, seal FROM rebuilt WHERE batch = $1";
+        let of = one(&self.conn, sql, [big(batch)?], |found| {
+            row::check_seal(found, 0, 3)?;
+            row::number(found, 1)
+        })?;
+        let Some(first) = of.map(|of| self.drop_of(of)).transpose()?.flatten() else {
+            return Ok(None);
+        };
+        let sql = format!("SELECT {BATCH} FROM batch b WHERE b.number = $1");
+        let found = one(&self.conn, &sql, [big(batch)?], row::batch)?;
+        let extracts = self.drop_row(first)?.map(|row| row.extracts);
+        Ok(extracts.zip(found).map(|(extracts, found)| DropRow {
+            number: drop_of_rebuilt(batch),
+            extracts,
+            batches: vec![found],
+        }))
+    }
+
+    /// Returns the newest drop below one that has faults in a state, by its word.
+    fn drop_with_fault(&self, word: &str, below: i64) -> Result<Option<u64>> {
+        // Faults have numbers in the order of their extracts, so those of newer ones are
+        // passed over at once.
+        let sql = "SELECT e.drop_id FROM fault f JOIN extract e ON e.id = f.extract \
+                   WHERE f.state = $1 AND f.id < coalesce((SELECT g.id FROM fault g \
+                   WHERE g.extract >= $2 ORDER BY g.extract LIMIT 1), 9223372036854775807) \
+                   AND f.extract < $2 ORDER BY f.id DESC LIMIT 1";
+        one(&self.conn, sql, (word, below), |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
+    }
+
     pub(super) fn whole_drop(&self, number: i64) -> Result<Option<DropRow>> {
         let sql = format!("SELECT {EXTRACT} FROM extract e WHERE e.drop_id = $1 ORDER BY e.id");
         let extracts = all(&self.conn, &sql, [number], row::extract)?;
@@ -55,22 +88,63 @@ impl History for Sqlite {
              ORDER BY drop_id",
             kinds.join(", ")
         );
-        all(&self.conn, &sql, [], |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
+        let number = |row: &Row<'_>| Ok(row.get::<_, i64>(0)?.cast_unsigned());
+        let mut drops = all(&self.conn, &sql, [], number)?;
+        let rebuilt = all(&self.conn, "SELECT batch FROM rebuilt ORDER BY batch", [], number)?;
+        drops.extend(rebuilt.into_iter().map(drop_of_rebuilt));
+        Ok(drops)
+    }
+
+    fn drop_having(&self, having: &Having, below: u64) -> Result<Option<u64>> {
+        let below = i64::try_from(below).unwrap_or(i64::MAX);
+        let rows = "SELECT drop_id FROM extract WHERE drop_id < $1";
+        let sql = match having {
+            Having::Fault(state) => return self.drop_with_fault(&state.to_string(), below),
+            Having::Resubmitted => return self.drop_with_fault(RESUBMITTED, below),
+            Having::Superseded => return self.drop_with_fault(SUPERSEDED, below),
+            Having::Any | Having::File(_) => rows.to_string(),
+            Having::Untold => format!("{rows} AND filtered + duplicate > 0"),
+        };
+        let name = if let Having::File(name) = having { Some(name) } else { None };
+        let named = if name.is_some() { " AND name = $2" } else { "" };
+        let sql = format!("{sql}{named} ORDER BY drop_id DESC, id DESC LIMIT 1");
+        let values = [Some(Value::from(below)), name.cloned().map(Value::from)];
+        let values = rusqlite::params_from_iter(values.into_iter().flatten());
+        one(&self.conn, &sql, values, |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
+    }
+
+    fn batches_with(&self, state: QueueState) -> Result<Vec<u64>> {
+        let sql = match state {
+            QueueState::Error => {
+                "SELECT DISTINCT batch FROM answer WHERE rejected = 1 AND action IS NULL"
+            }
+            QueueState::Deleted => {
+                "SELECT batch FROM delivery WHERE stage = 'deleted' UNION \
+                 SELECT batch FROM answer WHERE rejected = 1 AND action IS NOT NULL"
+            }
+            _ => return Ok(Vec::new()),
+        };
+        all(&self.conn, sql, [], |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
     }
 
     fn drop_row(&self, number: u64) -> Result<Option<DropRow>> {
-        self.whole_drop(big(number)?)
+        match rebuilt_batch(number) {
+            None => self.whole_drop(big(number)?),
+            Some(batch) => self.again(batch),
+        }
     }
 
     fn drop_of(&self, batch: u64) -> Result<Option<u64>> {
         let sql = "SELECT drop_id FROM extract WHERE batch <= $1 ORDER BY batch DESC LIMIT 1";
         let found = one(&self.conn, sql, [big(batch)?], |row| Ok(row.get::<_, i64>(0)?))?;
-        let Some(row) = found.map(|number| self.whole_drop(number)).transpose()?.flatten() else {
-            return Ok(None);
-        };
-        // One that holds messages of another again is of no drop.
-        let has = row.batches.iter().any(|one| one.number == batch);
-        Ok(has.then_some(row.number))
+        let row = found.map(|number| self.whole_drop(number)).transpose()?.flatten();
+        if let Some(row) = row.filter(|row| row.batches.iter().any(|one| one.number == batch)) {
+            return Ok(Some(row.number));
+        }
+        // A list for the vendor is of none.
+        let sql = "SELECT 1 FROM rebuilt WHERE batch = $1";
+        let rebuilt = one(&self.conn, sql, [big(batch)?], |_| Ok(()))?;
+        Ok(rebuilt.map(|()| drop_of_rebuilt(batch)))
     }
 
     fn fault_at(&self, extract: ExtractId, record: u64) -> Result<Option<FaultFound>> {

@@ -79,6 +79,9 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_open ON delivery (batch, endpoint)
     WHERE stage NOT IN ('delivered', 'deleted');
 
+-- Finds the few that were given up.
+CREATE INDEX delivery_deleted ON delivery (batch) WHERE stage = 'deleted';
+
 -- A batch that holds messages of an earlier one again, under new numbers.
 CREATE TABLE rebuilt (
     batch   INTEGER PRIMARY KEY REFERENCES batch (number),
@@ -117,6 +120,7 @@ CREATE TABLE answer (
 ) WITHOUT ROWID;
 
 CREATE INDEX answer_rejected ON answer (batch, control) WHERE rejected = 1 AND action IS NULL;
+CREATE INDEX answer_closed ON answer (batch) WHERE rejected = 1 AND action IS NOT NULL;
 
 -- A response file that was read; the same bytes are read once.
 CREATE TABLE response (
