@@ -609,6 +609,50 @@ mod tests {
     }
 
     #[test]
+    fn what_a_stretch_says_is_told_of_each_message_that_has_it() {
+        let high = OURS[1].replace("12^DOE", "12^D\u{d6}E");
+        let long = OURS[0].replace("|eng\r", &format!("|eng^{}\r", "x".repeat(70)));
+        let phones = OURS[1].replace("202605201015|", "202605201015||(617)555-0101~(617)555-0102");
+        let mut cut = OURS[0].replace("|eng\r", "|eng^\u{d6}\r").into_bytes();
+        let at = cut.iter().position(|byte| *byte == 0x96).unwrap();
+        cut[at] = b'x';
+        for record in [high.as_bytes(), long.as_bytes(), phones.as_bytes(), &cut] {
+            let mut check = MessageCheck::before_numbers(agreed("2.3.1"));
+            for good in OURS.iter().chain(&OURS) {
+                check.messages(good.as_bytes());
+            }
+            let mut full = check.clone();
+            full.in_full(record);
+            let told = full.findings.by_rule();
+            assert_ne!(told, [], "{}", String::from_utf8_lossy(record));
+            for _ in 0..3 {
+                check.findings = Findings::default();
+                check.messages(record);
+                assert_eq!(check.findings.by_rule(), told, "{}", String::from_utf8_lossy(record));
+            }
+        }
+    }
+
+    #[test]
+    fn a_set_id_of_two_digits_is_counted_too() {
+        let (before, after) = OURS[0].split_once("NK1|1|").unwrap();
+        let after = &after[after.find("PV1").unwrap()..];
+        let with = |last: u32| {
+            let set = |id: u32| format!("NK1|{id}|ROE^JO\r");
+            (1..=10).chain([last]).map(set).fold(before.to_string(), |all, one| all + &one) + after
+        };
+        let mut check = MessageCheck::before_numbers(agreed("2.3.1"));
+        for _ in 0..3 {
+            check.messages(with(11).as_bytes());
+        }
+        assert_eq!(check.findings.by_rule(), []);
+        assert!(check.quick.knows(with(11).as_bytes()).is_some());
+        for wrong in [12, 13, 10] {
+            assert!(check.quick.knows(with(wrong).as_bytes()).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn all_good_ones_are_good_and_go_the_quick_way() {
         let mut check = MessageCheck::before_numbers(agreed("2.3.1"));
         let all = good_ones();

@@ -337,19 +337,25 @@ impl Paths {
         }
     }
 
-    /// Begins a segment, and goes over its set ID, if it has one of one digit.
+    /// Begins a segment, and goes over its set ID, if it has one: the order hangs on it, so the
+    /// stretch must have all of it.
     fn segment(&mut self, header: &Header, text: &[u8], cursor: &mut Cursor) -> Option<u32> {
         let rest = text.get(cursor.at..)?;
-        let [a, b, c, b'|', set, end, ..] = *rest.first_chunk::<6>()? else { return None };
+        let [a, b, c, b'|', ..] = *rest else { return None };
         let parts = header.version.segment([a, b, c])?;
         cursor.order = self.orders.then(cursor.order, part(rest, parts.counted));
         cursor.filled = 0;
         cursor.at += 3;
         let mut spot = Spot { parts, number: 0, field: parts.quick.first()? };
-        if parts.counted && set.is_ascii_digit() && matches!(end, b'|' | b'\r') {
-            spot.number = 1;
-            cursor.at += 2;
-            cursor.filled = spot.required();
+        if parts.counted {
+            let digits = rest[4..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let known = digits <= 4 && matches!(rest.get(4 + digits)?, b'|' | b'\r');
+            known.then_some(())?;
+            if digits > 0 {
+                spot.number = 1;
+                cursor.at += 1 + digits;
+                cursor.filled = spot.required();
+            }
         }
         self.next(header, text, spot, cursor)
     }
@@ -398,4 +404,49 @@ fn is_end(text: &[u8], at: usize) -> bool {
 fn place_of(from: u32, word: u64) -> usize {
     let mixed = (u64::from(word as u32) ^ u64::from(from) << 32).wrapping_mul(MIX);
     (mixed >> 51) as usize % PLACES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_share_a_place_in_the_table_are_of_their_own_places_only() {
+        let mut paths = Paths::default();
+        let code = b"O|12^MAIN";
+        let table = |from: u32| place_of(from, word(code, 0));
+        let many = 3 * PLACES as u32;
+        for order in 0..many {
+            paths.node(Place { order, field: 0, filled: 0 }, None);
+        }
+        let first = 0;
+        let other = (1..many).find(|other| table(*other) == table(first)).unwrap();
+        paths.learn(table(first), Edge::new(first, 7, code, Odd::default()));
+        let to = |paths: &Paths, from: u32| {
+            let node = paths.nodes[from as usize];
+            paths.edge_at(from, &node, code).map(|edge| edge.to)
+        };
+        assert_eq!([to(&paths, first), to(&paths, other)], [Some(7), None]);
+        paths.learn(table(other), Edge::new(other, 8, code, Odd::default()));
+        assert_eq!([to(&paths, first), to(&paths, other)], [Some(7), Some(8)]);
+    }
+
+    #[test]
+    fn the_longest_stretch_is_tried_first_and_there_are_not_too_many() {
+        let mut paths = Paths::default();
+        let from = paths.start(0);
+        let texts: Vec<String> = (1..40).map(|bars| "|".repeat(bars)).collect();
+        for text in &texts {
+            paths.learn(place_of(from, 0), Edge::new(from, 7, text.as_bytes(), Odd::default()));
+        }
+        assert_eq!(paths.edges.len(), TRIES_MAX);
+        let mut next = paths.codes[place_of(from, 0)];
+        let mut lengths = Vec::new();
+        while let Some(edge) = paths.edges.get(next as usize) {
+            lengths.push(edge.length);
+            next = edge.next;
+        }
+        let all: Vec<u32> = (1..=TRIES_MAX as u32).rev().collect();
+        assert_eq!(lengths, all);
+    }
 }

@@ -1,9 +1,9 @@
 //! The way most of our own messages go: one look, and nothing is wrong.
 //!
-//! Reading back what was written must cost little beside writing it. So this knows only what a good message looks
-//! like, and learns its headers and the order of its segments from messages that the
-//! full check found good. It says yes or "I do not know"; then the full check decides,
-//! and it alone tells what is wrong. A property test holds the two together.
+//! Reading back what was written must cost little beside writing it. So this knows only what a
+//! good message looks like: it learns headers from messages that the full check found good, and
+//! what follows them as it comes (`paths`). It says yes or "I do not know"; then the full check
+//! decides, and it alone tells what is wrong. Property tests hold the two together.
 
 use super::grammar::Grammar;
 use super::message::Charset;
