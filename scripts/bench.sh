@@ -21,6 +21,8 @@ target/bench), and measures side by side, turn by turn:
   python    scripts/peers/convert.py, one thread, where rows <= 100,000
   gzip      convert from the compressed extract
   gzip -d   of the same extract, alone
+  self-check  what the check before publishing costs: of the batch file that convert
+            wrote, alone, and the same without the check (examples/selfcheck.rs)
   joined    convert of the patients and of appointments, six for each ten patients
 
 and prints the medians as a table, and each bar of the issue with the figure of the
@@ -54,6 +56,6 @@ if [[ " $* " == *" --small "* ]]; then
   cargo build --locked --bin hl7drop --example generate >&2
 else
   cargo build --locked --release --bin hl7drop --example generate --example scan \
-    --example limit >&2
+    --example limit --example selfcheck >&2
 fi
 exec python3 scripts/bench/measure.py "$@"

@@ -4,11 +4,11 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/packages.sh PACKAGE...
+Usage: scripts/packages.sh [--look] PACKAGE...
 
 Looks for what each of the Debian packages brings. What is missing is installed
 through apt where this runs as root on Debian or Ubuntu; elsewhere one sentence
-names it.
+names it. With --look nothing is installed.
 
 EXIT STATUS
   0  everything is there
@@ -32,6 +32,8 @@ have() {
     xfsprogs) command -v mkfs.xfs ;;
     e2fsprogs) command -v mkfs.ext4 ;;
     # nginx is called by its full path, which need not be in PATH.
+    proftpd-core) command -v proftpd ;;
+    proftpd-mod-crypto) command -v proftpd && [[ -e /usr/lib/proftpd/mod_sftp.so ]] ;;
     nginx-light) [[ -x /usr/sbin/nginx ]] || command -v nginx ;;
     *) command -v "$1" ;;
   esac
@@ -60,12 +62,19 @@ install() {
   if [[ " $* " == *" nginx-light "* ]] && command -v systemctl >/dev/null; then
     systemctl disable --now nginx.service >&2 || true
   fi
+  # ... and of ProFTPD: port 21 stays closed.
+  if [[ " $* " == *" proftpd-core "* ]] && command -v systemctl >/dev/null; then
+    systemctl disable --now proftpd.service >&2 || true
+  fi
 }
 
 [[ $# -gt 0 ]] || { usage >&2; exit 2; }
 [[ "$1" != -h && "$1" != --help ]] || { usage; exit 0; }
+look=
+if [[ "$1" == --look ]]; then look=1 && shift; fi
 wanted=$(missing "$@")
 [[ -n "$wanted" ]] || exit 0
+[[ -z "$look" ]] || exit 2
 if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
   refuse "not on this machine: ${wanted% }" "$wanted"
 fi

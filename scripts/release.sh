@@ -13,9 +13,9 @@ Builds, in target/dist:
   SHA256SUMS
 
 Each has the program, systemd units, manual pages, completions, the documentation as
-HTML and as text, and the examples. Then each is unpacked into a throw-away folder, and
-its program is asked for its version, its settings and a conversion. With a word only
-that one is built.
+HTML and as text, the examples, and what the program is made of, with the licences. Then
+each is unpacked into a throw-away folder, and its program is asked for its version, its
+settings and a conversion. With a word only that one is built.
 
 Needs pandoc, and cargo-deb, which is installed into target/tools if it is not there.
 
@@ -45,7 +45,7 @@ page() {
   local from=$1 to=$2
   pandoc --from gfm --to html5 --standalone --wrap none --include-in-header scripts/release/head.html \
     --metadata pagetitle="$(sed -n 's/^# //p' "$from" | head -1)" "$from" \
-    | sed -E -e 's|href="(\.\./)?([A-Z]+)\.md|href="\2.html|g' -e 's|href="docs/|href="|g' -e 's|href="LICENSE|href="../LICENSE|g' \
+    | sed -E -e 's|href="docs/README\.md|href="index.html|g' -e 's|href="(\.\./)?([A-Z]+)\.md|href="\2.html|g' -e 's|href="docs/|href="|g' -e 's|href="LICENSE|href="../LICENSE|g' \
       -e 's|href="([a-z]+)\.md|href="\1.html|g' -e 's|href="(\.\./)?config/|href="../config/|g' \
       -e 's|href="(\.\./)?examples/|href="../examples/|g' >"$to"
 }
@@ -68,12 +68,14 @@ links() {
 documents() {
   local doc=$stage/doc file
   mkdir -p "$doc/html" "$doc/text" "$doc/examples" "$doc/config"
-  cp -r examples/quickstart examples/*.rs "$doc/examples"
+  cp -r examples/quickstart examples/package.docx examples/*.rs "$doc/examples"
   cp -r config/* "$doc/config"
   rm -rf "$doc/config/deb"
   cp -r docs "$doc/text/docs"
   cp README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md BENCHMARKS.md SECURITY.md "$doc/text"
   cp LICENSE-* config/deb/copyright "$doc"
+  scripts/sbom.sh "$doc/sbom.cdx.json"
+  scripts/release/notices.py "$doc/sbom.cdx.json" >"$doc/THIRD-PARTY"
   for file in docs/*.md; do
     # The guide's own first page is the index of all.
     if [[ $file == docs/README.md ]]; then
@@ -156,6 +158,7 @@ tarball() {
   cp "$stage"/systemd/* config/systemd/hl7drop-user.service "$tree/lib/systemd/system"
   cp "$stage"/man/* "$tree/share/man/man1"
   cp -r "$stage/doc" "$tree/share/doc/hl7drop"
+  cat /usr/share/doc/libssl-dev/copyright >>"$tree/share/doc/hl7drop/THIRD-PARTY"
   cp "$stage/bash/hl7drop" "$tree/share/bash-completion/completions"
   cp "$stage/zsh/_hl7drop" "$tree/share/zsh/site-functions"
   cp "$stage/fish/hl7drop.fish" "$tree/share/fish/vendor_completions.d"

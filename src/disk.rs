@@ -324,6 +324,29 @@ pub fn remove_empty(folder: &Path) -> Result<()> {
     }
 }
 
+/// Removes a scratch folder and all that is in it, if it is there. When that is durable
+/// nobody asks: [`sweep`] finds it again.
+///
+/// # Errors
+/// [`DiskError::Failed`].
+pub fn clear(folder: &Path) -> Result<()> {
+    if_there(folder, fs::remove_dir_all(folder)).map(|_| ())
+}
+
+/// Clears the scratch folders below `within` whose processes are no more: what was killed
+/// takes nothing away. `whose` reads the number of its process off a name. What cannot be
+/// removed is somebody else's.
+pub fn sweep(within: &Path, whose: impl Fn(&str) -> Option<&str>) {
+    for entry in fs::read_dir(within).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(&whose).and_then(|text| text.parse::<u32>().ok());
+        let is_gone = |process: u32| !Path::new("/proc").join(process.to_string()).exists();
+        if process.is_some_and(is_gone) {
+            let _ = clear(&entry.path());
+        }
+    }
+}
+
 /// Makes a folder of ours (mode 0700) and those above it, if they are not there.
 ///
 /// # Errors
@@ -413,6 +436,25 @@ mod tests {
         write(&inner.join("c"), b"x").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&inner), mode(&inner.join("c"))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn only_folders_of_processes_that_are_gone_are_swept() {
+        let place = tempfile::tempdir().unwrap();
+        let mut ended = std::process::Command::new("true").spawn().unwrap();
+        ended.wait().unwrap();
+        let named = |what: String| place.path().join(what);
+        let (gone, here) = (format!("x.{}", ended.id()), format!("x.{}", std::process::id()));
+        for name in [&gone, &here, "x.none", "y"] {
+            folder(&named(name.to_string())).unwrap();
+            write(&named(name.to_string()).join("file"), b"1").unwrap();
+        }
+        sweep(place.path(), |name| name.strip_prefix("x."));
+        assert!(!named(gone).exists());
+        assert!([here, "x.none".into(), "y".into()].into_iter().all(|name| named(name).exists()));
+        clear(&named("y".to_string())).unwrap();
+        clear(&named("y".to_string())).unwrap();
+        assert!(!named("y".to_string()).exists());
     }
 
     #[test]

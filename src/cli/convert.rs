@@ -1,7 +1,7 @@
 //! `convert`: extracts to one batch file on standard output; the first thing a
 //! newcomer runs, and what the benchmark measures.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -149,23 +149,6 @@ struct Place {
 /// Names the folder of a conversion; its process follows.
 const SCRATCH: &str = ".hl7drop-";
 
-/// Removes what conversions left in `folder` that were killed: it holds patient data.
-/// What cannot be removed is somebody else's.
-fn sweep(folder: &Path) {
-    let left = fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| {
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(SCRATCH));
-        process.is_some_and(|process| {
-            process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists()
-        })
-    });
-    for entry in left {
-        if fs::remove_dir_all(entry.path()).is_ok() {
-            log::info!("removed {}, left by a conversion that was killed", entry.path().display());
-        }
-    }
-}
-
 impl Place {
     fn choose(output: Option<&Path>) -> Result<Place, Failure> {
         let folder = match output.and_then(Path::parent) {
@@ -173,7 +156,8 @@ impl Place {
             Some(_) => PathBuf::from("."),
             None => std::env::temp_dir(),
         };
-        sweep(&folder);
+        // It holds patient data.
+        disk::sweep(&folder, |name| name.strip_prefix(SCRATCH));
         let folder = folder.join(format!("{SCRATCH}{}", std::process::id()));
         disk::folder(&folder)?;
         let file = folder.join("batch.hl7");
@@ -198,8 +182,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         // Nothing is lost if it stays; it holds patient data, so it should not.
-        if let Err(err) = fs::remove_dir_all(&self.folder) {
-            log::warn!("{} could not be removed: {err}", self.folder.display());
+        if let Err(err) = disk::clear(&self.folder) {
+            log::warn!("{err}");
         }
     }
 }

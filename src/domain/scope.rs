@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use super::backfill::BackfillRules;
 use super::contact::{Alerts, Contact};
@@ -67,7 +68,8 @@ impl Environment {
 }
 
 /// What an extract holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ExtractKind {
     /// Reference: provider IDs, NPIs, names.
     Providers,

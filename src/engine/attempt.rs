@@ -4,6 +4,7 @@
 
 use std::fs::File;
 
+use super::behaviour;
 use super::doubt::Look;
 use super::error::EngineError;
 use super::pass::Engine;
@@ -55,7 +56,11 @@ pub fn attempt(
 ) -> Result<(End, Receipt), Broken> {
     let there = match connection {
         Some(there) => there,
-        None => connection.insert((engine.open_delivery)(endpoint, &endpoint.method)?),
+        None => {
+            let there = (engine.open_delivery)(endpoint, &endpoint.method)?;
+            behaviour::notice(engine, &endpoint.name, &there.server());
+            connection.insert(there)
+        }
     };
     let place = there.server().place;
     let there = there.as_mut();
@@ -65,7 +70,12 @@ pub fn attempt(
         // Before it can be delivered: from then on its messages await their answer.
         ledger.await_answer(row.batch.number, &endpoint.name, ack.within_s)?;
     }
-    let mut attempt = Attempt { engine, endpoint, ledger, row, place, there, seen: false };
+    let verify = match behaviour::known(engine, &endpoint.name) {
+        // What it would publish is not what it was given.
+        Some(known) if known.place == place && known.alters() => Verify::Hash,
+        _ => endpoint.protocol.verify,
+    };
+    let mut attempt = Attempt { engine, endpoint, ledger, row, place, verify, there, seen: false };
     let end = match (row.stage, &row.temp, row.rename_at) {
         (Stage::Verified | Stage::Uncertain, Some(temp), Some(since)) => {
             attempt.settle(&temp.name, since)?
@@ -95,6 +105,8 @@ pub struct Attempt<'a> {
     pub row: &'a DeliveryRow,
     /// Where this try looks ([`crate::delivery::Server::place`]).
     pub place: String,
+    /// What is compared before the rename.
+    pub verify: Verify,
     pub there: &'a mut dyn Delivery,
     /// Whether this try saw its temporary file whole.
     pub seen: bool,
@@ -117,9 +129,7 @@ impl Attempt<'_> {
         self.ledger.sending(row.batch.number, &self.endpoint.name, &temp)?;
         let mut counted = Counted { file: &mut bytes, engine: self.engine };
         self.there.upload(&temp.name, &mut counted, row.bytes())?;
-        if self.endpoint.protocol.verify == Verify::Hash
-            && self.there.digest(&temp.name)? != row.digest()
-        {
+        if self.verify == Verify::Hash && self.there.digest(&temp.name)? != row.digest() {
             self.tidy(&temp.name)?;
             let what = "the bytes read back are not those that were sent; nothing was published";
             return Ok(End::Wait(what.to_string(), None));

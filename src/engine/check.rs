@@ -197,12 +197,12 @@ fn batches(engine: &Engine, ledger: &dyn Ledger) -> Result<Vec<Checked>, EngineE
 /// Tells what is wrong there, or that nothing is; [`probe`] tells all.
 pub fn partner(engine: &Engine, endpoint: &Endpoint) -> Vec<Checked> {
     let probed = probe(engine, endpoint);
-    let wrong: Vec<Checked> =
-        probed.checked.into_iter().filter(|checked| checked.wrong.is_some()).collect();
-    if wrong.is_empty() {
+    let told = |checked: &Checked| checked.wrong.is_some() || checked.warns;
+    let mut told: Vec<Checked> = probed.checked.into_iter().filter(told).collect();
+    if told.iter().all(|checked| checked.wrong.is_none()) {
         let what =
             format!("endpoint {}: a probe file was written there and removed", endpoint.name);
-        return vec![Checked::good(what)];
+        told.push(Checked::good(what));
     }
-    wrong
+    told
 }

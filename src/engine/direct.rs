@@ -49,7 +49,7 @@ impl Attempt<'_> {
             Err(DeliveryError::Exists { .. }) => return Ok(self.conflict()),
             Err(err) => return Err(err.into()),
         }
-        if self.endpoint.protocol.verify == Verify::Hash {
+        if self.verify == Verify::Hash {
             match self.there.digest(name) {
                 Ok(digest) if digest == row.digest() => {}
                 Ok(_) => {

@@ -96,7 +96,7 @@ impl Attempt<'_> {
 
     /// What is published was looked at as closely as before its first rename.
     fn look_at_temp(&mut self, temp: &str) -> Result<Look, Broken> {
-        self.look(temp, self.endpoint.protocol.verify == Verify::Hash)
+        self.look(temp, self.verify == Verify::Hash)
     }
 
     fn act(&mut self, next: Next, temp: &str, since: i64) -> Result<End, Broken> {

@@ -10,6 +10,7 @@ mod attempt;
 mod backfill;
 mod backoff;
 pub mod backup;
+mod behaviour;
 pub mod check;
 mod claims;
 mod deliver;

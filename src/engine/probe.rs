@@ -1,6 +1,7 @@
 //! What a server lets us do, found out with a probe file; and what its administrator
 //! should know.
 
+use super::behaviour::{self, Behaviour, LOOK, READ, REFUSE, REMOVE, RENAME, SAME, STAY};
 use super::check::Checked;
 use super::pass::Engine;
 use crate::delivery::{self, Delivery, DeliveryError};
@@ -31,10 +32,18 @@ pub fn probe(engine: &Engine, endpoint: &Endpoint) -> Probed {
     };
     let name = format!("hl7drop-probe-{}-{}.hl7", std::process::id(), engine.clock.unix());
     let temp = endpoint.protocol.temp_name.replace("{name}", &name).replace("{try}", "1");
+    let (server, at) = (there.server(), engine.clock.unix());
+    let behaviour =
+        Behaviour { at, place: server.place, host_key: server.host_key, ..Behaviour::default() };
     let (there, found, refused) = (there.as_mut(), Vec::new(), Vec::new());
-    let mut probe = Probe { there, endpoint, name, temp, what, found, refused };
-    if let Err(err) = probe.steps() {
+    let mut probe = Probe { there, endpoint, name, temp, what, found, refused, behaviour };
+    let whole = probe.steps();
+    if let Err(err) = &whole {
         probe.wrong(&err.to_string());
+    }
+    // Of a line that broke nothing is learned.
+    if !whole.is_err_and(|err| err.is_broken()) {
+        probe.keep(engine);
     }
     let paragraph = Some(probe.paragraph());
     Probed { checked: probe.found, paragraph }
@@ -49,6 +58,7 @@ struct Probe<'a> {
     found: Vec<Checked>,
     /// What the server refused, as its administrator would call it.
     refused: Vec<&'static str>,
+    behaviour: Behaviour,
 }
 
 impl Probe<'_> {
@@ -68,6 +78,7 @@ impl Probe<'_> {
             return Ok(());
         }
         let renamed = self.there.rename(&self.temp, &self.name);
+        self.is_so(RENAME, renamed.is_ok());
         if renamed.is_err() {
             self.refused.push("rename");
             // What was written goes, whatever the rename says.
@@ -86,6 +97,7 @@ impl Probe<'_> {
     fn look(&mut self) -> delivery::Result<()> {
         match self.there.size(&self.temp) {
             Ok(Some(_)) => {
+                self.is_so(LOOK, true);
                 self.good("names can be looked at: after a break it is known what happened")
             }
             Ok(None) => self.wrong(&format!(
@@ -94,6 +106,7 @@ impl Probe<'_> {
                 self.temp
             )),
             Err(err) if not_allowed(&err) => {
+                self.is_so(LOOK, false);
                 self.refused.push("look at names (stat)");
                 self.good(
                     "names cannot be looked at: after a break a person may have to ask the \
@@ -106,13 +119,20 @@ impl Probe<'_> {
     }
 
     fn read_back(&mut self) -> delivery::Result<()> {
-        match self.there.digest(&self.temp) {
+        let read = self.there.digest(&self.temp);
+        if !read.as_ref().is_err_and(DeliveryError::is_broken) {
+            self.is_so(READ, read.is_ok());
+        }
+        if let Ok(digest) = &read {
+            self.is_so(SAME, *digest == crate::digest::Digest::of(TEXT));
+        }
+        match read {
             Ok(digest) if digest == crate::digest::Digest::of(TEXT) => {
                 self.good("files can be read back: verify = \"hash\" can be used");
             }
             Ok(_) => self.wrong(
-                "what is read back is not what was written; set verify = \"hash\", so that no \
-                 such file is published, and tell the vendor",
+                "what is read back is not what was written; tell the vendor. Until that is mended \
+                 every file is read back before it is published, as with verify = \"hash\"",
             ),
             Err(err) if err.is_broken() => return Err(err),
             Err(_) if self.endpoint.protocol.verify == Verify::Hash => {
@@ -125,7 +145,9 @@ impl Probe<'_> {
 
     /// A name that is taken must stay whose it is.
     fn taken_name(&mut self) -> delivery::Result<()> {
-        match self.upload() {
+        let again = self.upload();
+        self.is_so(REFUSE, again.is_err());
+        match again {
             Err(err) if err.is_broken() => return Err(err),
             Err(_) => self.good("a name that is taken is refused"),
             Ok(()) if self.endpoint.protocol.temp_name.contains("{try}") => {
@@ -141,7 +163,11 @@ impl Probe<'_> {
 
     fn arrived(&mut self) -> delivery::Result<()> {
         let gone = "the file was gone at once after its rename";
-        match self.there.size(&self.name) {
+        let found = self.there.size(&self.name);
+        if let Ok(found) = &found {
+            self.is_so(STAY, found.is_some());
+        }
+        match found {
             Ok(None) if self.endpoint.protocol.pickup_immediate => {
                 self.good(&format!("{gone}, as pickup = \"immediate\" says"));
             }
@@ -158,7 +184,9 @@ impl Probe<'_> {
     }
 
     fn remove(&mut self) -> delivery::Result<()> {
-        match self.there.remove(&self.name) {
+        let removed = self.there.remove(&self.name);
+        self.is_so(REMOVE, removed.is_ok());
+        match removed {
             Ok(()) => self.good("files can be removed: what a break leaves is cleaned up"),
             Err(err) if err.is_broken() => return Err(err),
             Err(_) => {
@@ -202,6 +230,23 @@ impl Probe<'_> {
              broken line can be settled without asking you. {list}, no append, and no change of \
              modes or times. One connection is open at a time. {refused}"
         )
+    }
+
+    fn is_so(&mut self, what: &str, so: bool) {
+        self.behaviour.found.insert(what.to_string(), so);
+    }
+
+    /// Keeps what was found, and tells what is not as it was.
+    fn keep(&mut self, engine: &Engine) {
+        let behaviour = std::mem::take(&mut self.behaviour);
+        let notes = match behaviour::keep(engine, &self.endpoint.name, behaviour) {
+            Ok(changes) => changes,
+            Err(err) => vec![format!("what was found could not be kept: {err}")],
+        };
+        for note in notes {
+            let what = format!("{}: {note}", self.what);
+            self.found.push(Checked { warns: true, ..Checked::good(what) });
+        }
     }
 
     fn good(&mut self, what: &str) {

@@ -9,31 +9,37 @@
 use std::collections::BTreeMap;
 use std::collections::hash_map::{Entry, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::civil::DateTime;
 
-use super::agreement::{Agreement, Programs};
+use super::agreement::Agreement;
+use super::claims::Judged;
+use super::drop::{Journal, compiled};
 use super::error::EngineError;
+use super::headers::Headers;
 use super::intake::kind_of;
-use super::joined::{is_named, no_patient, no_program};
+use super::joined::no_program;
 use super::key::first_value;
 use super::keys::Keys;
-use super::memory::patients_under;
+use super::look::Look;
+use super::memory::Memory;
 use super::mend::{Scratch, refused};
 use super::message::message_at;
 use super::names::in_force;
 use super::pass::Engine;
-use super::patients::{Finder, PatientFile, PatientIndex};
-use super::render::{Renderer, shaped};
+use super::patients::{PatientFile, PatientIndex};
+use super::render::{Renderer, Stop, Worker, shaped};
 use super::rendered::Rendered;
+use super::selfcheck::Learned;
 use super::source::Source;
-use crate::convert::{Bound, Finding, Input, Keeper, Output, References, Refusal, Resolved, Sieve};
+use super::waiting::Waiting;
+use crate::convert::{Finding, Output, References, Refusal, Resolved};
 use crate::disk::failed;
-use crate::domain::{Event, ExtractKind, Fingerprint, Kind, Layout, Note};
+use crate::domain::{Event, ExtractKind, Fingerprint, Note};
 use crate::extract::{Row, Rows};
 use crate::index::{Index, Reason};
-use crate::ledger::{DropRow, ExtractRow, History, Ledger, Register, Sqlite};
+use crate::ledger::{DropRow, ExtractRow, History, Ledger, Sqlite};
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,7 +84,7 @@ impl Engine {
     /// read.
     pub fn replay(&self, files: &[PathBuf], examples: usize) -> Result<Replay, EngineError> {
         let nothing = || EngineError::NothingWaits { what: self.owner() };
-        let ledger = Sqlite::peek(&self.spool.ledger(), &self.owner())?.ok_or_else(nothing)?;
+        let mut ledger = Sqlite::peek(&self.spool.ledger(), &self.owner())?.ok_or_else(nothing)?;
         let agreement = self.translated()?;
         let references = in_force(self)?;
         let filters = Resolved::new(&agreement.scope.filters, &references)?;
@@ -105,15 +111,14 @@ impl Engine {
                 ExtractKind::Appointments => self.patients_of(&drop, &scratch.0)?,
                 _ => PatientIndex::new(Vec::new()),
             };
-            Again {
+            let again = Again {
                 agreement: &agreement,
                 references: &references,
                 filters: &filters,
-                ledger: &ledger,
                 clock,
                 examples,
-            }
-            .extract(&source, &rows, &patients, &mut replay)?;
+            };
+            again.extract(&source, &rows, &patients, &mut ledger, &mut replay)?;
         }
         Ok(replay)
     }
@@ -198,156 +203,128 @@ struct Again<'a> {
     agreement: &'a Agreement,
     references: &'a References,
     filters: &'a Resolved,
-    ledger: &'a Sqlite,
     clock: DateTime,
     examples: usize,
-}
-
-/// The header of an extract, bound.
-struct Head<'a> {
-    layout: &'a Layout,
-    sieve: Sieve,
-    own: Programs,
-    /// For the patients of the drop, by file.
-    joined: Vec<Programs>,
-    /// For those of the register, by the list of columns that they are kept under.
-    kept: HashMap<u32, Programs>,
-    finder: Finder<'a>,
 }
 
 impl Again<'_> {
     fn extract(
         &self,
         source: &Source,
-        rows: &Told,
+        told: &Told,
         patients: &PatientIndex,
+        ledger: &mut Sqlite,
         replay: &mut Replay,
     ) -> Result<(), EngineError> {
-        let opened = source.open(&self.agreement.reading, None);
+        let Again { agreement, references, filters, clock, examples } = *self;
+        let opened = source.open(&agreement.reading, None);
         let (layout, mut blocks) = opened.map_err(EngineError::Extract)?;
-        let mut head = self.head(&layout, patients)?;
+        let headers = Headers::new(agreement, clock);
+        let (_, programs, joined) = compiled(&headers, &layout, Some(patients))?;
+        let mut look = Look::at(ledger);
+        let journal: Mutex<&mut dyn Journal> = Mutex::new(&mut look);
+        let renderer = Renderer {
+            layout: &layout,
+            programs: &programs,
+            references,
+            sieve: filters.sieve(&agreement.map, &layout).map_err(EngineError::missing)?,
+            filters: &agreement.scope.filters,
+            rules: agreement.scope.events,
+            patients: Some((patients, &joined)),
+            older: &[],
+            plan: None,
+            keys: false,
+            agreed: &agreement.agreed,
+            learned: Learned::default(),
+            memory: Memory::open(&journal, &headers, &layout)?,
+            backfill: None,
+            claims: None,
+            judged: &Judged::default(),
+            waiting: &Waiting::default(),
+            tracker: None,
+        };
+        let mut worker = renderer.worker();
         while let Some(block) = blocks.next_block().map_err(EngineError::Extract)? {
             let mut records = Rows::new(&block, &layout);
             while let Some(row) = records.next_row() {
                 let offset = block.offset + row.range.start as u64;
-                let Some(sent) = rows.get(&offset) else { continue };
+                let Some(sent) = told.get(&offset) else { continue };
                 if sent.is_empty() {
-                    let words = match self.as_new(&mut head, &row)? {
-                        Ok(()) => "would be sent now".to_string(),
+                    let words = match why_not(renderer.as_new(&row, &mut worker))? {
+                        Ok(_) => "would be sent now".to_string(),
                         Err(why) => why,
                     };
                     *replay.others.entry(words).or_default() += 1;
                 }
                 for (event, file, offset) in sent {
                     let before = message_at(file, *offset)?;
-                    let after = self.message(&mut head, &row, *event)?;
-                    replay.count(&before, after, self.examples);
+                    let after = why_not(renderer.again(&row, *event, &mut worker))?;
+                    replay.count(&before, after, examples);
                 }
             }
             blocks.reuse(block);
         }
         Ok(())
     }
+}
 
-    fn head<'b>(
-        &self,
-        layout: &'b Layout,
-        patients: &'b PatientIndex,
-    ) -> Result<Head<'b>, EngineError> {
-        let sieve = self.filters.sieve(&self.agreement.map, layout);
-        let sieve = sieve.map_err(EngineError::missing)?;
-        fn programs(again: &Again<'_>, bound: Bound<'_>) -> Result<Programs, EngineError> {
-            Ok(again.agreement.programs(bound, again.clock)?)
-        }
-        let (mut joined, mut kept) = (Vec::new(), HashMap::new());
-        let mut own = Bound::Patient(layout);
-        if layout.kind == ExtractKind::Appointments {
-            own = Bound::Appointment(layout, None);
-            for patient in patients.layouts() {
-                joined.push(programs(self, Bound::Appointment(layout, Some(patient)))?);
-            }
-            for (number, names) in self.ledger.columns()? {
-                let patient = patients_under(&names);
-                kept.insert(number, programs(self, Bound::Appointment(layout, Some(&patient)))?);
-            }
-        }
-        let own = programs(self, own)?;
-        Ok(Head { layout, sieve, own, joined, kept, finder: patients.finder() })
-    }
+/// A message, or why there would be none.
+type Rendering = Result<Result<Vec<u8>, Note>, Stop>;
 
-    /// Renders a row for an event; or returns why it would not be sent.
-    fn message(
-        &self,
-        head: &mut Head<'_>,
-        row: &Row<'_>,
-        event: Event,
-    ) -> Result<Result<Vec<u8>, String>, EngineError> {
-        let input = match shaped(row) {
-            Ok(input) => input,
-            Err(refusal) => return Ok(Err(why(&refusal))),
-        };
-        if let Err(refusal) = head.own.detector.find(input) {
-            return Ok(Err(why(&refusal)));
+impl Renderer<'_> {
+    /// Renders a row for an event, whatever was told of it before.
+    fn again(&self, row: &Row<'_>, event: Event, worker: &mut Worker<'_>) -> Rendering {
+        let input = shaped(row)?;
+        if self.programs.detector.find(input)? == Finding::TestPatient {
+            return Ok(Err(Note::TestPatient));
         }
-        if let Some(note) = head.sieve.keeps_out(input) {
-            return Ok(Err(note.text().to_string()));
+        if let Some(note) = self.sieve.keeps_out(input) {
+            return Ok(Err(note));
         }
-        if !head.own.detector.is_enabled(event) {
-            return Ok(Err(Note::SwitchedOff.text().to_string()));
+        if !self.programs.detector.is_enabled(event) {
+            return Ok(Err(Note::SwitchedOff));
         }
-        let mut out = Output::default();
-        let run = |programs: &Programs, input: Input<'_>, out: &mut Output| {
-            programs.of(event).ok_or_else(no_program)?.run(input, self.references, out)
-        };
-        let done = if head.layout.kind == ExtractKind::Appointments {
-            let id = first_value(head.layout.cells("patientid"), input.own).to_vec();
-            let found = head.finder.find(&id)?;
-            if let Some((patient, file)) = found
-                && let Some(programs) = head.joined.get(file)
-            {
-                run(programs, Input { own: input.own, patient: Some(patient) }, &mut out)
-            } else if let Some(kept) = self.ledger.kept(Kind::Patient, &id)?
-                && let (Some(record), Some(programs)) =
-                    (Keeper::kept(&kept.values), head.kept.get(&kept.columns))
-            {
-                let patient = Some(record.values());
-                run(programs, Input { own: input.own, patient }, &mut out)
-            } else if is_named(head.layout, input.own) {
-                run(&head.own, input, &mut out)
-            } else {
-                Err(no_patient())
+        let id = first_value(self.layout.cells("patientid"), input.own);
+        self.with_patient(id, input, worker, |programs, input| {
+            if programs.detector.is_test_patient(input) {
+                return Ok(Err(Note::TestPatient));
             }
-        } else {
-            run(&head.own, input, &mut out)
-        };
-        Ok(done.map(|()| out.bytes).map_err(|refusal| why(&refusal)))
+            let mut out = Output::default();
+            programs.of(event).ok_or_else(no_program)?.run(input, self.references, &mut out)?;
+            Ok(Ok(out.bytes))
+        })
     }
 
     /// Renders a row as if it were new.
-    fn as_new(
-        &self,
-        head: &mut Head<'_>,
-        row: &Row<'_>,
-    ) -> Result<Result<(), String>, EngineError> {
-        let found = shaped(row).and_then(|input| head.own.detector.find(input));
-        let events = match found {
-            Err(refusal) => return Ok(Err(why(&refusal))),
-            Ok(Finding::Told(events, _)) => events,
-            Ok(Finding::State(status)) => {
-                head.own.detector.change(status, &Fingerprint::NONE, None)
-            }
-            Ok(_) => &[],
+    fn as_new(&self, row: &Row<'_>, worker: &mut Worker<'_>) -> Rendering {
+        let detector = &self.programs.detector;
+        let events = match detector.find(shaped(row)?)? {
+            Finding::Told(events, _) => events,
+            Finding::State(status) => detector.change(status, &Fingerprint::NONE, None),
+            Finding::Gone => &[Event::PatientUpdated],
+            Finding::Slot => return Ok(Err(Note::OpenSlot)),
+            Finding::TestPatient => return Ok(Err(Note::TestPatient)),
         };
-        let Some(event) = events.first() else {
-            return Ok(Err("nothing to tell".to_string()));
-        };
-        Ok(self.message(head, row, *event)?.map(|_| ()))
+        match events.first() {
+            Some(event) => self.again(row, *event, worker),
+            None => Ok(Err(Note::NeverAnnounced)),
+        }
+    }
+}
+
+/// Says in words why there would be no message; what ends a pass is none of that.
+fn why_not(rendering: Rendering) -> Result<Result<Vec<u8>, String>, EngineError> {
+    match rendering {
+        Ok(message) => Ok(message.map_err(|note| note.text().to_string())),
+        Err(Stop::Refused(refusal)) => Ok(Err(why(&refusal))),
+        Err(Stop::Broken(err)) => Err(err),
     }
 }
 
 /// Says why a row is refused; never a value of it.
 fn why(refusal: &Refusal) -> String {
-    format!("{} {}: {}", refusal.code.id(), refusal.column, refusal.code.text())
+    let column = if refusal.column.is_empty() { "row" } else { &*refusal.column };
+    format!("{} {column}: {}", refusal.code.id(), refusal.code.text())
 }
 
 impl Replay {

@@ -502,4 +502,121 @@ mod tests {
             proptest::prop_assert_eq!(quick, full, "{}", String::from_utf8_lossy(&record));
         }
     }
+
+    /// What there is to learn from: every kind of field, with and without what may be missing.
+    fn good_ones() -> Vec<String> {
+        let mut all: Vec<String> = OURS.map(str::to_string).to_vec();
+        for (from, to) in [
+            ("ADT^A28", "ADT^A31"),
+            ("SIU^S12", "SIU^S14"),
+            ("NK1|2|ROE\r", ""),
+            ("DOE^ANN|SEL", "ROE^JO^T^JR|SEL"),
+            ("|F||", "|F|ALIAS^ANN|"),
+            ("D\\T\\OE^ANN", "M\u{dc}LLER^ZO\u{cb}"),
+            ("|(617)555-0101|eng", "|(617)555-0101~(617)555-0102|eng"),
+            ("^T^A", "^T"),
+            ("|20260101|", "|20260131|"),
+        ] {
+            let more = all.iter().filter(|message| message.contains(from));
+            let more: Vec<String> = more.map(|message| message.replace(from, to)).collect();
+            all.extend(more);
+        }
+        let event = |message: &String| match message.contains("ADT^A31") {
+            true => message.replace("EVN|A28", "EVN|A31"),
+            false => message.clone(),
+        };
+        all.iter().map(event).collect()
+    }
+
+    /// Changes a message as a broken program might: bytes, fields, segments, lengths.
+    fn change(text: &mut Vec<u8>, how: u8, a: u16, b: u16, with: &str) {
+        let place = |number: u16, of: usize| usize::from(number) % of.max(1);
+        let ends =
+            |text: &[u8], end: u8| -> Vec<usize> { memchr::memchr_iter(end, text).collect() };
+        let (at, to) = (place(a, text.len()), place(b, text.len()));
+        let (at, to) = (at.min(to), at.max(to));
+        let (bars, segments) = (ends(text, b'|'), ends(text, b'\r'));
+        match how {
+            0 => text[at] = with.as_bytes()[0],
+            1 => drop(text.splice(at..at, with.bytes())),
+            2 => drop(text.splice(at..(at + place(b, 4)).min(text.len()), [])),
+            3 => text.swap(at, to),
+            4 if bars.len() > 2 => {
+                // Two fields change places.
+                let field = |number: u16| {
+                    let first = place(number, bars.len() - 1);
+                    bars[first]..bars[first + 1]
+                };
+                let (one, other) = (field(a), field(b));
+                if one.end <= other.start {
+                    let bytes = text[other.clone()].to_vec();
+                    let first = text[one.clone()].to_vec();
+                    text.splice(other, first);
+                    text.splice(one, bytes);
+                }
+            }
+            5 if segments.len() > 2 => {
+                // A segment goes elsewhere, or comes twice.
+                let first = place(a, segments.len() - 1);
+                let moved = text[segments[first] + 1..=segments[first + 1]].to_vec();
+                let to = segments[place(b, segments.len())] + 1;
+                text.splice(to..to, moved);
+            }
+            6 => drop(text.splice(at..at, "X".repeat(place(b, 300)).bytes())),
+            _ => drop(text.splice(at..at, [b'|'].repeat(place(b, 9)))),
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(150))]
+        /// One check sees them all, so what it learned of one message it may misapply to another.
+        #[test]
+        fn what_is_learned_of_any_message_is_right_of_every_other(
+            changed in proptest::collection::vec(
+                (
+                    proptest::prelude::any::<u16>(),
+                    proptest::collection::vec(
+                        (0..8_u8, proptest::prelude::any::<u16>(), proptest::prelude::any::<u16>(),
+                            "[|^~&0-9A-Z\\\\\r\"_]|\u{e9}|\u{1}|\\\\T\\\\|\\|\\||A31|19|\rNK1\\|1\\|A\r"),
+                        0..3,
+                    ),
+                ),
+                1..40,
+            ),
+        ) {
+            let (agreed, good) = (agreed("2.3.1"), good_ones());
+            let mut quick = MessageCheck::before_numbers(agreed.clone());
+            for (which, changes) in changed {
+                let message = &good[usize::from(which) % good.len()];
+                // Without its name, a header leaves what the message before it said.
+                let (name, rest) = message.as_bytes().split_at(3);
+                let mut rest = rest.to_vec();
+                for (how, a, b, with) in changes {
+                    change(&mut rest, how, a, b, &with);
+                }
+                let end: &[u8] = if rest.ends_with(b"\r") { b"" } else { b"\r" };
+                let record = [name, &rest, end].concat();
+                let before = quick.segments;
+                quick.findings = Findings::default();
+                quick.messages(&record);
+                let mut full = MessageCheck::before_numbers(agreed.clone());
+                full.in_full(&record);
+                let text = String::from_utf8_lossy(&record);
+                proptest::prop_assert_eq!(quick.findings.by_rule(), full.findings.by_rule(), "{}", text);
+                proptest::prop_assert_eq!(quick.segments - before, full.segments, "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn all_good_ones_are_good_and_go_the_quick_way() {
+        let mut check = MessageCheck::before_numbers(agreed("2.3.1"));
+        let all = good_ones();
+        assert!(all.len() > 20);
+        for message in all.iter().chain(&all) {
+            check.messages(message.as_bytes());
+            assert_eq!(check.findings.by_rule(), [], "{message}");
+            assert!(check.quick.knows(message.as_bytes()).is_some(), "{message}");
+        }
+    }
 }

@@ -9,19 +9,22 @@
 //! parties is a warning; what an interface's own mapping says is one too.
 
 mod agreed;
+mod edge;
+mod field;
 mod file;
 mod finding;
 mod grammar;
 mod ids;
-mod memo;
 mod message;
+mod order;
+mod paths;
 mod quick;
 mod rule;
 mod scan;
 mod separators;
 mod standard;
 mod values;
-mod walk;
+mod word;
 
 pub use agreed::Agreed;
 pub use file::{FileCheck, Read};

@@ -312,5 +312,6 @@ impl Cursor<'_> {
 /// none of its own.
 pub(super) fn is_longer(bytes: &[u8], length: u32) -> bool {
     let length = length as usize;
-    bytes.len() > length && bytes.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() > length
+    let characters = || bytes.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+    bytes.len() > length && (bytes.is_ascii() || characters() > length)
 }

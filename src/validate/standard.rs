@@ -15,10 +15,6 @@ const VERSIONS: [&str; 4] = ["2.3.1", "2.4", "2.5", "2.5.1"];
 /// Places for the segments of a version, a fourth of them taken.
 const PLACES: usize = 128;
 
-/// Where the part of a segment begins that many messages share: what is said of the
-/// provider and the department, and the codes behind a patient's telephone numbers.
-const ALIKE_FROM: [(&[u8; 3], usize); 4] = [(b"PD1", 1), (b"PV1", 1), (b"RGS", 1), (b"PID", 15)];
-
 /// A length without a limit.
 const NO_LIMIT: u32 = u32::MAX;
 
@@ -129,8 +125,6 @@ pub(super) struct Parts {
     pub required: u128,
     /// The same for the quick check; of a segment only.
     pub quick: Vec<Field>,
-    /// The first required field; `u32::MAX`: there is none.
-    pub first_required: u32,
     /// Its first field is a set ID, or would be.
     pub counted: bool,
 }
@@ -140,23 +134,37 @@ pub(super) struct Parts {
 pub(super) struct Field {
     /// Which field of which version it is, never 0: what was good in one says nothing of another.
     pub id: u16,
-    /// As [`Item::coded`].
-    pub coded: bool,
-    /// From here on many messages have the same to the end of the segment.
-    pub alike: bool,
-    /// The next required field; `u32::MAX`: there is none.
-    pub next_required: u32,
+    /// How it is gone over.
+    pub way: Way,
+    /// Of its first component.
+    pub kind: Kind,
     pub length: u32,
-    /// Up to so many bytes, with so many `^` in them, the field is good whatever they are.
+    /// Up to so many bytes, with so many `^` in them, the field is good whatever they are;
+    /// a time is, if it is one.
     pub simple: u32,
     pub carets: u32,
     pub repeats: bool,
     /// Of its components; bit n is set if component n is required.
     pub required_parts: u32,
-    /// Of type XTN.
-    pub is_phone: bool,
+    /// EVN-1, which says the same as MSH-9.
+    pub is_event: bool,
     /// Its components; itself, if it has none.
     pub leaves: Vec<Leaf>,
+}
+
+/// How the quick check goes over a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Its first components are any text.
+    Text,
+    /// As [`Item::coded`].
+    Code,
+    /// A day or a time.
+    Time,
+    /// XTN.
+    Phone,
+    /// Part by part.
+    Other,
 }
 
 /// A component as the quick check wants it.
@@ -279,19 +287,9 @@ impl Version {
             let fields = segment.items.iter().map(|item| Some(field(item, ids.next()?, &parts)));
             segment.quick = fields.collect::<Option<_>>()?;
             segment.counted = COUNTED.contains(&&*name);
-            let found = ALIKE_FROM.iter().find(|(known, _)| *known == name);
-            let alike_from = found.map_or(usize::MAX, |(_, field)| *field);
-            let mut next = u32::MAX;
-            for (at, field) in segment.quick.iter_mut().enumerate().rev() {
-                field.next_required = next;
-                field.alike = at + 1 >= alike_from;
-                // What is known is looked for before anything else.
-                field.simple = if field.alike { 0 } else { field.simple };
-                if segment.items[at].required {
-                    next = u32::try_from(at + 1).ok()?;
-                }
+            if name == b"EVN" {
+                segment.quick.iter_mut().take(1).for_each(|field| field.is_event = true);
             }
-            segment.first_required = next;
         }
         let grammars = Grammar::all(version)?;
         Some(Version { segments, places, parts, tables, grammars })
@@ -332,21 +330,28 @@ fn field(item: &Item, id: u16, parts: &[Parts]) -> Field {
     let free = leaves.iter().take_while(|leaf| leaf.free > 0).count();
     let free = if required_parts == 0 { free } else { free.min(1) };
     let lengths = leaves.iter().take(free).map(|leaf| leaf.free);
-    let simple = match required_parts & !1 {
-        0 => lengths.min().map_or(0, |least| least.min(length)),
+    let simple = match (required_parts & !1, kinds.first()) {
+        (0, Some(Kind::Ts | Kind::Dt)) => leaves[0].length.min(length),
+        (0, _) => lengths.min().map_or(0, |least| least.min(length)),
         _ => 0,
+    };
+    let way = match kinds.first() {
+        _ if coded => Way::Code,
+        Some(Kind::Ts | Kind::Dt) => Way::Time,
+        _ if is_phone => Way::Phone,
+        _ if simple > 0 => Way::Text,
+        _ => Way::Other,
     };
     Field {
         id,
-        coded,
-        alike: false,
-        next_required: u32::MAX,
+        way,
+        kind: leaves[0].kind,
         length,
         simple,
         carets: free.saturating_sub(1) as u32,
         repeats,
         required_parts,
-        is_phone,
+        is_event: false,
         leaves,
     }
 }
@@ -376,7 +381,7 @@ impl Names {
             length: if length == "-" { NO_LIMIT } else { length.parse().ok()? },
             required: usage == "R",
             repeats: repeats == "many",
-            coded: matches!(kind, "CE" | "CWE" | "ID" | "IS" | "SI" | "PL" | "XCN" | "XON"),
+            coded: matches!(kind, "CE" | "CWE" | "ID" | "IS" | "SI" | "NM" | "PL" | "XCN" | "XON"),
             parts: self.types.get(kind).copied().unwrap_or(0),
             table: self.tables.get(table).copied().unwrap_or(0),
         })

@@ -1,21 +1,20 @@
 //! Backfills: all patients, then all appointments to come, beside the day's traffic
 //! (`interface.md` 7, 8.20).
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 
 use flate2::{Compression, write::GzEncoder};
-use hl7drop::clock::Clock;
+use hl7drop::clock::{Clock, shown};
+use hl7drop::engine::BackfillState;
 use serde_json::Value;
 
 use crate::crash::until_false;
 use crate::site::{NAME, Output, Site, ended, words};
 
-const PATIENTS: &str = "patientid,lastname,firstname,dob,sex,city,lastmodified\n";
-const APPOINTMENTS: &str = "appointmentid,patientid,departmentid,providerid,date,starttime,\
+pub const PATIENTS: &str = "patientid,lastname,firstname,dob,sex,city,lastmodified\n";
+pub const APPOINTMENTS: &str = "appointmentid,patientid,departmentid,providerid,date,starttime,\
      duration,appointmentstatus,appointmenttype,lastmodified\n";
 
 /// A site whose backfills have two messages a file, and go as fast as they can.
@@ -24,7 +23,7 @@ fn site() -> Site {
 }
 
 /// A site with lines in `[backfill]`, or behind it.
-fn site_with(lines: &str) -> Site {
+pub fn site_with(lines: &str) -> Site {
     let site = Site::new();
     let text = fs::read_to_string(site.interface_file()).unwrap();
     let more = "[provider_id]\nuse = \"athena\"\n[guard]\nrows_min = 2\n[backfill]\n";
@@ -33,13 +32,13 @@ fn site_with(lines: &str) -> Site {
 }
 
 /// Writes one of the settings otherwise.
-fn set(site: &Site, from: &str, to: &str) {
+pub fn set(site: &Site, from: &str, to: &str) {
     let text = fs::read_to_string(site.interface_file()).unwrap();
     assert!(text.contains(from), "{from} in {text}");
     fs::write(site.interface_file(), text.replace(from, to)).unwrap();
 }
 
-fn patient(id: u32, city: &str) -> String {
+pub fn patient(id: u32, city: &str) -> String {
     let dob = if city == "bad" { "04/31/1987" } else { "04/30/1987" };
     format!("{id},Doe,Ann,{dob},F,{city},05/18/2026 08:00:00\n")
 }
@@ -49,7 +48,7 @@ fn patients(ids: impl IntoIterator<Item = u32>) -> String {
     format!("{PATIENTS}{rows}")
 }
 
-fn appointment(id: u32, patient: &str, year: u32, status: &str) -> String {
+pub fn appointment(id: u32, patient: &str, year: u32, status: &str) -> String {
     format!("{id},{patient},12,27,05/21/{year},10:00,15,{status},Physical,05/18/2026 08:00:00\n")
 }
 
@@ -79,7 +78,7 @@ fn full(site: &Site, files: &[(&str, &[u8])]) -> Vec<String> {
         .collect()
 }
 
-fn start(site: &Site, files: &[(&str, &[u8])]) -> Output {
+pub fn start(site: &Site, files: &[(&str, &[u8])]) -> Output {
     let paths = full(site, files);
     let args = ["backfill", "start", NAME].map(String::from).into_iter().chain(paths);
     site.run(args.chain(["--json".to_string()]))
@@ -107,14 +106,14 @@ fn sent(site: &Site) -> Vec<String> {
     texts(site).iter().flat_map(|text| words(text)).collect()
 }
 
-fn texts(site: &Site) -> Vec<String> {
+pub fn texts(site: &Site) -> Vec<String> {
     let mut files: Vec<_> =
         fs::read_dir(&site.partner).unwrap().map(|file| file.unwrap().path()).collect();
     files.sort();
     files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
 }
 
-fn status(site: &Site) -> Value {
+pub fn status(site: &Site) -> Value {
     site.run(["backfill", "status", NAME, "--json"]).json()[0].take()
 }
 
@@ -193,7 +192,7 @@ fn a_rate_holds_the_next_file_back_and_hours_hold_all_of_them() {
         engine.clock = Clock::Fixed(time.parse().unwrap());
         let summary = engine.run(None).unwrap();
         let zone = &engine.agreement.scope.timezone;
-        let due = summary.backfill_due.map(|due| hl7drop::clock::shown(due, zone));
+        let due = summary.backfill_due.map(|due| shown(due, zone));
         (sent(&site).len(), due.unwrap_or_default())
     };
     assert_eq!(at("2026-05-20T12:00:00"), (0, String::new()), "not released");
@@ -237,6 +236,78 @@ fn the_days_changes_go_first_and_nothing_older_overtakes_them() {
     );
     let last = texts(&site).pop().unwrap();
     assert!(last.contains("Scranton") && !texts(&site)[1].contains("Scranton"));
+}
+
+#[test]
+fn how_long_it_takes_is_told_by_what_is_left_and_not_by_what_was_foreseen() {
+    let site = site_with("messages_per_minute = 1\n");
+    set(&site, "[project]\n", "[project]\ntimezone = \"UTC\"\n");
+    let mut engine = site.engine();
+    let zone = jiff::tz::TimeZone::UTC;
+    let ten = zone.to_timestamp("2026-05-20T10:00:00".parse().unwrap()).unwrap();
+    // In how many minutes from ten on the last message goes, and how many are to come.
+    let mut at = |minute: i64, run: bool| {
+        engine.clock =
+            Clock::Fixed(zone.to_datetime(ten + jiff::SignedDuration::from_mins(minute)));
+        if run {
+            engine.run(None).unwrap();
+        }
+        let state = BackfillState::look(&engine).unwrap();
+        (state.ends.map(|at| (at - ten.as_second()) / 60), state.left())
+    };
+    start(&site, &[("patients-full.csv", patients(1..=4).as_bytes())]);
+    assert_eq!(at(0, false), (Some(3), Some(4)), "the last of four waits for three minutes");
+    release(&site);
+    assert_eq!(at(0, true), (Some(3), Some(3)));
+    assert_eq!(at(10, false), (Some(12), Some(3)), "nobody was at work for ten minutes");
+    site.put("patients.csv", format!("{PATIENTS}{}", patient(2, "Dunmore")));
+    // The day tells the second; it is passed over, and the third goes at once.
+    assert_eq!(at(10, true), (Some(11), Some(1)));
+    assert_eq!(at(11, true), (None, None));
+    assert_eq!(sent(&site), ["A28 1", "A28 2", "A28 3", "A28 4"]);
+}
+
+/// The program in a terminal of 80 columns.
+fn in_a_terminal(site: &Site, args: &[&str]) -> Command {
+    let command = site.command(args);
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+    let line = format!("stty cols 80 rows 24; exec {}", words.join(" "));
+    let mut terminal = Command::new("script");
+    terminal.args(["-qefc", &line, "/dev/null"]).env("TERM", "xterm").stdin(Stdio::null());
+    terminal
+}
+
+#[test]
+fn a_bar_on_a_terminal_says_how_far_it_is_until_it_waits_for_a_person() {
+    let site = site_with("messages_per_minute = 1\n");
+    both(&site);
+    release(&site);
+    assert_eq!(site.run(["run"]).code, Some(0));
+    assert_eq!(sent(&site), ["A28 1"]);
+    let args = ["backfill", "status", NAME, "--follow"];
+    let before = status(&site)["ends_at"].as_i64().unwrap();
+    let mut terminal = in_a_terminal(&site, &args).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut out, mut said) = (terminal.stdout.take().unwrap(), String::new());
+    let mut bytes = [0; 4096];
+    while !said.contains("not done before") {
+        let read = out.read(&mut bytes).unwrap();
+        assert!(read > 0, "it ended: {said}");
+        said += &String::from_utf8_lossy(&bytes[..read]);
+    }
+    let after = status(&site)["ends_at"].as_i64().unwrap();
+    assert_eq!(site.run(["backfill", "pause", NAME]).code, Some(0));
+    out.read_to_string(&mut said).unwrap();
+    assert_eq!(terminal.wait().unwrap().code(), Some(3), "{said:?}");
+    assert!(said.contains("1/7 messages ["), "{said:?}");
+    // The hour is whole, as are both ends of the line.
+    let zone = site.engine().agreement.scope.timezone.clone();
+    let mut told = (before..=after).map(|at| shown(at, &zone));
+    assert!(told.any(|at| said.contains(&format!("not done before {at}"))), "{said:?}");
+    assert!(said.contains("backfill 1 is paused, 1 of "), "{said:?}");
+    // Where it is no terminal, nothing but the end is said.
+    let said = site.run(args);
+    assert!(said.code == Some(3) && said.err.is_empty() && !said.out.contains('['), "{said:?}");
 }
 
 #[test]
@@ -591,73 +662,4 @@ fn power_lost_while_it_is_prepared_or_decided_leaves_it_prepared_or_not() {
         assert!(begun.is_some() || nth > 20, "{nth} places are no sweep");
         begun.is_some()
     });
-}
-
-/// How often the program is killed here; `scripts/faults.sh` says how often it likes.
-const KILLS: u64 = 8;
-
-#[test]
-fn killed_at_random_with_the_day_going_on_each_is_told_and_nothing_overtaken() {
-    let (wanted, began) = (
-        std::env::var("HL7DROP_KILLS").map_or(KILLS, |text| text.parse().unwrap()),
-        Instant::now(),
-    );
-    let site = site_with("messages_per_minute = 0\nmessages_per_file = 3\n");
-    // Killed three times over one file it would call that poison, and rightly.
-    set(&site, "[pickup]\n", "[pickup]\npoison_after = 1000\n");
-    let count = u32::try_from(wanted).unwrap() * 6;
-    start(&site, &[("patients-full.csv", patients(1..=count).as_bytes())]);
-    release(&site);
-    let (mut random, mut died, mut day) = (88_172_645_463_325_252_u64, 0, 0);
-    let mut below = |end: u64| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % end
-    };
-    while died < wanted {
-        // Somebody moves, whether the backfill was there or not.
-        day += 1;
-        let id = u32::try_from(1 + below(count.into())).unwrap();
-        let row = patient(id, &format!("City{day:04}"));
-        let row = row.replace(
-            "05/18/2026 08:00:00",
-            &format!("05/20/2026 {:02}:{:02}:00", day / 60, day % 60),
-        );
-        site.put(&format!("patients-{day:04}.csv"), format!("{PATIENTS}{row}"));
-        let mut command = site.command(["run"]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(below(120_000)));
-        child.kill().unwrap();
-        died += u64::from(child.wait().unwrap().code().is_none());
-        assert!(day < wanted * 40 + 200, "only {died} of {day} runs were killed");
-    }
-    let said = site.run(["run", "--retry"]);
-    assert!(said.code == Some(0), "{said:?}");
-    assert_eq!(status(&site)["stage"], "done");
-    assert_eq!(site.run(["check"]).code, Some(0));
-    told_in_order(&site, count);
-    println!("{died} kills, {count} patients, {day} changes of the day, {:.0?}", began.elapsed());
-}
-
-/// Each patient is told as new once at most by either lane, and the city never goes back.
-fn told_in_order(site: &Site, count: u32) {
-    let mut cities: BTreeMap<String, String> = BTreeMap::new();
-    let (mut new, mut trigger) = (BTreeMap::<String, u64>::new(), String::new());
-    for line in texts(site).concat().split('\r').map(str::to_string) {
-        let fields: Vec<&str> = line.split('|').collect();
-        match fields[0] {
-            "MSH" => trigger = fields[8].split('^').nth(1).unwrap().to_string(),
-            "PID" => {
-                let id = fields[3].split('^').next().unwrap().to_string();
-                let city = fields[11].split('^').nth(2).unwrap().replace("Scranton", "");
-                *new.entry(id.clone()).or_default() += u64::from(trigger == "A28");
-                let before = cities.insert(id.clone(), city.clone()).unwrap_or_default();
-                assert!(before <= city, "{id}: {before:?} was told before {city:?}");
-            }
-            _ => {}
-        }
-    }
-    assert_eq!(new.len(), usize::try_from(count).unwrap());
-    assert!(new.values().all(|times| *times == 1), "{new:?}");
 }

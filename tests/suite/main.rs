@@ -15,6 +15,7 @@ mod answering;
 mod approval;
 mod audit;
 mod backfill;
+mod backfill_kills;
 mod backup;
 mod bad_input;
 mod browser;

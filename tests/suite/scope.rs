@@ -79,6 +79,17 @@ fn a_filled_package_becomes_a_checked_interface_file_however_it_was_filled_in() 
 }
 
 #[test]
+fn the_example_is_a_filled_package() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/package.docx");
+    let package = word::docx(&word::package(Form::Legacy));
+    if std::env::var_os("HL7DROP_BLESS").is_some() {
+        fs::write(&example, &package).unwrap();
+    }
+    let (there, made) = (Desk::with(&fs::read(example).unwrap()), Desk::with(&package));
+    assert_eq!(there.import(&[]).out, made.import(&[]).out, "HL7DROP_BLESS=1 writes it");
+}
+
+#[test]
 fn what_the_document_leaves_open_is_asked_with_its_place() {
     let form = Form::Legacy;
     let pair = |label: &str, value: &str| vec![word::run(label), word::filled(form, value)];

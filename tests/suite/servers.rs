@@ -213,7 +213,7 @@ fn bytes_that_change_on_the_way_are_never_published() {
     let (_own, site) = liar("flips");
     let said = site.run(["check"]);
     assert_eq!(said.code, Some(4), "{said:?}");
-    assert!(flat(&said).contains("not what was written; set verify = \"hash\""), "{said:?}");
+    assert!(flat(&said).contains("what is read back is not what was written"), "{said:?}");
 }
 
 #[test]
@@ -224,6 +224,68 @@ fn a_rename_that_was_only_said_is_no_delivery() {
     let what = delivery["failure"]["what"].as_str().unwrap();
     assert!(what.contains("the server renamed the file, and it is not there"), "{what}");
     assert_eq!(stands(&site), ("uncertain".into(), vec![format!(".{BATCH}.1.part")]));
+}
+
+/// A server whose mood can change: a script is asked at each session.
+struct Moody(tempfile::TempDir);
+
+impl Moody {
+    fn new() -> (Moody, Server, Site) {
+        let moody = Moody(tempfile::tempdir().unwrap());
+        moody.be("exec /usr/lib/openssh/sftp-server");
+        let (own, site) =
+            over(&format!("ForceCommand sh {}", moody.0.path().join("mood").display()));
+        (moody, own, site)
+    }
+
+    fn be(&self, script: &str) {
+        fs::write(self.0.path().join("mood"), script).unwrap();
+    }
+}
+
+#[test]
+fn what_a_probe_found_is_kept_and_makes_the_next_delivery_careful() {
+    let (mood, _own, site) = Moody::new();
+    let liar = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/liar.py");
+    let flips = format!("exec python3 {} flips", liar.display());
+    let kept = || fs::read_to_string(site.spool().root.join("partners.json")).unwrap();
+    assert_eq!(site.run(["check"]).code, Some(0));
+    assert!(kept().contains("\"bytes stay as they were sent\": true"), "{}", kept());
+
+    mood.be(&flips);
+    let said = site.run(["check", "--partner"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(flat(&said).contains("bytes stay as they were sent: no, and before yes"), "{said:?}");
+    // The settings compare sizes, which are right.
+    let (said, delivery) = delivered(&site);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    let what = delivery["failure"]["what"].as_str().unwrap();
+    assert!(what.contains("the bytes read back are not those that were sent"), "{what}");
+    assert!(!files(&site).contains(&BATCH.to_string()));
+
+    mood.be("exec /usr/lib/openssh/sftp-server");
+    let said = site.run(["check"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(flat(&said).contains("bytes stay as they were sent: yes, and before no"), "{said:?}");
+    assert_eq!(site.run(["run", "--retry"]).code, Some(0));
+    assert!(files(&site).contains(&BATCH.to_string()));
+}
+
+#[test]
+fn another_server_than_the_one_that_was_probed_is_told() {
+    let (_own, site) = over("");
+    assert_eq!(site.run(["check"]).code, Some(0));
+    let (said, _) = delivered(&site);
+    assert!(!said.err.contains("is not the server that was probed"), "{said:?}");
+    let folder = site.partner.join("moved");
+    fs::create_dir(&folder).unwrap();
+    let settings = fs::read_to_string(site.interface_file()).unwrap();
+    let to = |path: &Path| format!("folder = {path:?}");
+    fs::write(site.interface_file(), settings.replace(&to(&site.partner), &to(&folder))).unwrap();
+    site.put("patients.csv", PATIENTS.replace("add,1", "add,2"));
+    let said = site.run(["run"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("test is not the server that was probed on"), "{said:?}");
 }
 
 #[test]

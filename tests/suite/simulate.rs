@@ -21,7 +21,7 @@ use hl7drop::crashpoint::{self, Fault, crashpoint};
 use hl7drop::delivery::{Delivery, DeliveryError, Listed, Result as Delivered, Server};
 use hl7drop::digest::Digest;
 use hl7drop::domain::{Endpoint, Method};
-use hl7drop::engine::{Engine, EngineError, Task};
+use hl7drop::engine::{BackfillState, BackfillTask, Engine, EngineError, Task};
 use hl7drop::hl7::read::BatchFile;
 use hl7drop::ledger::{Answers, Decision, Ledger, Sign, Sqlite, Stage};
 use hl7drop::spool::Spool;
@@ -301,7 +301,12 @@ struct Life {
     /// Texts of files that say "add".
     adding: Vec<String>,
     files: u64,
+    /// The patients of a full extract, where there is one; the bad ones are false.
+    full: Vec<bool>,
 }
+
+/// The first patient of a full extract; those of lists are below, those that are added above.
+const FULL: u64 = 500;
 
 impl Life {
     fn begin(seed: u64) -> Life {
@@ -314,6 +319,7 @@ impl Life {
                 settings.push_str(line);
             }
         }
+        settings.push_str("[backfill]\nmessages_per_minute = 0\nmessages_per_file = 2\n");
         let answers = fate.one_in(2);
         if answers {
             settings.push_str("ack = \"batch\"\nack_folder = \"../answers\"\n");
@@ -346,12 +352,16 @@ impl Life {
             versions: BTreeMap::new(),
             adding: Vec::new(),
             files: 0,
+            full: Vec::new(),
         }
     }
 
     /// The whole of it: trouble, then peace, then the reckoning.
     fn live(mut self) {
         let steps = 2 + self.fate.below(5);
+        if self.fate.one_in(3) {
+            self.full = (0..=self.fate.below(7)).map(|_| !self.fate.one_in(4)).collect();
+        }
         for _ in 0..steps {
             for _ in 0..self.fate.below(3) {
                 self.drop_something();
@@ -364,10 +374,11 @@ impl Life {
                 vendor.answers = !self.fate.one_in(6);
                 vendor.answering.write(false);
             }
-            let kind = [Fault::Death, Fault::Death, Fault::Error, Fault::Full];
-            let place = 1 + self.fate.below(90) as u32;
-            let fault = (kind[self.fate.below(4) as usize], place);
-            let fault = (!self.fate.one_in(4)).then_some(fault);
+            if !self.full.is_empty() {
+                let fault = self.fault();
+                self.backfill(fault);
+            }
+            let fault = self.fault();
             self.pass(fault, None);
             if self.fate.one_in(3) {
                 self.vendor.lock().unwrap().take();
@@ -377,6 +388,13 @@ impl Life {
         }
         self.peace();
         self.at_rest();
+    }
+
+    fn fault(&mut self) -> Option<(Fault, u32)> {
+        let kind = [Fault::Death, Fault::Death, Fault::Error, Fault::Full];
+        let place = 1 + self.fate.below(90) as u32;
+        let fault = (kind[self.fate.below(4) as usize], place);
+        (!self.fate.one_in(4)).then_some(fault)
     }
 
     fn engine(&self) -> Engine {
@@ -405,13 +423,51 @@ impl Life {
         ended.err()
     }
 
+    /// Starts the backfill or lets it go, whichever comes next; without a fault it must work.
+    fn backfill(&self, fault: Option<(Fault, u32)>) {
+        let engine = self.engine();
+        let state = BackfillState::look(&engine).unwrap();
+        if state.row.is_some() {
+            return;
+        }
+        let extract = self.site.root().join("patients-full.csv");
+        let mut text = "patientid,lastname,firstname,dob,sex\n".to_string();
+        for (patient, good) in (FULL..).zip(&self.full) {
+            let dob = if *good { "01/02/1980" } else { "02/31/1980" };
+            text.push_str(&format!("{patient},V0,Ann,{dob},F\n"));
+        }
+        fs::write(&extract, text).unwrap();
+        // It has no `lastmodified`, so a person must say that it is right.
+        let release = Task::Backfill(BackfillTask::Release { anyway: true });
+        let sign = Sign { by: "a person".into(), why: "it is new".into(), at: engine.clock.unix() };
+        let (ended, struck) = patiently(|| {
+            crashpoint::arm(fault);
+            let ended = match state.plan {
+                None => engine.start_backfill(std::slice::from_ref(&extract)).map(|_| ()),
+                Some(_) => engine.ask(&release, &sign, Duration::from_secs(9)).map(|_| ()),
+            };
+            (ended, crashpoint::arm(None))
+        });
+        if ended.is_err() {
+            assert!(struck, "a backfill ended by itself: {:?}", ended.err());
+        }
+    }
+
+    /// True once there is nothing of the backfill to come.
+    fn is_backfilled(&self) -> bool {
+        let state = BackfillState::look(&self.engine()).unwrap();
+        assert_eq!(state.row.as_ref().map_or("", |row| &row.why), "", "it never pauses itself");
+        self.full.is_empty() || state.row.is_some_and(|row| row.stage.is_over())
+    }
+
     fn drop_something(&mut self) {
         self.files += 1;
         let list = self.fate.one_in(2);
         let (mut text, mut name) = (String::new(), format!("patients-{:03}.csv", self.files));
         if list {
             text.push_str("patientid,lastname,firstname,dob,sex\n");
-            for patient in 1..=self.fate.below(5) {
+            let (known, full) = (self.fate.below(5), self.moved());
+            for patient in (1..=known).chain(full) {
                 let version = self.versions.entry(patient).or_default();
                 *version += self.fate.below(2);
                 text.push_str(&format!("{patient},V{version},Ann,01/02/1980,F\n"));
@@ -440,6 +496,17 @@ impl Life {
             return self.site.put(&name, "no extract of ours");
         }
         self.put(&name, &text);
+    }
+
+    /// Patients of the full extract, once it was read, of whom the day says something too.
+    fn moved(&mut self) -> Vec<u64> {
+        let state = BackfillState::look(&self.engine()).unwrap();
+        if state.plan.is_none() && state.row.is_none() {
+            return Vec::new();
+        }
+        let good = (FULL..).zip(&self.full).filter(|(_, good)| **good);
+        let good: Vec<u64> = good.map(|(patient, _)| patient).collect();
+        good.into_iter().filter(|_| self.fate.one_in(3)).collect()
     }
 
     fn put(&mut self, name: &str, text: &str) {
@@ -480,6 +547,9 @@ impl Life {
         // at each of four batches before asking.
         for _ in 0..60 {
             self.now = self.now.checked_add(16.minutes()).unwrap();
+            if !self.full.is_empty() {
+                self.backfill(None);
+            }
             let by = |why: &str, at| Sign { by: "a person".into(), why: why.into(), at };
             let engine = self.engine();
             let at = engine.clock.unix();
@@ -493,7 +563,7 @@ impl Life {
             let awaited = !ledger.awaited().unwrap().is_empty();
             drop(ledger);
             let Some(first) = waiting.first() else {
-                if !awaited {
+                if !awaited && self.is_backfilled() {
                     return;
                 }
                 let mut vendor = self.vendor.lock().unwrap();
@@ -542,6 +612,7 @@ impl Life {
         let spool = self.site.spool();
         assert_eq!(below(&spool.processing), Vec::<PathBuf>::new());
         assert_eq!(below(&spool.outbox), Vec::<PathBuf>::new());
+        assert_eq!(below(&spool.backfill), Vec::<PathBuf>::new());
         let vendor = self.vendor.lock().unwrap();
         let names: Vec<&String> = vendor.seen.taken.iter().map(|(name, _)| name).collect();
         assert!(names.is_sorted(), "batches came out of order: {names:?}");
@@ -584,7 +655,9 @@ impl Life {
             rows.count()
         };
         assert_eq!(good, added(true), "a good row is lost");
-        assert_eq!(faults, added(false), "a bad row is lost, or waits twice");
+        let bad = self.full.iter().filter(|good| !**good).count();
+        assert_eq!(faults, added(false) + bad, "a bad row is lost, or waits twice");
+        self.reckon_backfill(told);
         for (patient, version) in &self.versions {
             let Some(all) = told.get(patient) else {
                 assert!(!taken.contains(&format!("\n{patient},V")), "{patient} was never told");
@@ -598,6 +671,21 @@ impl Life {
                 (0..=*version).rev().find(|one| taken.contains(&format!("\n{patient},V{one},")));
             assert_eq!(all.last().unwrap().1, format!("V{}^Ann", newest.unwrap()));
         }
+    }
+
+    /// Each row of the full extract told as new, once and by either lane, or waiting.
+    fn reckon_backfill(&self, told: &BTreeMap<u64, Vec<(String, String)>>) {
+        for (patient, good) in (FULL..).zip(&self.full) {
+            let all = told.get(&patient);
+            assert_eq!(all.is_some(), *good, "{patient} is lost, or was told and is bad");
+            let new = all.map_or(0, |all| all.iter().filter(|(event, _)| event == "A28").count());
+            assert_eq!(new, usize::from(*good), "{patient} is told as new once");
+        }
+        let Some(row) = BackfillState::look(&self.engine()).unwrap().row else { return };
+        let (counts, rows) = (row.counts(), self.full.len() as u64);
+        assert_eq!((row.rows, counts.rows), (rows, rows));
+        let bad = self.full.iter().filter(|good| !**good).count() as u64;
+        assert_eq!((counts.sent + counts.filtered, counts.error), (rows - bad, bad));
     }
 
     /// The text of all that was taken in.

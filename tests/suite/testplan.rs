@@ -9,7 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use hl7drop::papers::testplan::{Plan, Results};
 use serde_json::Value;
 
-use crate::site::{NAME, Output, Site, ended};
+use crate::encrypt::{encrypting, vendor};
+use crate::sftpd::server;
+use crate::site::{NAME, Output, Site, ended, files_below, names};
+use crate::watch::Daemon;
 
 const PROVIDERS: &str = "providerid,npi,lastname,firstname,schedulingname\n\
     27,1234567893,SEUSS,DOROTHY,\"SEUSS, DOROTHY\"\n\
@@ -577,6 +580,76 @@ fn a_crash_leaves_results_as_they_were_or_as_they_are_to_be() {
     }
     let named = results(&site).outcomes.into_iter().filter(|one| one.scenario == "02");
     assert_eq!(named.map(|one| one.by).collect::<BTreeSet<_>>().len(), 4);
+}
+
+/// Names beside the interface file that are of its plan.
+fn plans(site: &Site) -> Vec<String> {
+    let mut all = names(site.interface_file().parent().unwrap());
+    all.retain(|name| name.contains("testplan"));
+    all
+}
+
+#[test]
+fn a_plan_that_was_killed_while_it_was_written_leaves_nothing_in_the_way() {
+    let site = site("");
+    // The folders of the spool are made once.
+    written(&site);
+    fs::remove_dir_all(folder(&site)).unwrap();
+    let listed = ended(site.command(["testplan", "write", NAME]).env("HL7DROP_FAULT", "list:0"));
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let places: Vec<&str> =
+        listed.err.lines().filter_map(|line| line.strip_prefix("place ")).collect();
+    let publish = places.iter().position(|place| *place == "testplan.publish.before").unwrap();
+    let killed = |args: &[&str], nth: usize| {
+        let fault = format!("abort:{}", nth + 1);
+        let said = ended(site.command(args).env("HL7DROP_FAULT", fault));
+        assert!(said.err.contains("fault at "), "{said:?}");
+    };
+    fs::remove_dir_all(folder(&site)).unwrap();
+    // Some files lie there, all of them do, and all but its name.
+    for nth in [publish - 20, publish - 1, publish] {
+        killed(&["testplan", "write", NAME], nth);
+        assert!(plans(&site).iter().any(|name| name.ends_with(".part")), "{:?}", plans(&site));
+        let refused = site.run(["testplan", "run", NAME]);
+        assert!(refused.err.contains("there is no test plan in"), "{refused:?}");
+    }
+    let before = written(&site);
+    assert_eq!(plans(&site), ["clinic.testplan"], "what was left is swept");
+    assert_eq!(
+        site.run(["testplan", "record", NAME, "01", "--passed", "--by", "Uma"]).code,
+        Some(0)
+    );
+    // The one before is set aside, and the new one has no name yet.
+    let replace = ["testplan", "write", NAME, "--replace"];
+    killed(&replace, publish + 1);
+    let said = site.run(replace);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let aside = folder(&site).with_extension("testplan-1");
+    let kept: Plan = serde_json::from_slice(&fs::read(aside.join("plan.json")).unwrap()).unwrap();
+    assert_eq!(kept.files, before.files);
+    assert!(fs::read_to_string(aside.join("results.json")).unwrap().contains("Uma"));
+    assert!(!plans(&site).iter().any(|name| name.ends_with(".part")), "{:?}", plans(&site));
+    assert_eq!(site.run(["testplan", "run", NAME, "--only", "01"]).code, Some(0));
+}
+
+#[test]
+fn over_a_server_encrypted_and_beside_a_daemon_the_unit_phase_passes() {
+    let site = encrypting(Site::over_sftp(server()));
+    written(&site);
+    let daemon = Daemon::start(&site);
+    let said = site.run(["testplan", "run", NAME, "--only", "01,02,03,05,09"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let batches: Vec<String> =
+        results(&site).outcomes.iter().flat_map(|one| one.batches.clone()).collect();
+    assert!(batches.len() >= 5, "{batches:?}");
+    let sent = files_below(&site.spool().sent);
+    for batch in batches {
+        let plain = sent.iter().find(|file| file.ends_with(&batch)).unwrap();
+        let there = site.partner.join(format!("{batch}.pgp"));
+        assert_eq!(vendor().decrypt(&there), fs::read(plain).unwrap(), "{batch}");
+    }
+    assert!(daemon.stop().0.success());
+    assert_eq!(site.run(["status"]).code, Some(0));
 }
 
 #[test]

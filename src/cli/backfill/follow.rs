@@ -10,6 +10,8 @@ use super::show::is_waiting;
 use crate::cli::output::time;
 use crate::engine::{BackfillState, Engine, EngineError};
 
+/// Fits into 80 columns with millions and an hour; what is cut off first is why it waits.
+const BAR: &str = "{human_pos}/{human_len} messages [{bar:8}] {msg}";
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -21,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub fn follow(engine: &Engine, stop: &dyn Fn() -> bool) -> Result<(), EngineError> {
     let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(0));
     if let Some(bar) = &bar
-        && let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} messages")
+        && let Ok(style) = ProgressStyle::with_template(BAR)
     {
         bar.set_style(style);
     }
@@ -29,8 +31,9 @@ pub fn follow(engine: &Engine, stop: &dyn Fn() -> bool) -> Result<(), EngineErro
         let state = BackfillState::look(engine)?;
         let over = state.row.as_ref().is_none_or(|row| row.stage.is_over());
         if let (Some(bar), Some(row)) = (&bar, &state.row) {
-            bar.set_length(row.foreseen_messages.max(row.counts().messages));
-            bar.set_position(row.counts().messages);
+            let sent = row.counts().messages;
+            bar.set_length(sent + state.left().unwrap_or(0));
+            bar.set_position(sent);
             bar.set_message(message(engine, &state));
         }
         if over || is_waiting(&state) || stop() {

@@ -28,9 +28,11 @@ pub fn preview(
     let Foreseen { patients, appointments, bytes, notes, faults, .. } = &plan.foreseen;
     writeln!(out, "{}: a backfill waits for its release", engine.owner())?;
     for part in &plan.parts {
-        let counts = if part.kind == "patients" { patients } else { appointments };
-        let told = if part.kind == "patients" { plan.patients_as.as_str() } else { "S12" };
-        writeln!(out, "  {} ({} as {told})", part.name, part.kind)?;
+        let (counts, told) = match part.kind {
+            ExtractKind::Patients => (patients, plan.patients_as.as_str()),
+            _ => (appointments, "S12"),
+        };
+        writeln!(out, "  {} ({} as {told})", part.name, part.kind.word())?;
         writeln!(out, "    {}", account(counts))?;
     }
     let counts = plan.foreseen.counts();

@@ -101,7 +101,7 @@ impl Looked {
     pub fn cut(&self, engine: &Engine, first: u64, rows: u64) -> Result<Part, EngineError> {
         let Looked { source, layout, .. } = self;
         let mut part = Part {
-            kind: source.kind.word().to_string(),
+            kind: source.kind,
             name: source.name.to_string(),
             digest: source.digest()?.to_string(),
             bytes: source.bytes,

@@ -158,11 +158,11 @@ fn next(engine: &Engine, row: &BackfillRow) -> Result<Next, EngineError> {
         return Ok(Err(format!("{} is not there any more", path.display())));
     }
     let name = part.slice_name(row.taken + 1);
-    let source = Source::of(&path, &name, part.kind(), false).map_err(failed("read", &path))?;
+    let source = Source::of(&path, &name, part.kind, false).map_err(failed("read", &path))?;
     let guard = &engine.agreement.scope.guard;
     let unforeseen = (row.rows * guard.faults_percent_max / 100).max(guard.rows_min);
     let errors_max = row.foreseen_errors.saturating_add(unforeseen);
-    let slice = Slice { row: row.clone(), kind: part.kind(), errors_max };
+    let slice = Slice { row: row.clone(), kind: part.kind, errors_max };
     Ok(Ok((source.is_kept(&layout), slice)))
 }
 

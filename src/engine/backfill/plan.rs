@@ -40,8 +40,8 @@ pub struct Plan {
 /// One extract of a backfill.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// `patients` or `appointments`.
-    pub kind: String,
+    /// Patients or appointments.
+    pub kind: ExtractKind,
     /// Its name.
     pub name: String,
     /// SHA-256 of its bytes.
@@ -105,14 +105,6 @@ impl Foreseen {
 }
 
 impl Part {
-    /// Returns what it holds.
-    pub fn kind(&self) -> ExtractKind {
-        match self.kind == ExtractKind::Patients.word() {
-            true => ExtractKind::Patients,
-            false => ExtractKind::Appointments,
-        }
-    }
-
     /// Returns the name of slice `number`, as it lies there and as the ledger knows it.
     pub fn slice_name(&self, number: u64) -> String {
         let name = clean_name(&self.name);
@@ -131,7 +123,7 @@ impl Part {
     /// # Errors
     /// A column that must be there by now.
     pub fn layout(&self, reading: &Reading) -> Result<Layout, EngineError> {
-        kept(reading, self.kind(), &self.header, self.json).map_err(EngineError::Extract)
+        kept(reading, self.kind, &self.header, self.json).map_err(EngineError::Extract)
     }
 }
 
@@ -229,7 +221,7 @@ mod tests {
     #[test]
     fn a_slice_is_known_by_its_name_and_no_other_extract_is() {
         let part = |name: &str, json| Part {
-            kind: "patients".into(),
+            kind: ExtractKind::Patients,
             name: name.into(),
             digest: String::new(),
             bytes: 1,

@@ -64,11 +64,11 @@ impl<'a> Rehearsal<'a> {
         for number in part.first..part.first + part.slices {
             let name = part.slice_name(number);
             let path = slices.join(&name);
-            let source = Source::unpromised(&path, &name, part.kind());
+            let source = Source::unpromised(&path, &name, part.kind);
             let source = source.map_err(failed("open", &path))?;
             let bytes = source.bytes;
             let layout = part.layout(&engine.agreement.reading)?;
-            self.slice(source.is_kept(&layout), part.kind())?;
+            self.slice(source.is_kept(&layout), part.kind)?;
             engine.progress.advance(bytes);
         }
         engine.progress.end();

@@ -164,20 +164,19 @@ impl Engine {
             done.map(|counts| counts.rows).find(|rows| *rows > 0)
         };
         let known = ledger.count(Kind::Patient, u64::MAX)?;
-        for (what, rows, before, whose) in [
-            ("patients", patients.rows, last(|row| &row.patients), "the last backfill had"),
-            ("patients", patients.rows, Some(known), "the register knows"),
-            (
-                "appointments",
-                appointments.rows,
-                last(|row| &row.appointments),
-                "the last backfill had",
-            ),
+        let of_patients = (ExtractKind::Patients, patients.rows);
+        let of_appointments = (ExtractKind::Appointments, appointments.rows);
+        let (had, knows) = ("the last backfill had", "the register knows");
+        for ((kind, rows), before, whose) in [
+            (of_patients, last(|row| &row.patients), had),
+            (of_patients, Some(known), knows),
+            (of_appointments, last(|row| &row.appointments), had),
         ] {
-            let Some(before) = before.filter(|_| plan.parts.iter().any(|part| part.kind == what))
+            let Some(before) = before.filter(|_| plan.parts.iter().any(|part| part.kind == kind))
             else {
                 continue;
             };
+            let what = kind.word();
             if guard.refuses_changes(before.saturating_sub(rows), before) {
                 doubts.push(format!(
                     "the extract has {rows} {what} and {whose} {before}: did it lose rows? (more \

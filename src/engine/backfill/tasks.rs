@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cut::rows_of_a_slice;
 use super::lane::{due, in_the_way, step, tidy};
 use super::pace::Pace;
-use super::plan::{self, Plan};
-use crate::domain::BackfillStage;
+use super::plan::{self, Foreseen, Plan};
+use crate::domain::{BackfillStage, Counts};
 use crate::engine::error::EngineError;
 use crate::engine::mend::{Mended, refused};
 use crate::engine::pass::Engine;
@@ -49,7 +50,7 @@ pub struct State {
     pub row: Option<BackfillRow>,
     /// When the next slice is due, unix seconds.
     pub due: Option<i64>,
-    /// When all of it will be sent at the earliest, if that can be told.
+    /// When the last of it goes at the earliest, if that can be told.
     pub ends: Option<i64>,
     /// Why the next slice does not go now: the day's traffic, or a person.
     pub in_the_way: Option<String>,
@@ -75,42 +76,61 @@ impl State {
 
     /// True if there is one that nobody released yet.
     pub fn waits_for_release(&self) -> bool {
-        let plan = self.plan.as_ref();
-        plan.is_some_and(|plan| !self.row.as_ref().is_some_and(|row| plan.is_of(row)))
+        self.plan.is_some() && self.under_way().is_none()
     }
 
-    /// Returns when all will be sent: by the agreed speed, or by what was measured if that
-    /// is slower; within the hours. The day's traffic makes it later, and nobody knows
-    /// how much.
+    /// Returns the plan's own release.
+    fn under_way(&self) -> Option<&BackfillRow> {
+        self.plan.as_ref().and_then(|plan| self.row.as_ref().filter(|row| plan.is_of(row)))
+    }
+
+    /// Returns when the last file goes at the earliest: by the agreed speed, or by what was
+    /// measured if that is slower; within the hours. The day's traffic makes it later, and
+    /// nobody knows how much.
     fn estimate(&self, engine: &Engine) -> Option<i64> {
         let scope = &engine.agreement.scope;
         let pace = Pace::new(&scope.backfill, &scope.timezone);
         let now = engine.clock.unix();
-        if self.waits_for_release() {
-            let messages = self.plan.as_ref()?.foreseen.counts().messages;
-            return match scope.backfill.per_minute {
-                0 => None,
-                _ => pace.ends(now, pace.seconds_for(messages)),
-            };
-        }
-        let row = self.row.as_ref().filter(|row| !row.stage.is_over())?;
-        let done = row.counts().messages;
-        let left = row.foreseen_messages.saturating_sub(done);
-        let agreed = pace.seconds_for(left);
-        let since = done - row.since_messages.min(done);
-        let measured = match row.last_at {
-            // Of one file there is no speed yet.
-            Some(last) if since > row.last_messages && last > row.since => {
-                let took = pace.open_seconds(row.since, last);
-                took.saturating_mul(left).div_ceil(since - row.last_messages)
-            }
-            _ => 0,
-        };
+        let left = self.left()?;
+        // Nothing is waited for behind the last file.
+        let before_last = left.saturating_sub(rows_of_a_slice(&scope.backfill));
+        let agreed = pace.seconds_for(before_last);
+        let measured = self.under_way().map_or(0, |row| measured(&pace, row, before_last));
         let seconds = agreed.max(measured);
-        if seconds == 0 && left > 0 {
+        if seconds == 0 && left > 0 && scope.backfill.per_minute == 0 {
             return None;
         }
         pace.ends(now.max(self.due.unwrap_or(now)), seconds)
+    }
+
+    /// Returns how many messages are to come, as far as that can be known; none where there
+    /// is nothing to do.
+    pub fn left(&self) -> Option<u64> {
+        let plan = self.plan.as_ref()?;
+        let Some(row) = self.under_way() else {
+            return Some(plan.foreseen.counts().messages);
+        };
+        // What the day told first is passed over, so there may be fewer than were foreseen.
+        let of = |foreseen: &Counts, done: &Counts| {
+            let messages = foreseen.messages.saturating_sub(done.messages);
+            messages.min(foreseen.rows.saturating_sub(done.rows))
+        };
+        let Foreseen { patients, appointments, .. } = &plan.foreseen;
+        (!row.stage.is_over())
+            .then(|| of(patients, &row.patients) + of(appointments, &row.appointments))
+    }
+}
+
+/// Returns the seconds that so many messages take at the speed since the release.
+fn measured(pace: &Pace<'_>, row: &BackfillRow, messages: u64) -> u64 {
+    let since = row.counts().messages.saturating_sub(row.since_messages);
+    match row.last_at {
+        // Of one file there is no speed yet.
+        Some(last) if since > row.last_messages && last > row.since => {
+            let took = pace.open_seconds(row.since, last);
+            took.saturating_mul(messages).div_ceil(since - row.last_messages)
+        }
+        _ => 0,
     }
 }
 

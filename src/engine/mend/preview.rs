@@ -4,7 +4,6 @@
 //! The records are converted for real, against the register as it stands, into a folder
 //! that is thrown away. Nothing of the ledger changes and no lock is taken.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -181,7 +180,7 @@ pub(in crate::engine) struct Scratch(pub PathBuf);
 
 impl Scratch {
     pub fn new(within: &Path) -> Result<Scratch, EngineError> {
-        sweep(within);
+        disk::sweep(within, |name| name.strip_prefix(SCRATCH)?.split('-').next());
         let mut bytes = [0; 4];
         getrandom::fill(&mut bytes)
             .map_err(|err| EngineError::Refused { what: format!("no random number: {err}") })?;
@@ -192,23 +191,10 @@ impl Scratch {
     }
 }
 
-/// Removes what previews left that were killed.
-fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let rest = name.to_str().and_then(|name| name.strip_prefix(SCRATCH));
-        let process = rest.and_then(|rest| rest.split('-').next()).unwrap_or_default();
-        let gone = process.parse::<u32>().is_ok() && !Path::new("/proc").join(process).exists();
-        if gone && let Err(err) = fs::remove_dir_all(entry.path()) {
-            log::warn!("{} could not be removed: {err}", entry.path().display());
-        }
-    }
-}
-
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(err) = fs::remove_dir_all(&self.0) {
-            log::warn!("{} could not be removed: {err}", self.0.display());
+        if let Err(err) = disk::clear(&self.0) {
+            log::warn!("{err}");
         }
     }
 }

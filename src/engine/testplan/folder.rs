@@ -24,6 +24,8 @@ use crate::spool::lock_book;
 
 const PLAN: &str = "plan.json";
 const RESULTS: &str = "results.json";
+/// Ends the name of a folder that is being written; its process stands before it.
+const PART: &str = ".part";
 
 /// The folder of a plan.
 #[derive(Clone, Debug)]
@@ -87,9 +89,7 @@ impl Folder {
                 "{path} is there already; --replace sets it aside and writes a new one"
             )));
         }
-        let mut part = path.as_os_str().to_owned();
-        part.push(format!(".{}.part", std::process::id()));
-        let part = PathBuf::from(part);
+        let part = part(path)?;
         disk::folder(&part)?;
         for (name, bytes) in files {
             let file = part.join(name);
@@ -182,6 +182,19 @@ impl Folder {
         crashpoint("testplan.note.after").map_err(failed("write", &file))?;
         Ok(())
     }
+}
+
+/// Returns where a plan is written before it has its name; what was killed there before goes.
+fn part(path: &Path) -> Result<PathBuf, EngineError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let within = path.parent().filter(|within| !within.as_os_str().is_empty());
+    disk::sweep(within.unwrap_or(Path::new(".")), |part| {
+        part.strip_prefix(&*name)?.strip_prefix('.')?.strip_suffix(PART)
+    });
+    let part = path.with_file_name(format!("{name}.{}{PART}", std::process::id()));
+    // A process before us had our number.
+    disk::clear(&part)?;
+    Ok(part)
 }
 
 /// Sets a folder aside under the first free name: its results are kept.
