@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use super::program::Input;
 use super::references::References;
 use crate::domain::{Controls, ProviderIds, Values};
-use crate::hl7::{is_plain, is_plain_between};
+use crate::hl7::{is_plain, is_plain_between, needs_escape};
 
 /// A record, and all that is said about it besides its own values.
 pub(super) struct Scene<'a> {
@@ -82,7 +82,7 @@ pub(super) fn odd_bytes(record: Values<'_>) -> Odd {
 #[cold]
 fn find_odd(record: Values<'_>, text: &[u8], between: Option<u8>) -> Odd {
     let begin = record.span(0).0;
-    let is_odd = |byte: &u8| !is_plain(std::slice::from_ref(byte)) && Some(*byte) != between;
+    let is_odd = |byte: &u8| needs_escape(*byte) && Some(*byte) != between;
     let (first, last) = (text.iter().position(is_odd), text.iter().rposition(is_odd));
     let at = |place: usize| begin + place as u32;
     Odd { first: first.map_or(0, at), last: last.map_or(u32::MAX, at) }

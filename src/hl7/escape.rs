@@ -29,6 +29,12 @@ const SPECIAL: [bool; 256] = {
     special
 };
 
+/// True of a byte that cannot stand as it is.
+#[inline]
+pub fn needs_escape(byte: u8) -> bool {
+    SPECIAL[usize::from(byte)]
+}
+
 /// True if no byte needs an escape. No way out early, so that it is done sixteen
 /// bytes at a time: a whole record costs less here than its values one by one.
 pub fn is_plain(bytes: &[u8]) -> bool {
@@ -61,7 +67,7 @@ pub fn escape_controls(value: &[u8], text: Text, out: &mut Vec<u8>) {
 }
 
 fn write(value: &[u8], text: Text, controls: bool, out: &mut Vec<u8>) -> usize {
-    if !value.iter().any(|&byte| SPECIAL[usize::from(byte)]) {
+    if !value.iter().any(|&byte| needs_escape(byte)) {
         if value != b"\"\"" {
             out.extend_from_slice(value);
         }
@@ -144,6 +150,7 @@ mod tests {
     fn a_special_byte_is_seen_in_either_way() {
         for byte in 0..=255 {
             assert_eq!(is_special(byte), is_special_fast(byte), "{byte}");
+            assert_eq!(is_special(byte), needs_escape(byte), "{byte}");
             assert_eq!(is_plain(&[b'a', byte]), !is_special(byte), "{byte}");
             assert_eq!(is_plain_between(&[byte; 20], b'|'), !is_special(byte) || byte == b'|');
         }

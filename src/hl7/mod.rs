@@ -9,6 +9,8 @@ mod names;
 mod path;
 pub mod read;
 
-pub use escape::{Text, escape, escape_controls, is_plain, is_plain_between, unescape};
+pub use escape::{
+    Text, escape, escape_controls, is_plain, is_plain_between, needs_escape, unescape,
+};
 pub use names::field_name;
 pub use path::{Path, PathError};
