@@ -70,7 +70,7 @@ documents() {
   mkdir -p "$doc/html" "$doc/text" "$doc/examples" "$doc/config"
   cp -r examples/quickstart examples/package.docx examples/*.rs "$doc/examples"
   cp -r config/* "$doc/config"
-  rm -rf "$doc/config/deb"
+  rm -rf "$doc/config/deb" "$doc/examples/quickstart/.gitattributes"
   cp -r docs "$doc/text/docs"
   cp README.md CHANGELOG.md ARCHITECTURE.md CONTRIBUTING.md BENCHMARKS.md SECURITY.md "$doc/text"
   cp LICENSE-* config/deb/copyright "$doc"
@@ -132,7 +132,7 @@ deb() {
   dpkg-deb --info "$file"
   dpkg-deb --contents "$file"
   for script in config/deb/postinst config/deb/prerm; do sh -n "$script"; done
-  if command -v lintian >/dev/null; then lintian --no-tag-display-limit --allow-root "$file" || true; fi
+  if command -v lintian >/dev/null; then lintian --tag-display-limit 0 --allow-root "$file" || true; fi
   root=$(mktemp -d)
   mkdir -p "$root/var/lib/dpkg/updates" "$root/var/lib/dpkg/info"
   touch "$root/var/lib/dpkg/status"

@@ -19,8 +19,11 @@ pub(super) fn finish(
         return Ok(());
     }
     if let Some(((place, last), name)) = place.zip(charset.name()) {
-        let owed = std::iter::repeat_n(b'|', usize::from(18 - last));
-        out.bytes.splice(place..place, owed.chain(name.bytes()));
+        let owed = usize::from(18 - last);
+        // Where a later field follows, the separators up to it are there.
+        let there = out.bytes[place..].iter().take(owed).take_while(|byte| **byte == b'|').count();
+        let bars = std::iter::repeat_n(b'|', owed - there);
+        out.bytes.splice(place + there..place + there, bars.chain(name.bytes()));
     }
     match charset {
         Charset::Utf8 => Ok(()),
@@ -122,6 +125,9 @@ mod tests {
         let named = TEXT.replace('@', "@||||||UNICODE UTF-8");
         assert_eq!(String::from_utf8(bytes).unwrap(), named);
         assert_eq!(slots, [3, 7 + TEXT.find('#').unwrap()]);
+        let later = TEXT.replace('@', "@||||||||X");
+        let named = TEXT.replace('@', "@||||||UNICODE UTF-8||X");
+        assert_eq!(finished(Charset::Utf8, &later).unwrap().0, named.as_bytes(), "MSH-20");
         let plain = finished(Charset::Utf8, "MSH|#|@\r").unwrap().0;
         assert_eq!(plain, b"MSH|#|@\r");
     }

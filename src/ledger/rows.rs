@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::domain::{Counts, ExtractKind, Notes, QueueState, rebuilt_batch};
+use crate::domain::{Code, Counts, ExtractKind, Notes, QueueState, rebuilt_batch};
 
 /// The next free numbers; each is given once, ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,6 +333,15 @@ pub struct Failure {
     pub at: i64,
 }
 
+impl Failure {
+    /// Returns the code of its cause: the one that its text begins with, or that a file could
+    /// not be delivered.
+    pub fn code(&self) -> Code {
+        let first = self.what.split(' ').next().unwrap_or_default();
+        Code::of_id(first).unwrap_or(Code::S001)
+    }
+}
+
 /// What the endpoint answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Receipt {
@@ -458,6 +467,17 @@ mod tests {
             made_at: 0,
         };
         DeliveryRow::waiting(&batch, "test")
+    }
+
+    #[test]
+    fn a_failure_has_the_code_that_it_begins_with_and_no_other() {
+        let code = |what: &str| {
+            let what = what.to_string();
+            Failure { what, stopped: false, again_at: None, stage: None, at: 0 }.code()
+        };
+        assert_eq!(code("S002 /in/1.hl7 has 3 bytes at x:22, not 4"), Code::S002);
+        assert_eq!(code("no room at x:22 for /in/S002 "), Code::S001);
+        assert_eq!(code(""), Code::S001);
     }
 
     #[test]

@@ -559,6 +559,8 @@ fn a_pass_of_the_daemon_that_is_killed_is_told_and_so_is_a_stopped_delivery() {
     drop(daemon);
     let count = |word: &str| words(&told(&folder)).iter().filter(|one| *one == word).count();
     assert_eq!((count("new delivery_stopped"), count("new pass_killed")), (1, 1));
+    let stopped = told(&folder).into_iter().find(|one| one["cause"] == "delivery_stopped").unwrap();
+    assert!(stopped["what"].as_str().unwrap().contains("(S001)"), "{stopped}");
 }
 
 /// Asks the daemon; returns the code and the text.

@@ -490,7 +490,7 @@ fn a_damaged_ledger_sends_nothing_until_it_is_restored() {
         site.put("patients-2.csv", good().replace("\n1,", "\n11,"));
         let said = site.run(["run"]);
         assert_eq!(said.code, Some(5), "{said:?}");
-        assert!(said.err.contains("the ledger is damaged"), "{said:?}");
+        assert!(said.err.contains("S004 the ledger is damaged"), "{said:?}");
         assert!(said.err.contains("hl7drop restore"), "{said:?}");
         assert_eq!(delivered(&site), 2);
         assert_eq!(site.run(["check", "--offline"]).code, Some(5));

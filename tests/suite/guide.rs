@@ -16,7 +16,7 @@ use hl7drop::config::settings::meaning;
 use serde_json::Value;
 
 use crate::sftpd::server;
-use crate::site::{Output, ended};
+use crate::site::{Output, Site, ended};
 
 /// Stands between what two commands said; no program of ours writes it.
 const MARK: &str = "\u{1e}";
@@ -208,6 +208,35 @@ fn every_page_is_in_the_index_and_every_link_leads_somewhere() {
             assert!(path.parent().unwrap().join(file).exists(), "{name} links to {link}");
         }
     }
+}
+
+/// Adds the keys of a value, and of what is in it; states and notes are named by their tables.
+fn keys(value: &Value, all: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|one| keys(one, all)),
+        Value::Object(map) => map.iter().for_each(|(key, inner)| {
+            all.insert(key.clone());
+            if !["states", "notes"].contains(&key.as_str()) {
+                keys(inner, all);
+            }
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_that_run_and_status_write_has_its_line() {
+    let site = Site::new();
+    site.put("patients.csv", "patientid,lastname,firstname,dob,sex\n1,Doe,Ann,02/14/1987,F\n");
+    let mut all = BTreeSet::new();
+    for verb in ["run", "status"] {
+        keys(&site.run([verb, "--json"]).json(), &mut all);
+    }
+    assert!(all.len() > 40, "{all:?}");
+    let pages = ["scripting", "retention", "backfill", "agreement", "queue"];
+    let pages = pages.map(|name| read(&format!("docs/{name}.md"))).concat();
+    let missing: Vec<_> = all.iter().filter(|key| !pages.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// Returns the words of each `hl7drop ...` of a page, as far as they are options and verbs.

@@ -205,6 +205,7 @@ fn bytes_that_change_on_the_way_are_never_published() {
         assert_eq!(said.code, Some(4), "{mood}: {said:?}");
         let what = delivery["failure"]["what"].as_str().unwrap();
         assert!(what.contains(told), "{mood}: {what}");
+        assert_eq!(what.starts_with("S002 "), mood == "shortens", "{mood}: {what}");
         let (stage, names) = stands(&site);
         assert!(!names.contains(&BATCH.to_string()), "{mood}: {names:?}");
         assert_eq!(stage, "sending", "{mood}");

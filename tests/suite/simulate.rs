@@ -319,7 +319,6 @@ impl Life {
                 settings.push_str(line);
             }
         }
-        settings.push_str("[backfill]\nmessages_per_minute = 0\nmessages_per_file = 2\n");
         let answers = fate.one_in(2);
         if answers {
             settings.push_str("ack = \"batch\"\nack_folder = \"../answers\"\n");
@@ -329,6 +328,7 @@ impl Life {
                 settings.push_str("ack_after = \"rename\"\n");
             }
         }
+        settings.push_str("[backfill]\nmessages_per_minute = 0\nmessages_per_file = 2\n");
         fs::write(site.interface_file(), settings).unwrap();
         let engine = site.engine();
         let vendor = Vendor {

@@ -50,7 +50,7 @@ impl Kind {
         (!common).then(|| {
             format!(
                 "no {kind} in common, the server has only {theirs}; ask the vendor for newer \
-                 ones, or see \"Old servers\" in the README"
+                 ones, or see \"Old servers\" in docs/servers.md"
             )
         })
     }
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(
             KINDS[1].missing(&["rsa-sha2-512", "ssh-ed25519"], &theirs[1]).unwrap(),
             "no host key in common, the server has only ssh-rsa; ask the vendor for newer \
-             ones, or see \"Old servers\" in the README"
+             ones, or see \"Old servers\" in docs/servers.md"
         );
         assert_eq!(KINDS[1].missing(&["ssh-rsa"], &theirs[1]), None);
     }

@@ -4,13 +4,13 @@ use super::keeper::Keeper;
 use super::watches;
 use crate::clock::shown;
 use crate::disk;
-use crate::domain::{BackfillStage, Cause, ExtractKind, Trouble};
+use crate::domain::{BackfillStage, Cause, Code, ExtractKind, Trouble};
 use crate::engine::acks::overdue;
 use crate::engine::error::EngineError;
 use crate::engine::next::{Typed, next_steps};
 use crate::engine::pass::Engine;
 use crate::engine::retention::usage::Limit;
-use crate::ledger::{DeliveryRow, ExtractRow, Ledger, LedgerError, Sqlite, Stage, Totals};
+use crate::ledger::{DeliveryRow, ExtractRow, Failure, Ledger, LedgerError, Sqlite, Stage, Totals};
 use crate::spool::Spool;
 
 /// Failures one after the other, and seconds, after which a delivery that tries again by
@@ -336,8 +336,10 @@ fn delivery(cause: Cause, typed: &Typed, row: &DeliveryRow, count: u64) -> Troub
     };
     let next = failure.map(|failure| next_steps(typed, (file, endpoint), row.stage, failure));
     let about = endpoint.to_string();
-    let code = match cause {
-        Cause::DeliveryStopped | Cause::DeliveryFailing if !why.contains("S002") => " (S001)",
+    let is_failed = matches!(cause, Cause::DeliveryStopped | Cause::DeliveryFailing);
+    // The text begins with any other code.
+    let code = match failure.map(Failure::code) {
+        Some(Code::S001) if is_failed => " (S001)",
         _ => "",
     };
     let what = format!("{file} to {endpoint}: {why}{code}{behind}");
