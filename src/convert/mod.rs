@@ -5,6 +5,7 @@
 //! so that a record costs copies and look-ups only. What is not known here: files,
 //! the ledger, control IDs (their places are left open), the order of messages.
 
+mod blame;
 mod change;
 mod charset;
 mod claims;

@@ -147,9 +147,9 @@ impl Program {
         seen: &mut impl FnMut(usize, &[u8]),
     ) -> Result<(), Refusal> {
         let mut scratch = std::mem::take(&mut out.scratch);
-        let done = self
-            .scene(input, references, &mut scratch)
-            .and_then(|scene| self.write(scene, out, seen).map_err(|refusal| *refusal));
+        let done = self.scene(input, references, &mut scratch).and_then(|scene| {
+            self.write(scene, out, seen).map_err(|refusal| self.blamed(*refusal, &input))
+        });
         out.scratch = scratch;
         done
     }
