@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::site::Site;
+use crate::mend::fits;
+use crate::site::{NAME, Site, ok};
 use crate::web::{PASSWORD, Page};
 
 /// Names that want to be markup, in every column that is shown.
@@ -289,4 +290,148 @@ fn an_analyst_types_a_patient_and_sees_every_message_with_its_way() {
         &driver,
         &json!({ "url": page.url, "user": "anna", "password": PASSWORD, "steps": steps }),
     );
+}
+
+/// The field of a batch's form that asks why.
+const WHY: &str = "Why; kept with your name, so name no patient";
+
+/// Steps that press a button of the form of a batch, and see that it was done.
+fn pressed(batch: &str, button: &str, sees: &str) -> Vec<Value> {
+    vec![
+        json!(["go", format!("/batches/clinic/{batch}")]),
+        json!(["open", "Hold, release, send again"]),
+        json!(["fill", WHY, format!("because: {button}")]),
+        json!(["click", button]),
+        json!(["sees", sees]),
+    ]
+}
+
+/// State and stage of the message with this control ID, by `queue show --json`.
+fn shown(page: &Page, control: &str) -> (String, String) {
+    let found = page.site.run(["queue", "search", "--control", control, "--json"]).json();
+    // What was made anew is found by the number that it had first, too.
+    let hits = found[0]["hits"].as_array().unwrap();
+    let hit = hits.iter().find(|hit| hit["control_id"] == control).unwrap();
+    let message = hit["message"].as_str().unwrap();
+    let whole = page.site.run(["queue", "show", message, "--json"]).json();
+    let text = |value: &Value| value.as_str().unwrap().to_string();
+    (text(&whole["message"]["state"]), text(&whole["deliveries"][0]["stage"]))
+}
+
+fn is(state: &str, stage: &str) -> (String, String) {
+    (state.to_string(), stage.to_string())
+}
+
+/// What somebody decided about batch files, oldest first: who, and what.
+fn decided(page: &Page) -> Vec<String> {
+    let actions = page.site.run(["status", "--json"]).json()[0]["actions"].take();
+    let told = actions.as_array().unwrap().iter().rev().map(|action| {
+        let text = |name: &str| action[name].as_str().unwrap().to_string();
+        format!("{}: {} {}, {}", text("by"), text("verb"), text("about"), text("why"))
+    });
+    told.filter(|told| told.starts_with("anna")).collect()
+}
+
+/// A page whose second batch file waits: three records that were mapped and resubmitted.
+fn with_a_waiting_batch() -> Page {
+    let page = crate::web::with_groups();
+    ok(page.site.run(["queue", "map", "department", "ENDO2", "12", "--note", "moved"]), 0);
+    ok(page.site.run(["queue", "resubmit", NAME, "ALL", "--why", "mapped"]), 3);
+    page
+}
+
+#[test]
+fn a_batch_is_held_let_go_and_given_up_and_the_ledger_says_the_same() {
+    let Some(driver) = driver() else { return };
+    let page = with_a_waiting_batch();
+    let batch = "99999-000002.hl7";
+    let story = |steps: &[Value]| {
+        let user = json!({ "url": page.url, "user": "anna", "password": PASSWORD, "steps": steps });
+        told(&driver, &user)
+    };
+    assert_eq!(shown(&page, "2M99999"), is("NEW", "waiting"));
+    let look = json!(["go", format!("/batches/clinic/{batch}")]);
+    let mut steps = pressed(batch, "Hold", "hold 99999-000002.hl7: 3");
+    steps.push(json!(["axe", "done"]));
+    steps.extend([
+        look.clone(),
+        json!(["sees", "SCHEDULED"]),
+        json!(["sees", "somebody releases it"]),
+    ]);
+    assert_eq!(story(&steps), Vec::<Value>::new());
+    assert_eq!(shown(&page, "2M99999"), is("SCHEDULED", "held"));
+    page.site.run(["run"]);
+    assert!(!page.site.partner.join(batch).exists(), "what is held waits");
+
+    let mut steps = pressed(batch, "Release", "release 99999-000002.hl7: 3");
+    steps.extend([look.clone(), json!(["sees", "waiting"])]);
+    story(&steps);
+    assert_eq!(shown(&page, "2M99999"), is("NEW", "waiting"));
+
+    let mut steps = pressed(batch, "Hold", "hold 99999-000002.hl7: 3");
+    let delete = "Delete: nothing of it was sent";
+    steps.extend(pressed(batch, delete, "delete 99999-000002.hl7: 3"));
+    steps.extend([
+        look,
+        json!(["sees", "DELETED"]),
+        json!(["count", "main form button[name=verb]"]),
+    ]);
+    steps.extend([json!(["sees", "it was deleted before it was sent"]), json!(["axe", "deleted"])]);
+    assert_eq!(story(&steps), [json!(0)], "nothing is offered for what is given up");
+    assert_eq!(shown(&page, "2M99999"), is("DELETED", "deleted"));
+    page.site.run(["run"]);
+    assert!(
+        !page.site.partner.join(batch).exists() && !page.site.spool().outbox.join(batch).exists()
+    );
+    let anna = "anna (page, 127.0.0.1)";
+    let verb = |(verb, button)| format!("{anna}: {verb} {batch} to test, because: {button}");
+    let all = [("hold", "Hold"), ("release", "Release"), ("hold", "Hold"), ("delete", delete)];
+    assert_eq!(decided(&page), all.map(verb));
+    fits(&page.site);
+}
+
+#[test]
+fn a_batch_is_made_anew_and_what_went_out_is_never_deleted() {
+    let Some(driver) = driver() else { return };
+    let page = crate::web::with_groups();
+    let (first, second) = ("99999-000001.hl7", "99999-000002.hl7");
+    let rebuild = "Rebuild: new control IDs, FHS-12 and BHS-12 filled";
+    let mut steps = vec![json!(["go", format!("/batches/clinic/{first}")])];
+    steps.push(json!(["count", "button[value=delete]"]));
+    steps.extend(pressed(first, rebuild, "rebuild 99999-000001.hl7"));
+    steps.extend([json!(["follow", "Watch 99999-000002.hl7 leave"]), json!(["sees", "waiting"])]);
+    steps.extend(pressed(second, "Hold", "hold 99999-000002.hl7: 1"));
+    // While the button is on the screen, it goes out.
+    let mut late = pressed(second, "Delete: nothing of it was sent", "it may have been seen there");
+    let program = format!(
+        "{} --config {}",
+        env!("CARGO_BIN_EXE_hl7drop"),
+        page.site.root().join("hl7drop.toml").display()
+    );
+    let sent = format!("{program} queue release {second} --why now; {program} run || true");
+    late.insert(3, json!(["run", "sh", "-c", sent]));
+    steps.extend(late);
+    steps.push(json!(["go", format!("/batches/clinic/{second}")]));
+    steps.push(json!(["sees", "delivered"]));
+    let found = told(
+        &driver,
+        &json!({ "url": page.url, "user": "anna", "password": PASSWORD, "refused": true, "steps": steps }),
+    );
+    assert_eq!(found, [json!(0)], "delete is not offered for what was delivered");
+    let [old, new] =
+        [first, second].map(|name| fs::read_to_string(page.site.partner.join(name)).unwrap());
+    let field = |text: &str, number: usize| {
+        text.split('\r').next().unwrap().split('|').nth(number - 1).unwrap_or_default().to_string()
+    };
+    assert_eq!(field(&new, 12), field(&old, 11), "FHS-12 says of which it was made");
+    assert_eq!(crate::site::words(&new), crate::site::words(&old));
+    assert_eq!(shown(&page, "1M99999"), is("PROCESSED", "delivered"));
+    assert_eq!(shown(&page, "2M99999"), is("PROCESSED", "delivered"));
+    let told = decided(&page);
+    assert_eq!(told.len(), 2, "the refused one is no decision: {told:?}");
+    assert!(
+        told[0].ends_with(&format!("rebuild {first} as {second}, because: {rebuild}")),
+        "{told:?}"
+    );
+    fits(&page.site);
 }

@@ -46,7 +46,7 @@ fn arrived(site: &Site) -> Vec<(String, String)> {
 }
 
 /// Nothing of the ledger and the folders contradicts itself.
-fn fits(site: &Site) {
+pub fn fits(site: &Site) {
     let engine = site.engine();
     for checked in check::state(&engine).unwrap().into_iter().chain(check::folders(&engine)) {
         assert_eq!(checked.wrong, None, "{}", checked.what);

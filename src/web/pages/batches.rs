@@ -18,6 +18,10 @@ use crate::web::reply::{Answer, Reply};
 /// Delivered batches that are listed.
 const ROWS: u64 = 100;
 
+/// What is said of a batch file that was deleted, in place of its messages.
+const GIVEN_UP: &str = "has no messages to show: it was deleted before it was sent, and its file \
+                        with it; the trail says by whom";
+
 /// The page of all.
 pub fn list(office: &Office, ask: &mut Ask) -> Answer {
     let mut parts = Vec::new();
@@ -82,7 +86,10 @@ pub fn show(office: &Office, ask: &mut Ask) -> Answer {
     if !ask.live {
         let about = format!("{name}: {} messages from {}", batch.name, from + 1);
         office.desk()?.note(&ask.by(), "view", &about)?;
-        messages = Some(message::of_batch(&engine, &batch, from)?);
+        messages = Some(match given_up(&deliveries) {
+            true => message::Listed::Gone(format!("{} {GIVEN_UP}", batch.name)),
+            false => message::of_batch(&engine, &batch, from)?,
+        });
     }
     let body = html! {
         p { a href="/batches" { "Batch files" } }
@@ -100,6 +107,11 @@ pub fn show(office: &Office, ask: &mut Ask) -> Answer {
         @if let Some(messages) = &messages { (message::table(&name, &batch, messages, from)) }
     };
     Ok(frame(office, ask, &batch.name, body))
+}
+
+/// True of a batch that somebody deleted: its file is gone, and nobody took it away.
+fn given_up(deliveries: &[DeliveryRow]) -> bool {
+    !deliveries.is_empty() && deliveries.iter().all(|row| row.stage == Stage::Deleted)
 }
 
 /// Returns a batch with its deliveries.
