@@ -6,13 +6,13 @@ usage() {
   cat <<'TEXT'
 Usage: scripts/browser.sh
 
-Installs Debian's Chromium, nginx and Node, and playwright-core and axe-core (npm, with
+Installs Debian's Chromium and Node, and playwright-core and axe-core (npm, with
 their lock file) into target/browser, unless they are there. The test `browser` of the
 suite uses them; nothing of them is shipped.
 
 EXIT STATUS
   0  they are there
-  2  something this machine must have first: Chromium, nginx, Node 18 with npm, or the way
+  2  something this machine must have first: Chromium, Node 18 with npm, or the way
      to the registry
 TEXT
 }
@@ -22,7 +22,7 @@ if [[ $# -gt 0 ]]; then
   [[ "$1" == -h || "$1" == --help ]] && exit 0 || exit 2
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/packages.sh chromium nginx-light nodejs npm
+scripts/packages.sh chromium nodejs npm
 wanted=$(cat scripts/browser/*.json | sha256sum)
 place="${CARGO_TARGET_DIR:-target}/browser"
 if [[ -f "$place/installed" && "$(cat "$place/installed")" == "$wanted" ]]; then

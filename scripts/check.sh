@@ -7,7 +7,8 @@ usage() {
 Usage: scripts/check.sh
 
 Runs, in this order, and stops at the first that fails: the packages that the tests
-need, the readers that judge our output, a browser, other SFTP servers, rustfmt, clippy with every warning an error,
+need, the readers that judge our output, a browser, other SFTP servers, proxies,
+rustfmt, clippy with every warning an error,
 the tests, the documentation with every warning an error, the quickstart with the
 debug binary, and the small benchmark, which fails only on an order of magnitude.
 
@@ -52,7 +53,7 @@ fi
 # Without them the test that needs them is skipped, but for CI, where it fails.
 run scripts/judges.sh || [[ "${CI:-}" != true ]]
 run scripts/browser.sh || [[ "${CI:-}" != true ]]
-run scripts/packages.sh proftpd-core proftpd-mod-crypto rclone || [[ "${CI:-}" != true ]]
+run scripts/packages.sh proftpd-core proftpd-mod-crypto rclone nginx-light caddy curl || [[ "${CI:-}" != true ]]
 run cargo fmt --check
 run cargo clippy --locked --all-targets -- -D warnings
 run cargo test --locked

@@ -62,6 +62,10 @@ install() {
   if [[ " $* " == *" nginx-light "* ]] && command -v systemctl >/dev/null; then
     systemctl disable --now nginx.service >&2 || true
   fi
+  # ... and of Caddy, which would take port 80 too.
+  if [[ " $* " == *" caddy "* ]] && command -v systemctl >/dev/null; then
+    systemctl disable --now caddy.service >&2 || true
+  fi
   # ... and of ProFTPD: port 21 stays closed.
   if [[ " $* " == *" proftpd-core "* ]] && command -v systemctl >/dev/null; then
     systemctl disable --now proftpd.service >&2 || true

@@ -18,6 +18,7 @@ mod backfill;
 mod backfill_kills;
 mod backup;
 mod bad_input;
+mod behind_proxy;
 mod browser;
 mod cases;
 mod cli;
