@@ -154,6 +154,8 @@ class House:
         (self.root / "interfaces/delivered").mkdir(parents=True)
         (self.root / "hl7drop.toml").write_text("")
         text = GOLDEN.read_text() + "\n[pickup]\nsettle_seconds = 0\n"
+        # Half of the known patients change at once: else the drop waits for a person.
+        text += "[guard]\nchanges_percent_max = 100\n"
         (self.root / "interfaces/golden-v231.toml").write_text(text)
         inbox = self.root / "spool/golden-v231/test/inbox"
         inbox.mkdir(parents=True, mode=0o700)
