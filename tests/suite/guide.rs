@@ -4,9 +4,10 @@
 //! A block of `console` is a session: `$` begins a command, the lines below it are what it
 //! says. `...` stands for any text, alone on a line for any lines; `# exit 3` behind a
 //! command is its exit code, else 0. `<!-- run: ... -->` prepares what the page does not
-//! show. `HL7DROP_BLESS=1` writes the pages that are made.
+//! show. `HL7DROP_BLESS=1` writes the pages that are made. A command that stands in no session
+//! has its reason in `NOT_TYPED`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -163,15 +164,15 @@ fn session(name: &str, commands: &[Typed]) -> Vec<String> {
 
 #[test]
 fn every_command_of_the_guide_does_what_the_page_says() {
-    let mut run = 0;
+    let (mut run, mut wrong) = (0, Vec::new());
     for (path, text) in pages() {
         let name = path.file_stem().unwrap().to_str().unwrap().to_string();
         let commands = typed(&text);
-        let wrong = session(&name, &commands);
-        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+        wrong.extend(session(&name, &commands));
         run += commands.iter().filter(|one| one.shown).count();
     }
-    assert!(run > 60, "only {run} commands were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(run > 120, "only {run} commands were found");
 }
 
 #[test]
@@ -251,43 +252,53 @@ fn mentioned(text: &str) -> Vec<Vec<&str>> {
     all
 }
 
-#[test]
-fn every_verb_and_option_that_a_page_names_is_there() {
-    let mut helps = std::collections::BTreeMap::new();
-    let mut help = |verbs: &[&str]| -> Option<String> {
-        let key = verbs.join(" ");
+/// What the verbs say with `--help`; each is asked once.
+#[derive(Default)]
+struct Helps(BTreeMap<String, Option<String>>);
+
+impl Helps {
+    fn of(&mut self, verbs: &[&str]) -> Option<String> {
         let ask = || {
             let said = program(&[verbs, &["--help"]].concat());
             (said.code == Some(0)).then_some(said.out)
         };
-        helps.entry(key).or_insert_with(ask).clone()
-    };
-    let mut looked = 0;
-    for (path, text) in pages() {
-        // Only what is set as code can be typed.
-        let code: String =
-            text.split('`').skip(1).step_by(2).map(|one| format!("hl7drop-> {one}\n")).collect();
-        for words in mentioned(&code) {
-            let mut words = words.into_iter().peekable();
-            if words.peek() == Some(&"--config") {
-                words.nth(1);
-            }
-            let Some(verb) = words.peek().copied() else { continue };
-            if !verb.chars().all(|char| char.is_ascii_lowercase()) || help(&[verb]).is_none() {
-                continue;
-            }
-            words.next();
-            let mut verbs = vec![verb];
-            if let Some(second) = words.peek().copied()
-                && second.starts_with(|char: char| char.is_ascii_lowercase())
-                && help(&[verb, second])
-                    .is_some_and(|text| text.contains(&format!("hl7drop {verb} {second}")))
+        self.0.entry(verbs.join(" ")).or_insert_with(ask).clone()
+    }
+
+    /// Splits the words behind `hl7drop` into its verbs and what is given to them.
+    fn split<'a>(&mut self, words: &[&'a str]) -> Option<(Vec<&'a str>, Vec<&'a str>)> {
+        let words = if words.first() == Some(&"--config") { words.get(2..)? } else { words };
+        let (verb, rest) = words.split_first()?;
+        if !verb.chars().all(|char| char.is_ascii_lowercase()) || self.of(&[verb]).is_none() {
+            return None;
+        }
+        match rest.split_first() {
+            Some((second, rest))
+                if second.starts_with(|char: char| char.is_ascii_lowercase())
+                    && self
+                        .of(&[verb, second])
+                        .is_some_and(|text| text.contains(&format!("hl7drop {verb} {second}"))) =>
             {
-                verbs.push(second);
-                words.next();
+                Some((vec![verb, second], rest.to_vec()))
             }
-            let text = help(&verbs).unwrap();
-            for option in words.filter(|word| word.starts_with("--")) {
+            _ => Some((vec![verb], rest.to_vec())),
+        }
+    }
+}
+
+/// Returns what a page sets as code, since only that can be typed.
+fn set_as_code(page: &str) -> String {
+    page.split('`').skip(1).step_by(2).map(|one| format!("hl7drop-> {one}\n")).collect()
+}
+
+#[test]
+fn every_verb_and_option_that_a_page_names_is_there() {
+    let (mut helps, mut looked) = (Helps::default(), 0);
+    for (path, text) in pages() {
+        for words in mentioned(&set_as_code(&text)) {
+            let Some((verbs, words)) = helps.split(&words) else { continue };
+            let text = helps.of(&verbs).unwrap();
+            for option in words.into_iter().filter(|word| word.starts_with("--")) {
                 let option =
                     option.split(['=', ',', '.', '"']).next().unwrap().trim_end_matches(':');
                 assert!(
@@ -301,6 +312,95 @@ fn every_verb_and_option_that_a_page_names_is_there() {
         }
     }
     assert!(looked > 60, "only {looked} options were found");
+}
+
+/// Blocks of these are no commands.
+const NO_COMMANDS: [&str; 3] = ["```console", "```toml", "```yaml"];
+
+/// Commands in blocks that are no session: nobody types them here, and why.
+const NOT_TYPED: [(&str, &str, &str); 12] = [
+    ("README", "hl7drop run", QUICKSTART),
+    ("README", "hl7drop queue", QUICKSTART),
+    ("README", "hl7drop init ridge", START),
+    ("README", "hl7drop endpoint trust ridge --fingerprint SHA256:...", START),
+    ("README", "hl7drop check ridge", START),
+    ("README", "hl7drop run ridge", START),
+    ("README", "hl7drop status ridge", START),
+    ("README", "hl7drop queue ridge", START),
+    ("page", "hl7drop serve", "does not end by itself; web.rs starts it"),
+    (
+        "queue",
+        "hl7drop queue resubmit ridge 12 --changed-id --why \"two numbers were merged\"",
+        "needs an external ID that changed; external_ids.rs has one",
+    ),
+    ("running", "/usr/local/bin/hl7drop run >>run.log 2>&1", "a line for cron, which is root's"),
+    ("service", "hl7drop install --user", "starts a service of whoever tests"),
+];
+const QUICKSTART: &str = "scripts/quickstart.sh types it, and scripts/check.sh runs that";
+const START: &str = "start.md types it, against a server of ours";
+
+/// Verbs that the guide names and no session types, and why.
+const VERBS_NOT_TYPED: [(&str, &str); 2] = [
+    ("serve", "does not end by itself; web.rs starts it"),
+    ("watch", "does not end by itself; watch.rs starts it"),
+];
+
+/// Returns the commands of a page that begin with the program and are in no session.
+fn outside_of_sessions(page: &str) -> Vec<&str> {
+    let (mut all, mut fence) = (Vec::new(), None);
+    for line in page.lines() {
+        if line.starts_with("```") {
+            fence = if fence.is_none() { Some(line) } else { None };
+        } else if fence.map_or(line.starts_with("    "), |kind| !NO_COMMANDS.contains(&kind)) {
+            let line = line.split(" # ").next().unwrap().trim().trim_start_matches("$ ");
+            let parts = line.split("; ").flat_map(|part| part.split(" && "));
+            let parts = parts.flat_map(|part| part.split(" | ")).map(str::trim);
+            all.extend(parts.filter(|part| {
+                let bare = part.trim_start_matches("sudo ");
+                bare.split(' ').next().unwrap().rsplit('/').next() == Some("hl7drop")
+            }));
+        }
+    }
+    all
+}
+
+#[test]
+fn a_command_that_is_not_run_has_its_reason() {
+    let page = "```sh\nhl7drop one    # hl7drop no\ncd x && hl7drop two | less\n```\n\
+                ```console\n$ hl7drop run\n```\n    /usr/bin/hl7drop three\ntext hl7drop no\n\
+                ```\n$ hl7drop four\nFHS|hl7drop no\n```\n";
+    let found = outside_of_sessions(page);
+    assert_eq!(found, ["hl7drop one", "hl7drop two", "/usr/bin/hl7drop three", "hl7drop four"]);
+    let found: BTreeSet<(String, String)> = pages()
+        .iter()
+        .flat_map(|(path, text)| {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            outside_of_sessions(text).into_iter().map(|one| (name.to_string(), one.to_string()))
+        })
+        .collect();
+    let told = NOT_TYPED.iter().map(|(page, command, _)| (page.to_string(), command.to_string()));
+    // A reason whose command is gone is as wrong as a command without one.
+    assert_eq!(found, told.collect());
+}
+
+#[test]
+fn every_verb_that_the_guide_names_is_run_by_it() {
+    let (mut helps, mut named, mut run) =
+        (Helps::default(), BTreeSet::<String>::new(), BTreeSet::new());
+    for (_, text) in pages() {
+        for words in mentioned(&set_as_code(&text)) {
+            named.extend(helps.split(&words).map(|(verbs, _)| verbs.join(" ")));
+        }
+        for one in typed(&text).iter().filter(|one| one.shown) {
+            for words in mentioned(&one.command) {
+                let Some((verbs, _)) = helps.split(&words) else { continue };
+                // `user` alone stands for all that begins so.
+                run.extend([verbs[0].to_string(), verbs.join(" ")]);
+            }
+        }
+    }
+    let not_run: BTreeSet<_> = named.difference(&run).map(String::as_str).collect();
+    assert_eq!(not_run, VERBS_NOT_TYPED.iter().map(|(verb, _)| *verb).collect());
 }
 
 /// A key as a file of settings shows it.
