@@ -481,6 +481,58 @@ fn events(more: &str, rows: &[(&str, u32, &str, &str)]) -> String {
     format!("event,patientid,lastname,firstname,dob,sex,race,{more}\n{rows}")
 }
 
+/// A site where ENDO2 waits in two columns; one of its records has another fault behind it.
+pub fn of_two_columns() -> Site {
+    let site = Site::new();
+    site.put("departments.csv", "departmentid,name\n12,RIVERBEND NORTH\n");
+    let providers = "providerid,npi,lastname,firstname\n27,1369497585,MCDERMOTT,DEONTAE\n";
+    site.put("providers.csv", providers);
+    let header = "patientid,lastname,firstname,dob,sex,departmentid,primarydepartmentid,\
+        primaryproviderid,insurance1_insuranceplanname\n";
+    // 2 has a plan without its package as well; 4 has the value in another column.
+    let rows = "1,Doe,Ann,02/14/1987,F,ENDO2,,27,\n2,Doe,Eve,02/14/1987,F,ENDO2,,27,GOLD\n\
+        3,Doe,Eva,02/14/1987,F,ENDO2,,27,\n4,Doe,Max,02/14/1987,M,12,ENDO2,27,\n";
+    site.put("patients.csv", format!("{header}{rows}"));
+    ok(site.run(["run"]), 3);
+    site
+}
+
+#[test]
+fn a_preview_says_of_each_group_what_goes_out_what_does_not_and_why() {
+    let site = of_two_columns();
+    let map = ["queue", "map", "department", "ENDO2", "12", "--preview", "--interface", NAME];
+    let seen = ok(site.run(map), 3).out;
+    for told in [
+        "departmentid of value ENDO2: 2 would go out, 0 would have nothing to tell, 1 would wait",
+        "\n  1 record would wait again: I001 insurance1_insurancepackageid: an insurance without",
+        "\n  for example record 1 of the queue\n      now     departmentid ENDO2: waits (D001)\n      \
+         then    PV1-3 12^RIVERBEND NORTH^^RIVERBEND NORTH\n  1: ",
+        "primarydepartmentid of value ENDO2: 1 would go out",
+        "\n  for example record 4 of the queue\n      now     primarydepartmentid ENDO2: waits",
+    ] {
+        assert!(seen.contains(told), "{told}: {seen}");
+    }
+    assert_eq!(seen.matches("would wait again:").count(), 1, "{seen}");
+    let lines = ok(site.run(map.iter().chain(&["--json"])), 3).out;
+    let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let reason = &first["reasons"][0];
+    assert_eq!((&reason["code"], &reason["records"]), (&"I001".into(), &1.into()), "{first}");
+    let field =
+        serde_json::json!([{ "field": "PV1-3", "value": "12^RIVERBEND NORTH^^RIVERBEND NORTH" }]);
+    assert_eq!((&first["example"]["id"], &first["example"]["fields"]), (&1.into(), &field));
+    // To a department that nobody knows either nothing would go out.
+    let map = ["queue", "map", "department", "ENDO2", "13", "--preview", "--interface", NAME];
+    let none = ok(site.run(map), 3).out;
+    assert!(none.contains("\n  3 records would wait again: D001 departmentid: "), "{none}");
+    assert!(!none.contains("for example"), "{none}");
+    for patient in ["Doe", "Ann", "Eve", "Eva", "Max", "GOLD", "1987"] {
+        assert!(
+            !(seen.clone() + &lines + &none).contains(patient),
+            "{patient}: {seen}{lines}{none}"
+        );
+    }
+}
+
 #[test]
 fn a_record_that_waited_never_overtakes_what_was_told_since() {
     let site = Site::new();

@@ -915,6 +915,35 @@ fn a_value_is_mapped_once_previewed_and_its_records_leave() {
 }
 
 #[test]
+fn a_mapping_is_seen_with_an_example_and_what_else_it_mends_before_it_takes_effect() {
+    let page = Page::of(crate::mend::of_two_columns(), "");
+    page.user("anna", "view");
+    let mut anna = page.as_user("anna");
+    let group = "/groups/clinic?code=D001&column=departmentid&value=ENDO2";
+    let seen = anna.get(&format!("{group}&becomes=12")).body;
+    for told in [
+        "<dt>Would go out</dt><dd>2</dd>",
+        "1 record would wait again: I001 insurance1_insurancepackageid: an insurance without",
+        "For example <a href=\"/queue/clinic/record/1\">record 1</a>",
+        "<dt>Now</dt><dd>departmentid <code>ENDO2</code>: waits (D001)</dd>\
+         <dt>Then</dt><dd><code>PV1-3 12^RIVERBEND NORTH^^RIVERBEND NORTH</code></dd></dl>",
+        "code=D001&amp;column=primarydepartmentid&amp;value=ENDO2&amp;becomes=12",
+        "too: 1 would go out, 0 would wait again",
+    ] {
+        assert!(seen.contains(told), "{told}: {seen}");
+    }
+    assert!(!seen.contains("Doe") && !seen.contains("GOLD"), "{seen}");
+    // Whose record it is stands on its own page, which takes down who looked.
+    assert!(anna.get("/queue/clinic/record/1").body.contains("Doe"));
+    let trail = page.trail();
+    assert_eq!(trail.last().unwrap(), "anna: view clinic: record 1 of the queue");
+    page.user("uwe", "upload");
+    for path in [format!("{group}&becomes=12"), "/queue/clinic/record/1".to_string()] {
+        assert_eq!(page.as_user("uwe").get(&path).status, 403, "{path}");
+    }
+}
+
+#[test]
 fn the_second_to_map_a_value_is_told_who_was_first_in_the_browser_too() {
     let page = with_groups();
     page.user("bert", "view,map-messages");

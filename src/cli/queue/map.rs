@@ -202,10 +202,7 @@ fn preview(setup: &Setup, args: &Map, row: MapRow) -> Outcome {
         return Err(Failure::usage(format!("name one with --interface: {}", names.join(", "))));
     };
     let engine = setup.open(path)?;
-    let waits = engine.groups()?.into_iter().filter(|group| {
-        Mapped::of_column(&group.column) == Some(row.kind)
-            && group.value.as_ref() == Some(&row.value)
-    });
+    let waits = engine.groups_of(row.kind, &row.value)?;
     let mut exit = Exit::DONE;
     let mut out = io::stdout().lock();
     let mut any = false;

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::mend_args::{Chosen, Hold, Release, Resubmit, Whole};
 use crate::cli::args::Cli;
@@ -13,8 +13,9 @@ use crate::cli::output::{count, number};
 use crate::cli::setup::{one, setup};
 use crate::cli::sign::Asking;
 use crate::cli::{Failure, Outcome};
-use crate::engine::mend::Preview;
+use crate::engine::mend::{Example, Preview, Previewed, Reason};
 use crate::engine::{Asked, Engine, EngineError, Mended, Selection, Task};
+use crate::hl7::Path;
 use crate::ledger::{Ledger, Sqlite};
 
 /// How many records a preview shows one by one.
@@ -217,31 +218,7 @@ pub fn write_preview(
         false => Exit::DONE,
     };
     if as_json {
-        let row = |row: &crate::engine::mend::Previewed| {
-            let messages = row.then.as_ref().ok().map(|messages| {
-                let message = |(event, fields): &(_, Vec<(_, String)>)| {
-                    let event: &crate::domain::Event = event;
-                    let fields: Vec<_> = fields
-                        .iter()
-                        .map(|(field, value): &(crate::hl7::Path, String)| {
-                            json!({ "field": field.to_string(), "value": value })
-                        })
-                        .collect();
-                    json!({ "event": event.telling().trigger, "fields": fields })
-                };
-                messages.iter().map(message).collect::<Vec<_>>()
-            });
-            json!({
-                "id": row.id, "file": &*row.at.extract, "record": row.at.record,
-                "line": row.at.line, "messages": messages, "why_not": row.then.as_ref().err(),
-            })
-        };
-        let value = json!({
-            "about": about, "counts": seen.counts,
-            "faults": seen.faults.iter().map(super::to_json).collect::<Vec<_>>(),
-            "skipped": seen.skipped, "records": seen.rows.iter().map(row).collect::<Vec<_>>(),
-        });
-        writeln!(out, "{value}")?;
+        writeln!(out, "{}", preview_json(about, seen))?;
         return Ok(exit);
     }
     let counts = &seen.counts;
@@ -252,6 +229,7 @@ pub fn write_preview(
         number(counts.filtered + counts.duplicate),
         number(counts.error)
     )?;
+    write_difference(seen, out)?;
     for row in &seen.rows {
         match &row.then {
             Err(why) => writeln!(out, "  {}: {}: {why}", row.id, row.at)?,
@@ -268,4 +246,59 @@ pub fn write_preview(
     write_skipped(&seen.skipped, out)?;
     writeln!(out, "  nothing was changed")?;
     Ok(exit)
+}
+
+/// Says why records would wait again, and what of one that goes out would be different.
+fn write_difference(seen: &Preview, out: &mut dyn Write) -> io::Result<()> {
+    for Reason { code, column, records } in seen.reasons() {
+        let wait = count(records, "record", "records");
+        let (id, text) = (code.id(), code.text());
+        writeln!(out, "  {wait} would wait again: {}: {text}", format!("{id} {column}").trim())?;
+    }
+    let Some(example) = &seen.example else { return Ok(()) };
+    let Example { id, code, column, value, fields } = example;
+    writeln!(out, "  for example record {id} of the queue")?;
+    writeln!(out, "      now     {column} {value}: waits ({code})")?;
+    for (field, value) in fields {
+        writeln!(out, "      then    {field} {value}")?;
+    }
+    Ok(())
+}
+
+fn fields_json(fields: &[(Path, String)]) -> Value {
+    let field =
+        |(field, value): &(Path, String)| json!({ "field": field.to_string(), "value": value });
+    fields.iter().map(field).collect()
+}
+
+fn row_json(row: &Previewed) -> Value {
+    let messages = row.then.as_ref().ok().map(|messages| {
+        let messages = messages.iter().map(|(event, fields)| {
+            json!({ "event": event.telling().trigger, "fields": fields_json(fields) })
+        });
+        messages.collect::<Vec<_>>()
+    });
+    json!({
+        "id": row.id, "file": &*row.at.extract, "record": row.at.record,
+        "line": row.at.line, "messages": messages, "why_not": row.then.as_ref().err(),
+    })
+}
+
+fn preview_json(about: &str, seen: &Preview) -> Value {
+    let reason = |reason: &Reason| {
+        let Reason { code, column, records } = reason;
+        json!({ "code": code.id(), "column": column, "records": records, "what": code.text() })
+    };
+    let example = seen.example.as_ref().map(|one| {
+        json!({
+            "id": one.id, "code": one.code, "column": one.column, "value": one.value,
+            "fields": fields_json(&one.fields),
+        })
+    });
+    json!({
+        "about": about, "counts": seen.counts,
+        "faults": seen.faults.iter().map(super::to_json).collect::<Vec<_>>(),
+        "reasons": seen.reasons().iter().map(reason).collect::<Vec<_>>(), "example": example,
+        "skipped": seen.skipped, "records": seen.rows.iter().map(row_json).collect::<Vec<_>>(),
+    })
 }

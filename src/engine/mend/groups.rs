@@ -29,6 +29,18 @@ pub struct Group {
 }
 
 impl Engine {
+    /// Returns the groups that a mapping of this value could mend: a value may be at fault
+    /// in more than one column.
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    pub fn groups_of(&self, kind: Mapped, value: &str) -> Result<Vec<Group>, EngineError> {
+        let of_value = |group: &Group| {
+            Mapped::of_column(&group.column) == Some(kind) && group.value.as_deref() == Some(value)
+        };
+        Ok(self.groups()?.into_iter().filter(of_value).collect())
+    }
+
     /// Groups what waits by its cause, the largest group first. Looks, and waits for
     /// nobody.
     ///

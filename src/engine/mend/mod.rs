@@ -24,7 +24,7 @@ pub use groups::Group;
 pub(super) use hold::{next_release, release_due};
 pub use mappings::{maps_to_csv, read_maps_csv};
 pub(in crate::engine) use preview::Scratch;
-pub use preview::{Preview, Previewed};
+pub use preview::{Example, Preview, Previewed, Reason};
 pub use requests::Asked;
 pub use select::Selection;
 

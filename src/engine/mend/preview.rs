@@ -4,6 +4,7 @@
 //! The records are converted for real, against the register as it stands, into a folder
 //! that is thrown away. Nothing of the ledger changes and no lock is taken.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::resubmit::{Again, gather};
 use super::{Selection, refused};
 use crate::batch::Envelope;
 use crate::disk;
-use crate::domain::{Counts, Event, Fault, OnChange, Position};
+use crate::domain::{Code, Counts, Event, Fault, Mapped, OnChange, Position};
 use crate::engine::drop::{Conversion, Explanation, Wanted};
 use crate::engine::error::EngineError;
 use crate::engine::intake;
@@ -33,6 +34,34 @@ pub struct Preview {
     pub skipped: Vec<(String, u64)>,
     /// The first records, one by one.
     pub rows: Vec<Previewed>,
+    /// What waits now and would go out, with the fields that a mapping feeds.
+    pub example: Option<Example>,
+}
+
+/// One field before and after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// Its number in the queue.
+    pub id: i64,
+    /// The reason for which it waits.
+    pub code: String,
+    /// The column, and the value that is at fault there; no patient's.
+    pub column: String,
+    /// See `column`.
+    pub value: String,
+    /// The fields that would be.
+    pub fields: Vec<(Field, String)>,
+}
+
+/// Why records would wait again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    /// What would be wrong.
+    pub code: Code,
+    /// The column that would be; empty for whole rows.
+    pub column: String,
+    /// How many records.
+    pub records: u64,
 }
 
 /// Events with their fields, or why there would be none.
@@ -50,6 +79,9 @@ pub struct Previewed {
     pub then: Then,
 }
 
+/// Records that are looked at one by one for one that would go out.
+const LOOKED: usize = 100;
+
 /// The columns that mappings are of, as the field map writes them.
 const MAPPED: [&str; 7] = [
     "{providerid",
@@ -60,6 +92,22 @@ const MAPPED: [&str; 7] = [
     "_insuranceplanname",
     "{referringproviderid",
 ];
+
+impl Preview {
+    /// Says why records would wait again, the most frequent reason first.
+    pub fn reasons(&self) -> Vec<Reason> {
+        let mut counts: BTreeMap<(Code, &str), u64> = BTreeMap::new();
+        for fault in &self.faults {
+            *counts.entry((fault.code, fault.column.as_ref())).or_default() += 1;
+        }
+        let told = counts.into_iter();
+        let mut told: Vec<Reason> = told
+            .map(|((code, column), records)| Reason { code, column: column.into(), records })
+            .collect();
+        told.sort_by_key(|reason| std::cmp::Reverse(reason.records));
+        told
+    }
+}
 
 impl Engine {
     /// Shows what would come of the records that are meant, were these mappings put in;
@@ -85,17 +133,22 @@ impl Engine {
         if again.sources.is_empty() {
             return if preview.skipped.is_empty() { Err(nothing()) } else { Ok(preview) };
         }
-        let mut wanted = again.first(limit);
+        let looked = limit.max(LOOKED);
+        let mut wanted = again.first(looked);
         self.converted(&again, mappings, &mut ledger, &scratch.0, &mut wanted, &mut preview)?;
-        for (wanted, (path, at)) in wanted.into_iter().zip(again.firsts(limit)) {
+        for (wanted, (path, at)) in wanted.into_iter().zip(again.firsts(looked)) {
             let Some(origin) = again.origins.get(&path).and_then(|all| all.get(at)) else {
                 continue;
             };
             let name = again.sources.iter().find(|source| source.path == path);
             let extract = name.map_or_else(|| Arc::from(""), |source| source.name.clone());
             let at = Position { extract, record: origin.record, line: origin.line };
+            if preview.example.is_none() {
+                preview.example = example(which, origin.fault, wanted.found.as_ref());
+            }
             preview.rows.push(Previewed { id: origin.fault, at, then: then(wanted.found) });
         }
+        preview.rows.truncate(limit);
         Ok(preview)
     }
 
@@ -153,14 +206,35 @@ impl Engine {
     }
 }
 
+/// Takes a record that would go out as the example of its group.
+fn example(which: &Selection, id: i64, found: Option<&Explanation>) -> Option<Example> {
+    let Some(Explanation::Messages(messages)) = found else { return None };
+    let (code, column, value) = (which.code.clone()?, which.column.clone()?, which.value.clone()?);
+    Mapped::of_column(&column)?;
+    let stem = stem(&column);
+    let fields = messages.iter().flat_map(|(_, fields)| fields);
+    let fed = fields.filter(|field| is_of_mapping(&field.rule) && field.rule.contains(stem));
+    let fields: Vec<_> = fed.map(|field| (field.field, field.value.clone())).collect();
+    (!fields.is_empty()).then_some(Example { id, code, column, value, fields })
+}
+
+/// Returns what rules call a column by: `pcp` of `pcpid`, and of any insurance the same.
+fn stem(column: &str) -> &str {
+    let own = column.split_once('_').map_or(column, |(_, own)| own);
+    own.strip_suffix("id").unwrap_or(own)
+}
+
+fn is_of_mapping(rule: &str) -> bool {
+    MAPPED.iter().any(|column| rule.contains(column))
+}
+
 /// Returns what a record would be, without the values of its patient.
 fn then(found: Option<Explanation>) -> Then {
-    let of_mapping = |rule: &str| MAPPED.iter().any(|column| rule.contains(column));
     match found {
         Some(Explanation::Messages(messages)) => Ok(messages
             .into_iter()
             .map(|(event, fields)| {
-                let fields = fields.into_iter().filter(|field| of_mapping(&field.rule));
+                let fields = fields.into_iter().filter(|field| is_of_mapping(&field.rule));
                 (event, fields.map(|field| (field.field, field.value)).collect())
             })
             .collect()),
@@ -218,7 +292,6 @@ impl Again {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Mapped;
 
     /// True where a mapping of this kind is looked for in the rule of a field.
     fn is_covered(kind: Mapped, rule: &str) -> bool {
@@ -229,6 +302,26 @@ mod tests {
         };
         !of_kind.iter().any(|word| rule.contains(word))
             || MAPPED.iter().any(|one| rule.contains(one))
+    }
+
+    #[test]
+    fn every_column_that_is_mapped_has_a_field_for_its_example() {
+        let map = include_str!("../../../config/mapping.toml");
+        for column in [
+            "providerid",
+            "primaryproviderid",
+            "pcpid",
+            "referringproviderid",
+            "departmentid",
+            "primarydepartmentid",
+            "insurance1_insurancepackageid",
+            "insurance2_insurancepackageid",
+        ] {
+            assert!(Mapped::of_column(column).is_some(), "{column}");
+            let mut rules = map.lines().filter(|line| line.starts_with(char::is_numeric));
+            let fed = rules.any(|rule| is_of_mapping(rule) && rule.contains(stem(column)));
+            assert!(fed, "{column}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::queue::needed;
-use crate::domain::{Code, Mapped, Permission, wrong_value};
-use crate::engine::mend::{Group, Preview};
+use crate::domain::{Code, Counts, Mapped, Permission, wrong_value};
+use crate::engine::mend::{Example, Group, Preview};
 use crate::engine::{Asked, Engine, Mended, Selection, Task};
 use crate::ledger::{MapRow, Maps, Put, Sign};
 use crate::web::ask::Ask;
@@ -126,6 +126,7 @@ pub fn show(office: &Office, ask: &mut Ask) -> Answer {
     let looked = group.kind.is_none() || !mappings.is_empty();
     let preview =
         looked.then(|| engine.preview(&selection(&group), false, &mappings, SHOWN)).transpose()?;
+    let others = others(&engine, &group, &mappings)?;
     let may = ask.who.as_ref().is_some_and(|who| who.may(needed(group.code)));
     let body = html! {
         p { a href="/groups" { "Errors by cause" } }
@@ -133,7 +134,8 @@ pub fn show(office: &Office, ask: &mut Ask) -> Answer {
         p.notice.wait { strong { (group.code.id()) ": " (group.code.text()) ". " } "What to do: " (group.code.hint()) "." }
         @if let Some(kind) = group.kind { (map_form(&name, &group, kind, &becomes)) }
         @if let Some(preview) = &preview {
-            (previewed(preview))
+            (previewed(&name, preview))
+            @for (other, records) in &others { p.notice { (other_group(&name, other, records, &becomes)) } }
             @if may { (do_form(ask, &name, &group, &becomes)) }
             @else { p.notice { "You may look. To do it needs the permission " (needed(group.code)) "." } }
         }
@@ -159,7 +161,45 @@ fn map_form(name: &str, group: &Group, kind: Mapped, becomes: &str) -> Markup {
     }
 }
 
-fn previewed(preview: &Preview) -> Markup {
+/// Looks at the other groups that the mapping would mend, those of another column.
+fn others(
+    engine: &Engine,
+    group: &Group,
+    mappings: &[MapRow],
+) -> Result<Vec<(Group, Counts)>, Refusal> {
+    let Some(row) = mappings.first() else { return Ok(Vec::new()) };
+    let others = engine.groups_of(row.kind, &row.value)?.into_iter();
+    let others = others.filter(|other| (other.code, &other.column) != (group.code, &group.column));
+    others
+        .map(|other| {
+            let counts = engine.preview(&selection(&other), false, mappings, 0)?.counts;
+            Ok((other, counts))
+        })
+        .collect()
+}
+
+fn other_group(name: &str, other: &Group, counts: &Counts, becomes: &str) -> Markup {
+    html! {
+        "The mapping holds for " a href={ (address(name, other)) "&becomes=" (escaped(becomes)) } {
+            (cause(other)) } " too: " (number(counts.sent)) " would go out, "
+        (number(counts.error)) " would wait again. They are resubmitted on their own page."
+    }
+}
+
+/// What waits now and what would be sent; the row itself has patient data, and its page
+/// takes down who looked at it.
+fn example(name: &str, example: &Example) -> Markup {
+    let Example { id, code, column, value, fields } = example;
+    html! {
+        h3 { "For example " a href={ "/queue/" (name) "/record/" (id) } { "record " (id) } }
+        dl.pairs {
+            dt { "Now" } dd { (column) " " code { @if value.is_empty() { "(empty)" } @else { (value) } } ": waits (" (code) ")" }
+            @for (field, value) in fields { dt { "Then" } dd { code { (field) " " (value) } } }
+        }
+    }
+}
+
+fn previewed(name: &str, preview: &Preview) -> Markup {
     let counts = &preview.counts;
     html! {
         section.card aria-live="polite" {
@@ -169,12 +209,17 @@ fn previewed(preview: &Preview) -> Markup {
                 div { dt { "Would wait again" } dd { (number(counts.error)) } }
                 div { dt { "Have nothing to tell" } dd { (number(counts.filtered + counts.duplicate)) } }
             }
+            @for reason in preview.reasons() {
+                p.notice.wait { (count(reason.records, "record", "records")) " would wait again: "
+                    (reason.code.id()) " " (reason.column) ": " (reason.code.text()) }
+            }
             @for (why, records) in &preview.skipped { p.notice.wait { (count(*records, "record", "records")) ": " (why) } }
+            @if let Some(one) = &preview.example { (example(name, one)) }
             @if !preview.rows.is_empty() {
                 div.wide tabindex="0" role="region" aria-label="The first records" { table {
                     thead { tr { th scope="col" { "Nr." } th scope="col" { "Where" } th scope="col" { "It would be" } } }
                     tbody { @for row in &preview.rows { tr {
-                        td.number { (row.id) }
+                        td.number { a href={ "/queue/" (name) "/record/" (row.id) } { (row.id) } }
                         td { (row.at.extract) ", record " (row.at.record) }
                         td { @match &row.then {
                             Err(why) => { "nothing: " (why) },
