@@ -966,6 +966,33 @@ fn wherever_the_disk_is_full_a_rebuild_in_the_browser_is_done_and_said_so_or_nei
 }
 
 #[test]
+fn a_message_whose_files_were_taken_away_says_so_and_is_still_found() {
+    let page = ran();
+    let mut anna = page.as_user("anna");
+    let here = "/messages/clinic/1-m0";
+    fs::remove_dir_all(page.site.spool().archive).unwrap();
+    let whole = anna.get(here);
+    assert_eq!(whole.status, 200, "{whole:?}");
+    assert!(
+        whole.body.contains("The extract patients.csv is not in archive/ any more"),
+        "{}",
+        whole.body
+    );
+    assert!(whole.body.contains("MSH|^~\\&amp;|"), "the rest is shown");
+    fs::remove_dir_all(page.site.spool().sent).unwrap();
+    let whole = anna.get(here);
+    assert_eq!(whole.status, 200, "{whole:?}");
+    assert!(whole.body.contains("neither in outbox/ nor in sent/"), "{}", whole.body);
+    assert!(whole.body.contains("partner/99999-000001.hl7"), "its receipt is shown");
+    assert_eq!(anna.get(&format!("{here}?raw=1")).status, 404, "no text, no empty download");
+    assert!(anna.get("/search?patient=1").body.contains("1M99999"));
+    // What waits is converted from the text that was kept.
+    let resubmit = [("id", "1"), ("why", "try")];
+    assert_eq!(anna.post("/queue/clinic/resubmit", &resubmit).status, 200);
+    assert_eq!(states(&page.site)["ERROR"], 2, "it waits as before");
+}
+
+#[test]
 fn an_upload_whose_session_ended_says_so() {
     let page = Page::new();
     page.user("anna", "upload");
