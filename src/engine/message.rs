@@ -141,8 +141,8 @@ impl Engine {
         let name = &extract.extract.name;
         let path = self.extract_file(extract).map_err(|err| err.to_string())?.ok_or_else(|| {
             format!(
-                "{name} is not in archive/ any more: somebody took it away, or its time to be \
-                 kept was over"
+                "the extract {name} is not in archive/ any more: somebody took it away, or its \
+                 time to be kept was over"
             )
         })?;
         let source = Source::unpromised(&path, name, extract.extract.kind);

@@ -75,6 +75,8 @@ impl From<LedgerError> for Refusal {
 impl From<DiskError> for Refusal {
     fn from(err: DiskError) -> Refusal {
         if err.is_full() {
+            // Which disk it is, is for who looks after the machine.
+            log::error!("page: {err}");
             let text = "the disk of this machine is full; free some space and try again";
             return Refusal::Trouble(text.to_string());
         }
@@ -97,6 +99,7 @@ impl From<EngineError> for Refusal {
             ),
             EngineError::Refused { what } => Refusal::Now(what),
             EngineError::NoMessage { .. } => Refusal::Nothing(err.to_string()),
+            EngineError::Disk(err) => err.into(),
             err => Refusal::Trouble(err.to_string()),
         }
     }

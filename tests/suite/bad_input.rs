@@ -548,11 +548,11 @@ fn a_flipped_byte_in_the_outbox_is_never_sent() {
 }
 
 /// A tiny file system of its own; unmounted when dropped.
-struct Tiny(PathBuf);
+pub struct Tiny(PathBuf);
 
 impl Tiny {
     /// Mounts one, if this machine lets us; CI must.
-    fn mount(folder: &Path, size: &str) -> Option<Tiny> {
+    pub fn mount(folder: &Path, size: &str) -> Option<Tiny> {
         fs::create_dir_all(folder).unwrap();
         let mut command = Command::new("mount");
         command.args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "none"]).arg(folder);
@@ -565,7 +565,7 @@ impl Tiny {
         None
     }
 
-    fn grow(&self, size: &str) {
+    pub fn grow(&self, size: &str) {
         let mut command = Command::new("mount");
         command.args(["-o", &format!("remount,size={size}")]).arg(&self.0);
         assert!(command.status().unwrap().success());

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::proxy::{Proxy, Way};
 use crate::sftpd::server;
-use crate::site::{NAME, Site};
+use crate::site::{NAME, Site, states};
+use crate::web::Page;
 
 const BATCH: &str = "99999-000001.hl7";
 
@@ -172,9 +173,9 @@ fn broken_settings_change_nothing_and_good_ones_do() {
     assert_eq!(daemon.stop().0.code(), Some(0));
 }
 
-#[test]
-fn a_signal_ends_it_in_the_middle_of_an_upload_that_stalls() {
-    let mut site = swept(Site::over_sftp(server()), "");
+/// A site whose way to the vendor stalls in the middle of the first large file.
+fn stalling() -> (Site, Proxy) {
+    let site = swept(Site::over_sftp(server()), "");
     let proxy = Proxy::to(server().port);
     let settings = fs::read_to_string(site.interface_file()).unwrap();
     let (old, new) = (format!("port = {}", server().port), format!("port = {}", proxy.port));
@@ -187,6 +188,12 @@ fn a_signal_ends_it_in_the_middle_of_an_upload_that_stalls() {
     fs::write(site.interface_file(), settings).unwrap();
     // An uploaded megabyte is past the login and within the file.
     proxy.stall_after(1 << 20, Way::ToServer);
+    (site, proxy)
+}
+
+#[test]
+fn a_signal_ends_it_in_the_middle_of_an_upload_that_stalls() {
+    let (mut site, proxy) = stalling();
     let daemon = Daemon::start(&site);
     site.put("patients.csv", patients(0..20_000));
     daemon.until("the upload stalls", || proxy.is_stalled());
@@ -202,6 +209,44 @@ fn a_signal_ends_it_in_the_middle_of_an_upload_that_stalls() {
     daemon.until("delivered", || site.partner.join(BATCH).exists());
     assert_eq!(told(&site).len(), 20_000);
     assert_eq!(daemon.stop().0.code(), Some(0));
+}
+
+#[test]
+fn what_is_resubmitted_in_the_browser_while_the_daemon_sends_goes_out_behind_it() {
+    let (site, proxy) = stalling();
+    site.put("departments.csv", "departmentid,name\n12,RIVERBEND NORTH\n");
+    let row = |id, department| format!("{id},Doe{id},Ann,02/14/1987,F,{department}\n");
+    let header = "patientid,lastname,firstname,dob,sex,departmentid\n";
+    let good: String = (0..20_000).map(|id| row(id, "12")).collect();
+    let bad: String = (20_000..20_003).map(|id| row(id, "ENDO2")).collect();
+    site.put("patients.csv", format!("{header}{good}{bad}"));
+    let page = Page::of(site, "");
+    page.user("anna", "view,map-messages");
+    let (site, mut anna) = (&page.site, page.as_user("anna"));
+    let daemon = Daemon::start(site);
+    daemon.until("the upload stalls", || proxy.is_stalled());
+    let form = [
+        ("code", "D001"),
+        ("column", "departmentid"),
+        ("value", "ENDO2"),
+        ("becomes", "12"),
+        ("whose", "one"),
+        ("why", "moved in May"),
+        ("then", "resubmit"),
+    ];
+    let answer = anna.post("/groups/clinic", &form);
+    assert!(answer.status == 200 && answer.body.contains("carries this out"), "{answer:?}");
+    let before = serde_json::json!({ "ERROR": 3, "PENDING": 20_000 });
+    assert_eq!(states(site), before, "it is asked for, not done");
+    assert!(proxy.is_stalled(), "the daemon was sending all the while");
+    proxy.go_on();
+    daemon.until("both are there", || site.partner.join("99999-000002.hl7").exists());
+    daemon.until("and known to be", || states(site) == serde_json::json!({ "PROCESSED": 20_003 }));
+    assert_eq!(daemon.stop().0.code(), Some(0));
+    let told = told(site);
+    assert_eq!(told.len(), 20_003, "each once");
+    assert_eq!(told[20_000..], ["Doe20000^Ann", "Doe20001^Ann", "Doe20002^Ann"]);
+    crate::mend::fits(site);
 }
 
 #[test]

@@ -5,14 +5,17 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use hl7drop::desk::{By, Desk, Limits, Token};
 use hl7drop::domain::Permission;
+use hl7drop::ledger::{Ledger, Sqlite};
 use hl7drop::web::{Needs, ROUTES, Route, Way};
 
-use crate::site::{Output, Site, ended};
+use crate::bad_input::Tiny;
+use crate::site::{Output, Site, ended, states};
 
 /// The password of everybody here.
 pub const PASSWORD: &str = "correct horse battery";
@@ -839,6 +842,154 @@ fn a_page_says_what_is_wrong_with_the_ledger_and_with_files() {
     assert!(anna.get("/").body.contains("file has mistakes"));
     fs::write(page.site.interface_file(), good).unwrap();
     assert!(!anna.get("/").body.contains("file has mistakes"));
+}
+
+/// Fills a disk to its last byte.
+fn fill(folder: &Path) {
+    let mut filler = fs::File::create(folder.join("filler")).unwrap();
+    for size in [1 << 16, 1] {
+        while filler.write(&vec![b'x'; size]).is_ok_and(|written| written > 0) {}
+    }
+}
+
+#[test]
+fn a_page_over_a_full_ledger_says_so_shows_what_it_may_and_changes_nothing() {
+    let site = Site::new();
+    // Here the disk is to get full, not nearly full.
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    let text = text.replace("[pickup]", "[pickup]\ndisk_floor_mib = 0");
+    fs::write(site.interface_file(), text).unwrap();
+    let folder = site.spool().root;
+    let Some(tiny) = Tiny::mount(&folder, "2m") else { return };
+    fs::create_dir(site.spool().inbox).unwrap();
+    let page = Page::of(site, "");
+    page.site.put("patients.csv", PATIENTS);
+    assert_eq!(page.site.run(["run"]).code, Some(3));
+    page.user("anna", "view,map-messages,upload");
+    let mut anna = page.as_user("anna");
+    fill(&folder);
+    let before = (states(&page.site), page.trail().len());
+    for path in ["/", "/queue", "/batches", "/groups", "/search?state=ERROR", "/trail"] {
+        let answer = anna.get(path);
+        assert_eq!(answer.status, 200, "{path} only looks: {answer:?}");
+    }
+    let why = ("why", "they moved away");
+    let here = "/batches/clinic/99999-000001.hl7";
+    let full = |answer: Answer, what: &str| {
+        assert_eq!(answer.status, 503, "{what}: {answer:?}");
+        assert!(answer.body.contains("is full; free some space"), "{what}: {}", answer.body);
+        assert!(!answer.body.contains("Doe"), "{what}: no patient is shown unseen");
+    };
+    full(anna.get("/messages/clinic/1-m0"), "who saw it cannot be written down");
+    full(anna.post("/queue/clinic/close", &[("id", "1"), why]), "close");
+    full(anna.post("/queue/clinic/resubmit", &[("id", "1"), why]), "resubmit");
+    full(anna.post(&format!("{here}/mend"), &[("verb", "rebuild"), why]), "rebuild");
+    let large = vec![b'x'; 300_000];
+    full(anna.upload("/upload/clinic", &[], &[("patients-2.csv", &large)]), "upload");
+    assert_eq!(fs::read_dir(page.site.spool().inbox).unwrap().count(), 0, "nothing is left of it");
+    // A run is at work: what is asked of it cannot be left there either.
+    let lock = page.site.spool().lock().unwrap().unwrap();
+    full(anna.post("/queue/clinic/close", &[("id", "1"), why]), "close, while a run is at work");
+    drop(lock);
+    assert_eq!(states(&page.site), before.0);
+    assert_eq!(page.site.run(["status", "--json"]).json()[0]["actions"], serde_json::json!([]));
+    tiny.grow("16m");
+    crate::mend::fits(&page.site);
+    assert_eq!(anna.get("/messages/clinic/1-m0").status, 200);
+    assert_eq!(anna.post("/queue/clinic/close", &[("id", "1"), why]).status, 303);
+    assert_eq!(states(&page.site)["DELETED"], 1);
+    assert_eq!(anna.post(&format!("{here}/mend"), &[("verb", "rebuild"), why]).status, 200);
+    page.site.run(["run"]);
+    assert!(page.site.partner.join("99999-000002.hl7").exists());
+    crate::mend::fits(&page.site);
+}
+
+/// Serves a site whose disk is full at the so-manyeth place, and has a batch made anew
+/// there; returns the place, if one was met, and whether the page said that it is done.
+fn rebuilt_with(fault: &str, site: &Site) -> (Option<String>, bool) {
+    let settings = "[serve]\nlisten = \"127.0.0.1:0\"\n";
+    fs::write(site.root().join("hl7drop.toml"), settings).unwrap();
+    let by = By { name: "anna".into(), address: String::new(), at: now() };
+    let mut desk = Desk::open(&site.root().join("spool/desk.db")).unwrap();
+    let may = [Permission::ViewMessageQueue, Permission::MapMessages];
+    desk.add("anna", "x", &may, &by).unwrap();
+    let token = desk.sign_in(&by, &LIMITS).unwrap();
+    let log = fs::File::create(site.root().join("log")).unwrap();
+    let mut command = site.command(["serve"]);
+    command.env("HL7DROP_FAULT", fault).stdout(Stdio::piped()).stderr(log);
+    let mut program = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut done = false;
+    if let Some(url) = line.trim().strip_prefix("listening on ") {
+        let mut anna = Browser { token: Some(token), ..Browser::new(url) };
+        let form = [("verb", "rebuild"), ("why", "they lost it")];
+        let answer = anna.post("/batches/clinic/99999-000001.hl7/mend", &form);
+        done = answer.status == 200;
+        assert!(done || answer.body.contains("is full; free some space"), "{answer:?}");
+    }
+    let _ = program.kill();
+    let _ = program.wait();
+    let log = fs::read_to_string(site.root().join("log")).unwrap();
+    let mut places = log.lines().filter_map(|line| line.strip_prefix("fault at "));
+    (places.next().map(str::to_string), done)
+}
+
+/// Places of moving a promised file into `outbox/`, which needs no room: whoever is told of
+/// a fault there has what he asked for all the same, after the next run.
+const MOVED: [&str; 4] =
+    ["ledger.commit_rebuilt.after", "disk.shift", "disk.sync_folder", "disk.shifted"];
+
+#[test]
+fn wherever_the_disk_is_full_a_rebuild_in_the_browser_is_done_and_said_so_or_neither() {
+    let mut met = 0;
+    loop {
+        let site = Site::new();
+        site.put("patients.csv", PATIENTS);
+        assert_eq!(site.run(["run"]).code, Some(3));
+        let (place, done) = rebuilt_with(&format!("full:{}", met + 1), &site);
+        let ledger = Sqlite::peek(&site.spool().ledger(), &site.engine().owner()).unwrap();
+        let promised = ledger.unwrap().undelivered().unwrap().len();
+        let place = place.as_deref();
+        if promised == 0 || place.is_none_or(|place| !MOVED.contains(&place)) {
+            assert_eq!(usize::from(done), promised, "{place:?}");
+        }
+        site.run(["run"]);
+        assert_eq!(fs::read_dir(&site.partner).unwrap().count(), 1 + promised, "{place:?}");
+        crate::mend::fits(&site);
+        if place.is_none() {
+            break;
+        }
+        met += 1;
+    }
+    assert!(met >= 30, "only {met} places were met");
+}
+
+#[test]
+fn a_message_whose_files_were_taken_away_says_so_and_is_still_found() {
+    let page = ran();
+    let mut anna = page.as_user("anna");
+    let here = "/messages/clinic/1-m0";
+    fs::remove_dir_all(page.site.spool().archive).unwrap();
+    let whole = anna.get(here);
+    assert_eq!(whole.status, 200, "{whole:?}");
+    assert!(
+        whole.body.contains("The extract patients.csv is not in archive/ any more"),
+        "{}",
+        whole.body
+    );
+    assert!(whole.body.contains("MSH|^~\\&amp;|"), "the rest is shown");
+    fs::remove_dir_all(page.site.spool().sent).unwrap();
+    let whole = anna.get(here);
+    assert_eq!(whole.status, 200, "{whole:?}");
+    assert!(whole.body.contains("neither in outbox/ nor in sent/"), "{}", whole.body);
+    assert!(whole.body.contains("partner/99999-000001.hl7"), "its receipt is shown");
+    assert_eq!(anna.get(&format!("{here}?raw=1")).status, 404, "no text, no empty download");
+    assert!(anna.get("/search?patient=1").body.contains("1M99999"));
+    // What waits is converted from the text that was kept.
+    let resubmit = [("id", "1"), ("why", "try")];
+    assert_eq!(anna.post("/queue/clinic/resubmit", &resubmit).status, 200);
+    assert_eq!(states(&page.site)["ERROR"], 2, "it waits as before");
 }
 
 #[test]

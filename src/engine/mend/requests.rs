@@ -82,8 +82,12 @@ impl Engine {
         recover(self, &ledger)?;
         carry_out(self, &mut ledger)?;
         let mended = self.mend(&mut ledger, task, id, sign)?;
-        // What it made waits to be sent, and a daemon that hears of it need not be told.
-        disk::write(&self.spool.requests.join(BELL), b"")?;
+        // What it made waits to be sent, and a daemon that hears of it need not be told. It is
+        // done even where this cannot be written: who were told otherwise would ask again, and
+        // have a batch made anew twice.
+        if let Err(err) = disk::write(&self.spool.requests.join(BELL), b"") {
+            log::warn!("the daemon cannot be told, and sends it when it looks again: {err}");
+        }
         Ok(Asked::Done(mended))
     }
 
