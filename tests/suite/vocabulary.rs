@@ -26,7 +26,7 @@ const BY_NAME: &[(&str, &str, &str)] = &[
     ("appointments", "date", "src/convert/compile.rs"),
     ("appointments", "starttime", "src/convert/compile.rs"),
     ("appointments", "appointmentdatetime", "src/convert/compile.rs"),
-    ("appointments", "lastmodified", "src/engine/render.rs"),
+    ("appointments", "lastmodified", "src/engine/key.rs"),
     ("providers", "providerid", "src/engine/reference.rs"),
     ("providers", "hl7providerid", "src/engine/reference.rs"),
     ("providers", "npi", "src/engine/reference.rs"),
