@@ -29,6 +29,8 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Settings that a group could change are refused.
+umask 022
 scripts/packages.sh python3 openssh-server openssh-client
 cargo build --locked --release --bin hl7drop >&2
 place=$(mktemp -d)

@@ -40,6 +40,8 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Settings that a group could change are refused.
+umask 022
 scripts/packages.sh python3
 cargo build --locked --release --bin hl7drop --example track >&2
 target=$(realpath "${CARGO_TARGET_DIR:-target}")

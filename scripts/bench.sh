@@ -46,6 +46,8 @@ TEXT
 
 case "${1:-}" in -h | --help | help) usage && exit 0 ;; esac
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Settings that a group could change are refused.
+umask 022
 for tool in cargo python3 gzip; do
   if ! command -v "$tool" >/dev/null; then
     echo "bench.sh: needs $tool, which is not here" >&2

@@ -36,6 +36,8 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 cd "$(dirname "$0")/.."
+# Settings that a group could change are refused.
+umask 022
 scripts/packages.sh gcc libc6-dev pkg-config libssl-dev openssh-server openssh-client python3
 
 # In memory, if there is some: these two look for what a process leaves, not a disk.

@@ -187,6 +187,8 @@ start=$PWD
 arguments "$@"
 [[ -z "$dir" || "$dir" == /* ]] || dir="$start/$dir"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# The interface files are written here, and those that a group could change are refused.
+umask 022
 scripts="$PWD/scripts" examples="$PWD/examples/quickstart"
 
 step "1. What this machine must have"

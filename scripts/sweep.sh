@@ -26,6 +26,8 @@ case "$*" in
 esac
 
 cd "$(dirname "$0")/.."
+# Settings that a group could change are refused.
+umask 022
 export HL7DROP_SWEEP=long
 start=$SECONDS
 # One test at a time: each runs as many programs as the machine has room for.
