@@ -12,7 +12,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
 }
 
-/// As [`line`], of a text whose line breaks are ours.
+/// As [`line()`], of a text whose line breaks are ours.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |char| char == '\n')
 }
