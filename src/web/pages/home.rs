@@ -128,7 +128,10 @@ fn shown(ask: &Ask, name: &str, standing: &Standing) -> Markup {
                 div { dt { "In the inbox" } dd { (count(standing.inbox as u64, "file", "files")) } }
                 div { dt { "Refused files" } dd { (number(standing.refused as u64)) } }
                 @if let Some(room) = &standing.room {
-                    div { dt { "Room" } dd { (room.text()) } }
+                    @let text = room.text();
+                    // How much is used is the figure; how long that goes well is said small.
+                    @let (used, left) = text.split_once(", ").unwrap_or((&text, ""));
+                    div { dt { "Room" } dd { (used) " " span.hint { (left) } } }
                 }
             }
             @if !totals.states.is_empty() {
