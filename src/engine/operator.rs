@@ -44,12 +44,14 @@ impl Engine {
         which: &Selection,
         sign: &Sign,
     ) -> Result<Mended, EngineError> {
-        let ids = which.ids(self, ledger)?;
-        if !which.ids.is_empty() && ids.len() != which.ids.len() {
-            return Err(EngineError::NothingWaits { what: which.about() });
+        let closing = match which.closing() {
+            Some(closing) => closing,
+            None => Closing::Ids(which.ids(self, ledger)?),
+        };
+        match ledger.close_faults(&closing, sign)? {
+            0 => Err(EngineError::NothingWaits { what: which.about() }),
+            records => Ok(Mended { records, ..Mended::default() }),
         }
-        let records = ledger.close_faults(&Closing::Ids(ids), sign)?;
-        Ok(Mended { records, ..Mended::default() })
     }
 
     /// Ends the wait for the acknowledgement of a batch; `endpoint` must be named where

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Layout, Mapped};
+use crate::domain::{Code, Layout, Mapped};
 use crate::engine::error::EngineError;
 use crate::engine::key::first_value;
 use crate::engine::pass::Engine;
 use crate::extract::{Block, Reading, Rows, kept};
-use crate::ledger::{ExtractId, ExtractRow, FaultRow, Ledger, LedgerError};
+use crate::ledger::{Closing, ExtractId, ExtractRow, FaultRow, Ledger, LedgerError};
 
 /// Columns of codes, which no patient has alone; those of IDs that are mapped are shown
 /// too, and no other.
@@ -58,6 +58,21 @@ impl Selection {
     /// Returns the selection of some records by their numbers.
     pub fn of_ids(ids: Vec<i64>) -> Selection {
         Selection { ids, ..Selection::default() }
+    }
+
+    /// Returns it as the ledger closes it, where nothing of it need be read for that: the
+    /// trail then says a code or a file, and not ten thousand numbers.
+    pub(in crate::engine) fn closing(&self) -> Option<Closing> {
+        let Selection { all, ids, code, column, value, file } = self;
+        if *all || column.is_some() || value.is_some() {
+            return None;
+        }
+        match (ids.as_slice(), code, file) {
+            ([], Some(code), None) => Code::of_id(code).map(Closing::Code),
+            ([], None, Some(file)) => Some(Closing::File(file.clone())),
+            ([_, ..], None, None) => Some(Closing::Ids(ids.clone())),
+            _ => None,
+        }
     }
 
     /// True if nothing is said that a record must fit.
