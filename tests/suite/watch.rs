@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::proxy::{Proxy, Way};
 use crate::sftpd::server;
 use crate::site::{NAME, Site, states};
-use crate::web::Page;
+use crate::web::{MAP_ENDO2, Page};
 
 const BATCH: &str = "99999-000001.hl7";
 
@@ -225,16 +225,7 @@ fn what_is_resubmitted_in_the_browser_while_the_daemon_sends_goes_out_behind_it(
     let (site, mut anna) = (&page.site, page.as_user("anna"));
     let daemon = Daemon::start(site);
     daemon.until("the upload stalls", || proxy.is_stalled());
-    let form = [
-        ("code", "D001"),
-        ("column", "departmentid"),
-        ("value", "ENDO2"),
-        ("becomes", "12"),
-        ("whose", "one"),
-        ("why", "moved in May"),
-        ("then", "resubmit"),
-    ];
-    let answer = anna.post("/groups/clinic", &form);
+    let answer = anna.post("/groups/clinic", &MAP_ENDO2);
     assert!(answer.status == 200 && answer.body.contains("carries this out"), "{answer:?}");
     let before = serde_json::json!({ "ERROR": 3, "PENDING": 20_000 });
     assert_eq!(states(site), before, "it is asked for, not done");

@@ -651,9 +651,28 @@ fn an_upload_that_is_cut_off_or_too_large_leaves_nothing() {
     until(0);
 }
 
-/// Serves, uploads, and is stopped, with a fault at the so-manyeth place; returns whether
-/// there was one.
-fn upload_with(fault: &str, site: &Site) -> bool {
+/// Maps the department ENDO2 and resubmits its group.
+pub const MAP_ENDO2: [(&str, &str); 7] = [
+    ("code", "D001"),
+    ("column", "departmentid"),
+    ("value", "ENDO2"),
+    ("becomes", "12"),
+    ("whose", "one"),
+    ("why", "moved in May"),
+    ("then", "resubmit"),
+];
+
+/// Adds anna with these permissions, and signs her in.
+fn signed_in(site: &Site, may: &[Permission]) -> Token {
+    let by = By { name: "anna".into(), address: String::new(), at: now() };
+    let mut desk = Desk::open(&site.root().join("spool/desk.db")).unwrap();
+    desk.add("anna", "x", may, &by).unwrap();
+    desk.sign_in(&by, &LIMITS).unwrap()
+}
+
+/// Serves with a fault at the so-manyeth place; where it listens all the same, lets `act` go
+/// there. Then it is stopped; returns its log.
+fn served_with(fault: &str, site: &Site, act: impl FnOnce(&str)) -> String {
     let log = fs::File::create(site.root().join("log")).unwrap();
     let mut command = site.command(["serve"]);
     command.env("HL7DROP_FAULT", fault).stdout(Stdio::piped()).stderr(log);
@@ -661,10 +680,17 @@ fn upload_with(fault: &str, site: &Site) -> bool {
     let mut line = String::new();
     BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
     if let Some(url) = line.trim().strip_prefix("listening on ") {
-        let desk = || Desk::open(&site.root().join("spool/desk.db")).unwrap();
-        let by = By { name: "anna".into(), address: String::new(), at: now() };
-        let _ = desk().add("anna", "x", &[Permission::FileUpload], &by);
-        let token = desk().sign_in(&by, &LIMITS).unwrap();
+        act(url);
+    }
+    let _ = program.kill();
+    let _ = program.wait();
+    fs::read_to_string(site.root().join("log")).unwrap()
+}
+
+/// Uploads to a page with a fault at the so-manyeth place; returns whether there was one.
+fn upload_with(fault: &str, site: &Site) -> bool {
+    let log = served_with(fault, site, |url| {
+        let token = signed_in(site, &[Permission::FileUpload]);
         let anna = Browser { token: Some(token), ..Browser::new(url) };
         let body = format!(
             "--edge\r\ncontent-disposition: form-data; name=\"form\"\r\n\r\n{}\r\n--edge\r\n\
@@ -681,10 +707,8 @@ fn upload_with(fault: &str, site: &Site) -> bool {
             // Whoever is told that it is taken has it in the inbox.
             assert!(answer.status() != 200 || there, "{fault}");
         }
-    }
-    let _ = program.kill();
-    let _ = program.wait();
-    fs::read_to_string(site.root().join("log")).unwrap().contains("fault at ")
+    });
+    log.contains("fault at ")
 }
 
 #[test]
@@ -909,28 +933,15 @@ fn a_page_over_a_full_ledger_says_so_shows_what_it_may_and_changes_nothing() {
 fn rebuilt_with(fault: &str, site: &Site) -> (Option<String>, bool) {
     let settings = "[serve]\nlisten = \"127.0.0.1:0\"\n";
     fs::write(site.root().join("hl7drop.toml"), settings).unwrap();
-    let by = By { name: "anna".into(), address: String::new(), at: now() };
-    let mut desk = Desk::open(&site.root().join("spool/desk.db")).unwrap();
-    let may = [Permission::ViewMessageQueue, Permission::MapMessages];
-    desk.add("anna", "x", &may, &by).unwrap();
-    let token = desk.sign_in(&by, &LIMITS).unwrap();
-    let log = fs::File::create(site.root().join("log")).unwrap();
-    let mut command = site.command(["serve"]);
-    command.env("HL7DROP_FAULT", fault).stdout(Stdio::piped()).stderr(log);
-    let mut program = command.spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let token = signed_in(site, &[Permission::ViewMessageQueue, Permission::MapMessages]);
     let mut done = false;
-    if let Some(url) = line.trim().strip_prefix("listening on ") {
+    let log = served_with(fault, site, |url| {
         let mut anna = Browser { token: Some(token), ..Browser::new(url) };
         let form = [("verb", "rebuild"), ("why", "they lost it")];
         let answer = anna.post("/batches/clinic/99999-000001.hl7/mend", &form);
         done = answer.status == 200;
         assert!(done || answer.body.contains("is full; free some space"), "{answer:?}");
-    }
-    let _ = program.kill();
-    let _ = program.wait();
-    let log = fs::read_to_string(site.root().join("log")).unwrap();
+    });
     let mut places = log.lines().filter_map(|line| line.strip_prefix("fault at "));
     (places.next().map(str::to_string), done)
 }
@@ -1039,22 +1050,17 @@ fn a_value_is_mapped_once_previewed_and_its_records_leave() {
     assert!(seen.contains("PV1-3 12^RIVERBEND NORTH") && !seen.contains("Doe"), "{seen}");
     let states = |page: &Page| page.site.run(["status", "--json"]).json()[0]["states"].take();
     assert_eq!(states(&page)["ERROR"], 4, "a look changes nothing");
-    let form = [
-        ("code", "D001"),
-        ("column", "departmentid"),
-        ("value", "ENDO2"),
-        ("becomes", "12"),
-        ("whose", "one"),
-        ("why", "moved in May"),
-        ("then", "resubmit"),
-    ];
     page.user("vera", "view");
     page.user("bill", "view,map-insurance");
-    assert_eq!(page.as_user("vera").post("/groups/clinic", &form).status, 403);
-    assert_eq!(page.as_user("bill").post("/groups/clinic", &form).status, 403, "not insurances");
-    let done = anna.post("/groups/clinic", &form);
+    assert_eq!(page.as_user("vera").post("/groups/clinic", &MAP_ENDO2).status, 403);
+    assert_eq!(
+        page.as_user("bill").post("/groups/clinic", &MAP_ENDO2).status,
+        403,
+        "not insurances"
+    );
+    let done = anna.post("/groups/clinic", &MAP_ENDO2);
     assert!(done.status == 200 && done.body.contains("99999-000002.hl7"), "{done:?}");
-    assert_eq!(anna.post("/groups/clinic", &form).status, 404, "they wait no more");
+    assert_eq!(anna.post("/groups/clinic", &MAP_ENDO2).status, 404, "they wait no more");
     page.site.run(["run"]);
     assert_eq!(states(&page), serde_json::json!({ "ERROR": 1, "PROCESSED": 4 }));
     let arrived = fs::read_to_string(page.site.partner.join("99999-000002.hl7")).unwrap();
