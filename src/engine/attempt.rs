@@ -54,11 +54,14 @@ pub fn attempt(
     bytes: File,
     connection: &mut Option<Box<dyn Delivery>>,
 ) -> Result<(End, Receipt), Broken> {
+    let known = behaviour::known(engine, &endpoint.name);
     let there = match connection {
         Some(there) => there,
         None => {
             let there = (engine.open_delivery)(endpoint, &endpoint.method)?;
-            behaviour::notice(engine, &endpoint.name, &there.server());
+            if let Some(known) = &known {
+                behaviour::notice(engine, &endpoint.name, known, &there.server());
+            }
             connection.insert(there)
         }
     };
@@ -70,7 +73,7 @@ pub fn attempt(
         // Before it can be delivered: from then on its messages await their answer.
         ledger.await_answer(row.batch.number, &endpoint.name, ack.within_s)?;
     }
-    let verify = match behaviour::known(engine, &endpoint.name) {
+    let verify = match known {
         // What it would publish is not what it was given.
         Some(known) if known.place == place && known.alters() => Verify::Hash,
         _ => endpoint.protocol.verify,

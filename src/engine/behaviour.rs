@@ -92,8 +92,7 @@ pub fn keep(engine: &Engine, endpoint: &str, now: Behaviour) -> Result<Vec<Strin
 }
 
 /// Says so where the other end is not the one that was probed.
-pub fn notice(engine: &Engine, endpoint: &str, server: &Server) {
-    let Some(known) = known(engine, endpoint) else { return };
+pub fn notice(engine: &Engine, endpoint: &str, known: &Behaviour, server: &Server) {
     if known.place != server.place || known.host_key != server.host_key {
         let day = shown(known.at, &engine.agreement.scope.timezone);
         log::warn!(

@@ -61,19 +61,15 @@ impl Candidates<'_> {
 
 /// Returns the batches whose messages may be in a state; of none in particular, those that no
 /// drop made.
-fn batches(ledger: &Sqlite, state: Option<QueueState>) -> Result<Vec<u64>, EngineError> {
+fn batches(ledger: &Sqlite, state: Option<QueueState>) -> Result<BTreeSet<u64>, EngineError> {
     use QueueState::{AthenaError, CboError, Deleted, Error, Processed};
     Ok(match state {
         None | Some(Processed) => ledger.rebuilt()?.into_iter().map(|(batch, ..)| batch).collect(),
-        Some(CboError | AthenaError) => Vec::new(),
-        Some(state @ (Error | Deleted)) => ledger.batches_with(state)?,
+        Some(CboError | AthenaError) => BTreeSet::new(),
+        Some(state @ (Error | Deleted)) => ledger.batches_with(state)?.into_iter().collect(),
         Some(_) => {
             let on_their_way = ledger.undelivered()?.into_iter().chain(ledger.awaited()?);
-            on_their_way
-                .map(|row| row.batch.number)
-                .collect::<BTreeSet<u64>>()
-                .into_iter()
-                .collect()
+            on_their_way.map(|row| row.batch.number).collect()
         }
     })
 }

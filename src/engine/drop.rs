@@ -352,7 +352,7 @@ impl Conversion<'_> {
         let keys = renderer.keys.then(|| Keys::new(self.scratch));
         let mut tally = Tally { keys, ..Tally::default() };
         let writer = &mut *self.writer;
-        let first = First { agreement: self.agreement, clock: self.clock };
+        let first = First { headers: &tables.headers };
         first.tell(source, &renderer, &survey.first, &journal, writer, &mut tally)?;
         let ended = ordered(
             self.pool,
@@ -379,7 +379,7 @@ impl Conversion<'_> {
             return Err(err);
         }
         if let Some(ids) = &survey.ids {
-            let search = Search { agreement: self.agreement, clock: self.clock, guard: self.guard };
+            let search = Search { headers: &tables.headers, guard: self.guard };
             search.tell(source, &renderer, ids, &journal, writer, &mut tally)?;
         }
         let Tally { counts, notes, keys, claims, mut withheld, changes, needed } = tally;

@@ -7,13 +7,12 @@
 //! outside the filter, or what the appointment's own columns say.
 
 use std::collections::{BTreeMap, HashMap, hash_map};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use jiff::civil::DateTime;
-
-use super::agreement::{Agreement, Programs};
+use super::agreement::Programs;
 use super::drop::Journal;
 use super::error::EngineError;
+use super::headers::Headers;
 use super::memory::{Listed, Memory, patients_under};
 use super::missing::Gathered;
 use super::render::{Renderer, Worker};
@@ -66,10 +65,8 @@ impl Renderer<'_> {
 
 /// Tells patients first.
 pub(super) struct First<'a> {
-    /// The interface.
-    pub agreement: &'a Agreement,
-    /// Civil time of the run.
-    pub clock: DateTime,
+    /// What the lists of the register compile to.
+    pub headers: &'a Headers<'a>,
 }
 
 impl First<'_> {
@@ -145,7 +142,7 @@ impl First<'_> {
     /// Returns the programs of patients with the columns of a list.
     fn under<'p>(
         &self,
-        programs: &'p mut HashMap<u32, Programs>,
+        programs: &'p mut HashMap<u32, Arc<Programs>>,
         list: u32,
         names: &[String],
     ) -> Result<&'p Programs, EngineError> {
@@ -153,7 +150,7 @@ impl First<'_> {
             hash_map::Entry::Occupied(there) => Ok(there.into_mut()),
             hash_map::Entry::Vacant(free) => {
                 let layout = patients_under(names);
-                let programs = self.agreement.programs(Bound::Patient(&layout), self.clock)?;
+                let programs = self.headers.programs(Bound::Patient(&layout))?;
                 Ok(free.insert(programs))
             }
         }

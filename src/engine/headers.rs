@@ -16,38 +16,19 @@ const KEPT: usize = 16;
 
 /// Compiles the headers of a drop under one agreement, for a run at one time.
 pub struct Headers<'a> {
-    agreement: &'a Agreement,
-    clock: DateTime,
+    /// The interface.
+    pub agreement: &'a Agreement,
+    /// Civil time of the run.
+    pub clock: DateTime,
     /// The newest last.
-    known: Mutex<Vec<(Header, Arc<Programs>)>>,
+    known: Mutex<Vec<Known>>,
 }
 
-/// The header that programs are for, and that of the patients beside it.
-#[derive(PartialEq)]
-struct Header {
+/// A header, that of the patients beside it, and their programs.
+struct Known {
     own: Layout,
     patient: Option<Layout>,
-}
-
-impl Header {
-    fn of(bound: Bound<'_>) -> Header {
-        match bound {
-            Bound::Patient(own) => Header { own: own.clone(), patient: None },
-            Bound::Appointment(own, patient) => {
-                Header { own: own.clone(), patient: patient.cloned() }
-            }
-        }
-    }
-
-    /// True if it is that of `bound`. The kind of its own extract tells patients from appointments.
-    fn is(&self, bound: Bound<'_>) -> bool {
-        match bound {
-            Bound::Patient(own) => self.own == *own,
-            Bound::Appointment(own, patient) => {
-                self.own == *own && self.patient.as_ref() == patient
-            }
-        }
-    }
+    programs: Arc<Programs>,
 }
 
 impl<'a> Headers<'a> {
@@ -61,15 +42,22 @@ impl<'a> Headers<'a> {
     /// # Errors
     /// [`EngineError::Map`], which a header cannot cause.
     pub fn programs(&self, bound: Bound<'_>) -> Result<Arc<Programs>, EngineError> {
+        // The kind of the first tells patients from appointments.
+        let (own, patient) = match bound {
+            Bound::Patient(own) => (own, None),
+            Bound::Appointment(own, patient) => (own, patient),
+        };
         let mut known = self.known.lock().map_err(|_| EngineError::Worker)?;
-        if let Some((_, programs)) = known.iter().rfind(|(header, _)| header.is(bound)) {
-            return Ok(programs.clone());
+        let is = |one: &&Known| one.own == *own && one.patient.as_ref() == patient;
+        if let Some(found) = known.iter().rfind(is) {
+            return Ok(found.programs.clone());
         }
         let programs = Arc::new(self.agreement.programs(bound, self.clock)?);
         if known.len() == KEPT {
             known.remove(0);
         }
-        known.push((Header::of(bound), programs.clone()));
+        let (own, patient) = (own.clone(), patient.cloned());
+        known.push(Known { own, patient, programs: programs.clone() });
         Ok(programs)
     }
 

@@ -7,13 +7,12 @@
 //! this was agreed, is counted and never guessed.
 
 use std::collections::{HashMap, hash_map};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use jiff::civil::DateTime;
-
-use super::agreement::{Agreement, Programs};
+use super::agreement::Programs;
 use super::drop::Journal;
 use super::error::EngineError;
+use super::headers::Headers;
 use super::key::{hash, id_of};
 use super::memory::patients_under;
 use super::render::{Renderer, Telling, Worker};
@@ -86,10 +85,8 @@ impl Renderer<'_> {
 
 /// Looks for booked appointments that a full snapshot does not have.
 pub(super) struct Search<'a> {
-    /// The interface.
-    pub agreement: &'a Agreement,
-    /// Civil time of the run.
-    pub clock: DateTime,
+    /// What the lists of the register compile to.
+    pub headers: &'a Headers<'a>,
     /// How many may be missing; none: all of them.
     pub guard: Option<Guard>,
 }
@@ -107,7 +104,7 @@ pub(super) struct Gathered {
 struct Cancels {
     layout: Layout,
     /// By the list of columns that the patient is kept under; none: in the row itself.
-    programs: HashMap<Option<u32>, Programs>,
+    programs: HashMap<Option<u32>, Arc<Programs>>,
 }
 
 impl Search<'_> {
@@ -142,7 +139,7 @@ impl Search<'_> {
         }
         let (missing, booked) = (tally.changes.missing, tally.changes.booked);
         let too_many = self.guard.is_some_and(|guard| guard.refuses_changes(missing, booked));
-        let rule = self.agreement.scope.events.missing_rows;
+        let rule = self.headers.agreement.scope.events.missing_rows;
         let enabled = renderer.programs.detector.is_enabled(CANCELLED);
         let (mut cancelled, mut gathered) = (0, Gathered::of(Kind::Appointment));
         if rule == MissingRows::Cancel && enabled && !too_many {
@@ -198,7 +195,7 @@ impl Search<'_> {
         let Some(program) = programs.of(CANCELLED) else { return Ok(None) };
         let patient = patient.as_ref().map(|(record, ..)| record.values());
         let input = Input { own: record.values(), patient };
-        let passed = program.starts(input).is_none_or(|at| at.date() < self.clock.date());
+        let passed = program.starts(input).is_none_or(|at| at.date() < self.headers.clock.date());
         out.head(CANCELLED);
         if passed
             || programs.detector.is_test_patient(input)
@@ -227,7 +224,7 @@ impl Cancels {
             hash_map::Entry::Vacant(free) => {
                 let patient = patient.map(|(_, names)| patients_under(names));
                 let bound = Bound::Appointment(&self.layout, patient.as_ref());
-                let programs = search.agreement.programs(bound, search.clock)?;
+                let programs = search.headers.programs(bound)?;
                 Ok(free.insert(programs))
             }
         }
