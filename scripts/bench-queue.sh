@@ -48,4 +48,4 @@ target=$(realpath "${CARGO_TARGET_DIR:-target}")
 place=${keep:-$(mktemp -d)}
 mkdir -p "$place"
 [[ -n "$keep" ]] || trap 'rm -rf "$place"' EXIT
-python3 scripts/bench/queue.py "$place" "$drops" "$rows" "$target/release"
+python3 scripts/bench/messages.py "$place" "$drops" "$rows" "$target/release"

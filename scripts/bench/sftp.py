@@ -16,30 +16,14 @@ import threading
 import time
 from pathlib import Path
 
+import site_of
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "release/hl7drop"
 LARGE_BAR, SMALL_BAR = 0.95, 1.0
 # A patient's message has about 306 bytes, a batch file of 33 of them about 10 KB.
 BYTES_A_PATIENT, PATIENTS_A_FILE = 306, 33
 HEADER = "event,patientid,lastname,firstname,dob,sex,address1,city,state,zip,mobilephone,email\n"
-INTERFACE = """[project]
-interface = "bench"
-context_id = "99999"
-practice = "Riverbend Family Medicine"
-environment = "test"
-[wire]
-receiving_application = "CARESYNC"
-[pickup]
-settle_seconds = 0
-[connectivity.test]
-method = "sftp"
-host = "127.0.0.1"
-port = {port}
-user = "{USER}"
-key_file = "{KEY_FILE}"
-known_hosts = "{known_hosts}"
-folder = "{there}"
-"""
 
 
 class Proxy:
@@ -102,18 +86,14 @@ class Site:
     def __init__(self, place, server, port):
         self.place, self.there = place, place.parent / "there"
         self.server, self.port = server, port
-        (place / "interfaces").mkdir(parents=True)
+        place.mkdir()
         self.there.mkdir(exist_ok=True)
-        (place / "hl7drop.toml").write_text("")
         known = [line.split(" ", 1)[1] for line in
                  Path(server["KNOWN_HOSTS"]).read_text().splitlines() if line]
         hosts = place / "known_hosts"
         hosts.write_text("".join(f"[127.0.0.1]:{port} {key}\n" for key in known))
-        text = INTERFACE.format(port=port, known_hosts=hosts, there=self.there, **server)
-        path = place / "interfaces/bench.toml"
-        path.write_text(text)
-        self.inbox = place / "spool/bench/test/inbox"
-        self.inbox.mkdir(parents=True)
+        self.inbox = site_of.make(
+            place, "bench", site_of.to_server(server, self.there, port, hosts))
         self.outbox = place / "spool/bench/test/outbox"
 
     def hl7drop(self, *args):
@@ -219,8 +199,7 @@ def main():
     parse.add_argument("--delays", default="0,20,80")
     parse.add_argument("--json", type=Path)
     options = parse.parse_args()
-    lines = (options.place / "server").read_text().splitlines()
-    server = dict(line.split("=", 1) for line in lines if "=" in line)
+    server = site_of.server_of(options.place / "server")
     proxy = Proxy(int(server["PORT"]))
     delays = [int(text) for text in options.delays.split(",")]
     rows, bad = [], []

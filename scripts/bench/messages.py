@@ -17,25 +17,12 @@ import sys
 import time
 from pathlib import Path
 
+import site_of
+
 PLACE, DROPS, ROWS, RELEASE = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
 # How often each patient is told, and how often each question is asked.
 TIMES, ASKED = 4, 200
 HEAD = "event,patientid,lastname,firstname,dob,sex\n"
-INTERFACE = """[project]
-interface = "many"
-context_id = "99999"
-practice = "Riverbend Family Medicine"
-environment = "test"
-[wire]
-receiving_application = "CARESYNC"
-[pickup]
-settle_seconds = 0
-[guard]
-changes_percent_max = 100
-[connectivity.test]
-method = "folder"
-folder = "{there}"
-"""
 STATES = ["SCHEDULED", "NEW", "DISTRIBUTED", "PENDING", "PROCESSED", "ERROR", "CBOERROR",
           "ATHENAERROR", "DELETED", "FILTERED"]
 
@@ -124,14 +111,9 @@ def tracking(run_cores):
 
 def main():
     there = PLACE / "there"
-    inbox = PLACE / "spool/many/test/inbox"
-    (PLACE / "interfaces").mkdir(exist_ok=True)
-    there.mkdir(exist_ok=True)
-    inbox.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for folder in [PLACE / "spool", PLACE / "spool/many", inbox.parent]:
-        folder.chmod(0o700)
-    (PLACE / "hl7drop.toml").write_text("")
-    (PLACE / "interfaces/many.toml").write_text(INTERFACE.format(there=there))
+    there.mkdir(parents=True, exist_ok=True)
+    way, guard = site_of.to_folder(there), "[guard]\nchanges_percent_max = 100\n"
+    inbox = site_of.make(PLACE, "many", way, guard)
     cores = build(inbox, there)
     pick = random.Random(1)
     ledger = sum(path.stat().st_size for path in inbox.parent.glob("ledger*"))
