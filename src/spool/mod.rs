@@ -66,7 +66,17 @@ pub struct Spool {
 
 /// The lock of a spool; it is gone with its owner.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+pub struct Lock(File);
+
+/// Let go by name, not by closing alone: a program that is started at this moment (`gpg`, the
+/// command of an alert) has a copy of the open file until it becomes itself, and the copy alone
+/// would keep the lock, so the next pass would find an interface at work where nobody is.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What fails here is let go with the last copy all the same.
+        let _ = self.0.unlock();
+    }
+}
 
 impl Spool {
     /// Names the folders under `root`; makes none.
@@ -330,4 +340,22 @@ fn free_name(folder: &Path, name: &str) -> PathBuf {
     let numbered = (2_u32..).map(|count| folder.join(format!("{stem}-{count}{extension}")));
     let mut names = std::iter::once(folder.join(name)).chain(numbered);
     names.find(|path| path.symlink_metadata().is_err()).unwrap_or_else(|| folder.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Spool;
+
+    #[test]
+    fn a_program_that_is_just_being_started_keeps_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::at(folder.path());
+        let lock = spool.lock().unwrap().unwrap();
+        // What a process between fork and exec has of it.
+        let copy = lock.0.try_clone().unwrap();
+        assert!(spool.lock().unwrap().is_none(), "it is held");
+        drop(lock);
+        assert!(spool.lock().unwrap().is_some(), "whoever held it is gone");
+        drop(copy);
+    }
 }
