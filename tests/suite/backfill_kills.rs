@@ -147,10 +147,14 @@ impl Trial {
                 break id;
             }
         };
-        let newer = |row: String| row.replace("05/18/2026", &format!("05/20/{}", 2026 + day));
+        // A minute for each: a slow machine has hundreds of them, and no date is so far off.
+        let minute = |hour: u32| format!("{:02}:{:02}", hour + day / 60, day % 60);
+        let newer =
+            |row: String| row.replace("05/18/2026 08:00", &format!("05/20/2026 {}", minute(8)));
         if id < first + BOOKED && !is_past(id) && self.below(2) == 0 {
-            let row = newer(appointment(id, &id.to_string(), 2126 + day, "f"));
-            self.site.put(&format!("appointments-{day}.csv"), format!("{APPOINTMENTS}{row}"));
+            let row = appointment(id, &id.to_string(), 2126, "f").replace("10:00", &minute(10));
+            self.site
+                .put(&format!("appointments-{day}.csv"), format!("{APPOINTMENTS}{}", newer(row)));
         }
         let row = newer(patient(id, &format!("City{day:04}")));
         self.site.put(&format!("patients-{day}.csv"), format!("{PATIENTS}{row}"));
