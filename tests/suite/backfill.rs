@@ -11,7 +11,8 @@ use hl7drop::engine::BackfillState;
 use serde_json::Value;
 
 use crate::crash::until_false;
-use crate::site::{NAME, Output, Site, ended, words};
+use crate::doubt::aborted_at_nth;
+use crate::site::{NAME, Output, Site, ended, names, words};
 
 pub const PATIENTS: &str = "patientid,lastname,firstname,dob,sex,city,lastmodified\n";
 pub const APPOINTMENTS: &str = "appointmentid,patientid,departmentid,providerid,date,starttime,\
@@ -504,6 +505,37 @@ fn a_backfill_waits_as_long_as_something_of_the_day_does() {
         (&sent[..2], &sent[2..]),
         (&["A28 8".into(), "A28 9".into()][..], &ALL.map(String::from)[..])
     );
+}
+
+#[test]
+fn a_slice_that_breaks_the_process_down_pauses_its_backfill_and_the_day_goes_on() {
+    let site = site();
+    both(&site);
+    release(&site);
+    // The first slice goes out, the second breaks the process down each time it is read.
+    for deaths in 1..=3 {
+        aborted_at_nth(&site, "intake.reading", if deaths == 1 { 2 } else { 1 });
+        assert_eq!(sent(&site), ["A28 1", "A28 2"], "after {deaths}");
+        assert_eq!(status(&site)["stage"], "released");
+    }
+    site.put("patients.csv", patients(8..=8));
+    let said = site.run(["run"]);
+    assert_eq!((said.code, sent(&site)), (Some(0), all(&["A28 1", "A28 2", "A28 8"])), "{said:?}");
+    let paused = status(&site);
+    assert_eq!(paused["stage"], "paused");
+    let why = paused["released"]["paused_because"].as_str().unwrap();
+    assert!(why.contains("backfill-000002.csv: hl7drop broke down 3 times while"), "{why}");
+    // It is not blamed for ever.
+    assert_eq!(site.run(["backfill", "resume", NAME]).code, Some(0));
+    site.run(["run"]);
+    assert_eq!(status(&site)["stage"], "done");
+    let told = sent(&site);
+    assert_eq!(told[3..6], all(&["A28 3", "A28 4", "A28 5"]), "{told:?}");
+    assert_eq!(names(&site.spool().backfill), ["slices"]);
+}
+
+fn all(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_string()).collect()
 }
 
 #[test]

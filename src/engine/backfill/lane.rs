@@ -18,6 +18,7 @@ use crate::engine::guard::Hold;
 use crate::engine::intake::{self, Lane};
 use crate::engine::mend::requests;
 use crate::engine::pass::{Engine, Summary};
+use crate::engine::poison::Tries;
 use crate::engine::source::Source;
 use crate::ledger::{Act, BackfillRow, Holding, Ledger, Sign};
 use crate::spool::{Spool, looked};
@@ -25,6 +26,10 @@ use crate::spool::{Spool, looked};
 /// How often windows are looked at to find a moment that is in all of them: one that closes
 /// pushes the moment on. Where there is none, each look is a day or less further.
 const ROUNDS: usize = 8;
+
+/// What to do about a slice that brings the process down.
+const POISON_HINT: &str = "the day's files go on without it; report it as a bug, with the log. \
+     `hl7drop backfill resume` tries it again";
 
 /// One slice on its way into the ledger.
 pub struct Slice {
@@ -126,8 +131,18 @@ fn turn(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Turn, EngineError> {
         Err(why) => return pause(engine, ledger, row, why),
     };
     let path = source.path.clone();
-    match intake::convert(engine, ledger, vec![source], &Lane::Backfill(&slice), None) {
-        Ok(_) => {}
+    let mut sources = vec![source];
+    let most = engine.agreement.scope.pickup.poison_after;
+    let (tries, poison) = Tries::begin(&engine.spool.backfill, &mut sources, most)?;
+    if let Some((source, what)) = poison.into_iter().next() {
+        let why = format!("{}: {what}; {POISON_HINT}", source.name);
+        return pause(engine, ledger, row, why);
+    }
+    let converted = intake::convert(engine, ledger, sources, &Lane::Backfill(&slice), None);
+    // Read to its end or refused: nobody died. What went wrong first is what is told.
+    let ended = tries.end();
+    match converted.and_then(|_| ended) {
+        Ok(()) => {}
         Err(EngineError::Held { what }) => return pause(engine, ledger, row, what),
         Err(err) => return Err(err),
     }
