@@ -12,12 +12,12 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
 use super::column::{Any, Blank, Column, Tidier};
 use super::draft::{FieldDraft, PartDraft, RepetitionDraft, SegmentDraft};
 use super::functions::{Function, PersonColumns, Said};
-use super::guard::Guard;
+use super::guard::{Guard, Past};
 use super::lengths::{NO_LIMIT, limit};
 use super::lookup::Lookup;
 use super::map::{FieldRule, Map, MapError, SegmentRule};
@@ -74,6 +74,7 @@ impl<'a> Compiler<'a> {
             map: self.map,
             scope: self.scope,
             settings: &settings,
+            today: self.clock.date(),
             bound,
             patient,
             count,
@@ -182,6 +183,7 @@ struct Binder<'a> {
     map: &'a Map,
     scope: &'a Scope,
     settings: &'a BTreeMap<&'static str, String>,
+    today: Date,
     bound: Bound<'a>,
     patient: bool,
     count: Option<String>,
@@ -203,12 +205,11 @@ impl Binder<'_> {
             },
             unless: Any::of(columns(&rule.unless).map_err(wrong)?),
             lone: self.guard_fault(rule.lone.as_deref(), &rule.lone_columns).map_err(wrong)?,
-            after: match self.before() {
-                Some(before) => {
-                    before.guard_fault(rule.after.as_deref(), &rule.when).map_err(wrong)?
-                }
-                None => None,
-            },
+            after: self
+                .before()
+                .map_or(Ok(None), |it| it.guard_fault(rule.after.as_deref(), &rule.when))
+                .map_err(wrong)?,
+            past: self.past(rule).map_err(wrong)?,
         };
         let mut fields: BTreeMap<u8, &FieldRule> =
             rule.fields.iter().map(|(number, rule)| (*number, rule)).collect();
@@ -237,6 +238,12 @@ impl Binder<'_> {
         let Some(code) = code else { return Ok(None) };
         let columns = names.iter().map(|name| self.column(name)).collect::<Result<_, _>>()?;
         Ok(Some((code_of(code)?, Any::of(columns))))
+    }
+
+    fn past(&self, rule: &SegmentRule) -> Result<Option<Past>, String> {
+        let Some(past) = &rule.past else { return Ok(None) };
+        let (column, code) = (self.column(&past.column)?, code_of(&past.fault)?);
+        Ok(Past::of(column, self.today, code, self.scope.expired_policies))
     }
 
     /// Returns the binder of the segment before this one in its count.

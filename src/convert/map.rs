@@ -43,6 +43,8 @@ pub struct SegmentRule {
     pub lone_columns: Vec<String>,
     /// Fault if it is written, but the one before it in its count is not.
     pub after: Option<String>,
+    /// Fault if it is written, and a day has passed.
+    pub past: Option<PastRule>,
     /// How often it is tried, with `#` counting.
     pub times: u32,
     /// Its fields, ascending.
@@ -55,6 +57,16 @@ pub struct SegmentRule {
     with: BTreeMap<String, BTreeMap<u8, FieldRule>>,
     /// Fields that are different from an HL7 version on, oldest first.
     since: Vec<(usize, BTreeMap<u8, FieldRule>)>,
+}
+
+/// A segment is at fault once the day in a column of its has passed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PastRule {
+    /// The fault.
+    pub fault: String,
+    /// The column.
+    pub column: String,
 }
 
 /// How many insurances a patient's record has.
@@ -111,6 +123,7 @@ struct RawSegment {
     #[serde(default)]
     lone_columns: Vec<String>,
     after: Option<String>,
+    past: Option<PastRule>,
     times: Option<u32>,
     fields: BTreeMap<String, toml::Value>,
     #[serde(default)]
@@ -350,6 +363,7 @@ fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
         lone: raw.lone,
         lone_columns: raw.lone_columns,
         after: raw.after,
+        past: raw.past,
         times: raw.times.unwrap_or(1),
         fields: fields(name, raw.fields)?,
         only: raw
