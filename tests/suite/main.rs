@@ -35,6 +35,7 @@ mod foreign;
 mod guard;
 mod guide;
 mod input;
+mod insurance;
 mod judges;
 mod kills;
 mod ledger;
