@@ -51,6 +51,7 @@ mod retention;
 mod scope;
 mod security;
 mod servers;
+mod settings;
 mod sftpd;
 mod simulate;
 mod site;
