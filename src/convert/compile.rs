@@ -23,7 +23,7 @@ use super::lookup::Lookup;
 use super::map::{FieldRule, Map, MapError, SegmentRule};
 use super::outside::Outside;
 use super::program::Program;
-use super::template::{Expression, Part, Repetition};
+use super::template::{Expression, Part, Repetition, unknown};
 use super::times::Times;
 use super::value::{Rule, Source, Value};
 use super::values::write_second;
@@ -332,7 +332,7 @@ impl Binder<'_> {
             "@start" => Source::Start,
             "@end" => Source::End,
             _ if name.starts_with('@') => {
-                let text = self.settings.get(name).ok_or_else(|| format!("there is no {name}"))?;
+                let text = self.settings.get(name).ok_or_else(|| unknown("setting", name))?;
                 let mut bytes = Vec::new();
                 escape(text.as_bytes(), Text::Line, &mut bytes);
                 Source::Bytes(bytes)
@@ -378,7 +378,7 @@ impl Binder<'_> {
             _ => Kind::Patient,
         };
         if !(self.is_column)(kind, &canonical) {
-            return Err(format!("`{canonical}` is no column (config/columns.toml lists them)"));
+            return Err(unknown("column", &canonical));
         }
         let (row, cells) = self.cells(name);
         let blank = blank(self.map, &canonical);
@@ -410,7 +410,7 @@ impl Binder<'_> {
         let column = column.map(|name| self.column(name)).transpose()?;
         let words = Blank::of(self.map.blank.get("*").cloned().unwrap_or_default());
         let lookup = self.map.tables.lookup(name, fault, column, words);
-        let lookup = lookup.ok_or_else(|| format!("there is no code table `{name}`"))?;
+        let lookup = lookup.ok_or_else(|| unknown("code table", name))?;
         Ok(Lookup { inverse, ..lookup })
     }
 
@@ -422,12 +422,11 @@ impl Binder<'_> {
     }
 
     fn function(&self, expression: &Expression) -> Result<Function, String> {
-        let argument =
-            |at: usize| {
-                expression.arguments.get(at).map(String::as_str).ok_or_else(|| {
-                    format!("`{}` needs {} argument(s)", expression.function, at + 1)
-                })
-            };
+        let argument = |at: usize| {
+            expression.arguments.get(at).map(String::as_str).ok_or_else(|| {
+                format!("write {} argument(s) behind `{}`", at + 1, expression.function)
+            })
+        };
         // What a record says of the provider or department that it names itself.
         let said = |at: usize| -> Result<Said, String> {
             let own = expression.arguments.get(at).map(|name| self.column(name)).transpose()?;
@@ -482,18 +481,20 @@ impl Binder<'_> {
             },
             "ssn" => Function::Ssn,
             "width" => Function::Width {
-                least: argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
+                least: argument(0)?
+                    .parse()
+                    .map_err(|_| "write a number behind `width`".to_string())?,
                 pad: match expression.arguments.get(1).map(String::as_str) {
                     None => false,
                     Some("pad") => true,
-                    Some(other) => return Err(format!("`width` takes `pad`, not `{other}`")),
+                    Some(_) => return Err("write `pad` behind `width` N".to_string()),
                 },
             },
-            other => return Err(format!("there is no function `{other}`")),
+            other => return Err(unknown("function", other)),
         })
     }
 }
 
 fn code_of(text: &str) -> Result<Code, String> {
-    Code::of_id(text).ok_or_else(|| format!("there is no fault `{text}`"))
+    Code::of_id(text).ok_or_else(|| unknown("fault", text))
 }

@@ -207,17 +207,18 @@ impl Map {
         let wrong =
             |what: &str| MapError::Field { field: field.to_string(), what: what.to_string() };
         // Neither a segment that comes more than once nor one that all messages have.
-        let own = |segment: &&mut SegmentRule| match patient {
-            true => segment.patient,
-            false => segment.kinds == [Kind::Appointment],
+        let takes = |segment: &SegmentRule| {
+            let own = match patient {
+                true => segment.patient,
+                false => segment.kinds == [Kind::Appointment],
+            };
+            own && segment.when.is_empty() && segment.times == 1
         };
-        let once = |segment: &SegmentRule| segment.when.is_empty() && segment.times == 1;
-        let segment = self
-            .segments
-            .iter_mut()
-            .filter(own)
-            .find(|segment| segment.is(field) && once(segment))
-            .ok_or_else(|| wrong("there is no such segment to put an external ID into"))?;
+        let others = self.names_of(takes);
+        let segment = self.segments.iter_mut().find(|one| one.is(field) && takes(one));
+        let segment = segment.ok_or_else(|| {
+            wrong(&format!("no external ID goes there; write a field of {others}"))
+        })?;
         let number = u8::try_from(field.field()).map_err(|_| wrong("no such field"))?;
         let text = external_id(id);
         let mut rules: Vec<&mut FieldRule> =
@@ -225,8 +226,8 @@ impl Map {
         rules.extend(segment.fields.get_mut(&number));
         let filled = rules.iter().any(|rule| !rule.text.is_empty());
         if filled && !target.listed && !target.replaces {
-            let what = "it is filled already; with ! behind it the ID stands there instead";
-            return Err(wrong(what));
+            let what = format!("it is filled already; write {field}! to put the ID there instead");
+            return Err(wrong(&what));
         }
         for rule in rules {
             let text = if rule.text.is_empty() {
@@ -272,7 +273,17 @@ impl Map {
                 segment.fields.insert(number, rule.clone());
             }
         }
-        if found { Ok(()) } else { Err(wrong("no message has this segment")) }
+        let others = self.names_of(|_| true);
+        let lost = || wrong(&format!("no message has this segment; write a field of {others}"));
+        if found { Ok(()) } else { Err(lost()) }
+    }
+
+    /// Returns the segments that are so, as a message names them, for people.
+    fn names_of(&self, are: impl Fn(&SegmentRule) -> bool) -> String {
+        let mut names: Vec<&str> =
+            self.segments.iter().filter(|one| are(one)).map(SegmentRule::name).collect();
+        names.dedup();
+        names.join(", ")
     }
 }
 
@@ -430,7 +441,7 @@ mod tests {
         let text = "[[segment]]\nname = 'PID'\nin = ['ADT']\nfields = { 5 = '{lastname' }\n";
         assert_eq!(
             Map::read(text).unwrap_err().to_string(),
-            "mapping of PID-5: `{lastname`: `{` without `}`"
+            "mapping of PID-5: `{lastname`: `{` without `}`; write both"
         );
         let text = "[[segment]]\nname = 'PID'\nin = ['ORU']\nfields = {}\n";
         assert_eq!(

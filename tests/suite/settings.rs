@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use hl7drop::config::{Problem, interface, program, template};
+use hl7drop::engine::Agreement;
 
 /// A good interface file.
 const GOOD: &str = "[project]
@@ -588,6 +589,98 @@ const PROGRAM: &[Row] = &[
     ("", "folders = 5 #!", "`folders` is a section; write it as [folders]"),
 ];
 
+/// What is told of a file that is good by itself, once it is put together with the map and the
+/// vocabulary: the field or the column stands there instead of the line.
+const AGREED: &[Row] = &[
+    (
+        "",
+        "[columns.patients]\nChart = 'patentid'",
+        "columns: patients: `patentid`, which `Chart` is to mean, is no column; config/columns.toml has \
+         all of them to choose from",
+    ),
+    (
+        "",
+        "[columns.patients]\n'Chart No' = 'patientid'\nchartno = 'ssn'",
+        "columns: patients: `Chart No` and `chartno` are one name; keep one",
+    ),
+    (
+        "",
+        "[[external_ids.patient]]\nname = 'a'\ncategory = 'a'\ncustom_field_id = '1'\nfield = 'PID-5'",
+        "mapping of PID-5: it is filled already; write PID-5! to put the ID there instead",
+    ),
+    (
+        "",
+        "[[external_ids.patient]]\nname = 'a'\ncategory = 'a'\ncustom_field_id = '1'\nfield = 'NK1-6'",
+        "mapping of NK1-6: no external ID goes there; write a field of PID, PD1, PV1",
+    ),
+    (
+        "",
+        "[[external_ids.appointment]]\nname = 'a'\ncategory = 'a'\ncustom_field_id = '1'\nfield = 'NTE-4'",
+        "mapping of NTE-4: no external ID goes there; write a field of SCH, PV1, RGS, AIG, AIL",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'ZZZ-5'\nvalue = '{lastname}'",
+        "mapping of ZZZ-5: no message has this segment; write a field of MSH, EVN, SCH, NTE, PID, PD1, \
+         NK1, PV1, GT1, IN1, RGS, AIG, AIL",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{a'",
+        "mapping of PID-14: `{a`: `{` without `}`; write both",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = 'a}'",
+        "mapping of PID-14: `a}`: `}` without `{`; write both",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{}'",
+        "mapping of PID-14: `{}`: nothing between the braces; write a column there",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{workfone}'",
+        "mapping of PID-14: there is no column `workfone`; use one of config/columns.toml",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{@who}'",
+        "mapping of PID-14: there is no setting `@who`; use one of config/mapping.toml",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{workphone:fone}'",
+        "mapping of PID-14: there is no function `fone`; use one of config/mapping.toml",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{workphone:code fone}'",
+        "mapping of PID-14: there is no code table `fone`; use one of config/codes",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{workphone!X999}'",
+        "mapping of PID-14: there is no fault `X999`; use one of `hl7drop explain`",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{workphone:phone WPN}'",
+        "mapping of PID-14: write 2 argument(s) behind `phone`",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{workphone:width x}'",
+        "mapping of PID-14: write a number behind `width`",
+    ),
+    (
+        "",
+        "[[mapping]]\nfield = 'PID-14'\nvalue = '{workphone:width 4 fill}'",
+        "mapping of PID-14: write `pad` behind `width` N",
+    ),
+];
+
 /// What a sentence says to do.
 const STEPS: &[&str] = &[
     "write",
@@ -651,6 +744,24 @@ fn each_wrong_setting_is_told_with_its_line_and_what_to_write() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_the_map_and_the_vocabulary_refuse_is_told_with_its_field_or_column() {
+    for row in AGREED {
+        let (text, _) = broken(GOOD, row);
+        let scope = interface::read(&text, Path::new("/etc/hl7drop")).unwrap();
+        let told = Agreement::new(scope).err().map(|err| err.to_string());
+        assert_eq!(told.as_deref(), Some(row.2), "{}", row.1);
+        assert!(STEPS.iter().any(|step| row.2.contains(step)), "what to do? {}", row.2);
+    }
+    let source = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+    for path in ["src/convert/compile.rs", "src/convert/template.rs"] {
+        let mut left = untested(&source(path).unwrap(), AGREED);
+        // What a template is made of.
+        left.retain(|text| !["function", "@"].iter().any(|start| text.starts_with(start)));
+        assert_eq!(left, [""; 0], "{path}");
+    }
 }
 
 /// Sentences of the source that are told of no setting, with the reason.
