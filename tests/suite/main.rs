@@ -48,6 +48,7 @@ mod real_data;
 mod register;
 mod replay;
 mod retention;
+mod rules;
 mod scope;
 mod security;
 mod servers;

@@ -883,13 +883,16 @@ fn nonsense(example: &str) -> &'static [&'static str] {
     }
 }
 
+/// Reads a file for what is wrong with it.
+type Reads<'a> = &'a dyn Fn(&str) -> Result<(), Vec<Problem>>;
+
 #[test]
 fn every_key_refuses_what_it_cannot_mean() {
     let of_interface = template::interface_file("ridge-hie");
     let production = of_interface.replace("= \"test\" ", "= \"production\" ");
     let read = |text: &str| interface::read(text, Path::new("/")).map(|_| ());
     let of_program = |text: &str| program::read(text, Path::new("/")).map(|_| ());
-    let all: [(&str, &dyn Fn(&str) -> Result<(), Vec<Problem>>); 3] =
+    let all: [(&str, Reads<'_>); 3] =
         [(&of_interface, &read), (&production, &read), (template::program_file(), &of_program)];
     let (mut refused, mut taken) = (0, Vec::new());
     for (which, (text, read)) in all.into_iter().enumerate() {
