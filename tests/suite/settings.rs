@@ -774,7 +774,7 @@ const NOT_TOLD: &[(&str, &str)] = &[
 ];
 
 /// Returns the texts in the code of a file that are sentences, as the compiler has them.
-fn sentences(text: &str) -> Vec<String> {
+pub fn sentences(text: &str) -> Vec<String> {
     let code = text.split("\n#[cfg(test)]").next().unwrap();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n").replace("b'\"'", "").replace("'\"'", "");
@@ -804,7 +804,7 @@ fn sentences(text: &str) -> Vec<String> {
 }
 
 /// True if a sentence is one that the text, with its places filled in, became.
-fn became(text: &str, sentence: &str) -> bool {
+pub fn became(text: &str, sentence: &str) -> bool {
     let text = text.replace("{{", "\u{1}").replace("}}", "\u{2}");
     let mut rest = sentence;
     for piece in text.split('{').map(|piece| piece.split_once('}').map_or(piece, |it| it.1)) {
