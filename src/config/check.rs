@@ -118,7 +118,8 @@ impl<'a> Check<'a> {
     pub fn fits(&mut self, key: &str, start: usize, value: String, max: usize) -> Option<String> {
         let length = value.chars().count();
         if length > max {
-            let what = format!("`{key}` has {length} characters; its HL7 field takes {max}");
+            let what =
+                format!("`{key}` has {length} characters; shorten it, its field takes {max}");
             self.problem(start, what);
             return None;
         }
@@ -211,7 +212,7 @@ impl<'a> Check<'a> {
         while let Some((before, after)) = rest.split_once('{') {
             literal.push_str(before);
             let Some((name, after)) = after.split_once('}') else {
-                self.problem(start, format!("`{key}` has a {{ without its }}"));
+                self.problem(start, format!("`{key}` has a {{ without its }}; write both or none"));
                 return None;
             };
             if !known.contains(&name) {
@@ -235,7 +236,7 @@ impl<'a> Check<'a> {
         if !text.contains(&format!("{{{must}}}")) {
             self.problem(
                 start,
-                format!("`{key}` does not hold {{{must}}}, which makes each name its own"),
+                format!("`{key}` does not hold {{{must}}}; add it, as it makes each name its own"),
             );
         }
         (self.problems.len() == told).then_some(text)

@@ -126,7 +126,10 @@ impl Check<'_> {
     ) -> Option<OwnWord> {
         let taken = word.as_ref().trim();
         if taken.is_empty() || taken.len() > WORD_MAX {
-            let what = format!("a word of [codes.{}] has 1 to {WORD_MAX} bytes", place.name);
+            let what = format!(
+                "a word of [codes.{}] is empty or has more than {WORD_MAX} bytes; write it shorter",
+                place.name
+            );
             self.problem(word.span().start, what);
             return None;
         }

@@ -517,7 +517,7 @@ mod tests {
         );
         assert_eq!(
             told("upload.part"),
-            "line 15: `temp_name` does not hold {name}, which makes each name its own"
+            "line 15: `temp_name` does not hold {name}; add it, as it makes each name its own"
         );
         assert_eq!(
             told("{name}.{date}"),
@@ -527,7 +527,10 @@ mod tests {
             told("tmp/{name}"),
             "line 15: `temp_name` holds '/'; use letters, digits, `.`, `_`, `-` and placeholders"
         );
-        assert_eq!(told("{name}.{try"), "line 15: `temp_name` has a { without its }");
+        assert_eq!(
+            told("{name}.{try"),
+            "line 15: `temp_name` has a { without its }; write both or none"
+        );
         let scope = scope(&added("temp_name = \"{name}.tmp\""));
         assert_eq!(scope.endpoints[0].protocol.temp_name, "{name}.tmp");
     }

@@ -99,10 +99,7 @@ impl Check<'_> {
                 (None, _) => {
                     let all: Vec<&str> = Cause::ALL.iter().map(|cause| cause.word()).collect();
                     let (word, start) = (word.as_ref(), word.span().start);
-                    self.problem(
-                        start,
-                        format!("`{word}` is no cause; there is {}", all.join(", ")),
-                    );
+                    self.problem(start, format!("`{word}` is no cause; write {}", all.join(", ")));
                     causes = None;
                 }
             }
@@ -120,7 +117,7 @@ impl Check<'_> {
         }
         let quiet = Quiet::read(value.as_ref());
         if quiet.is_none() {
-            let what = "`quiet` is a part of the day such as \"22:00-06:30\", or \"\" for never";
+            let what = "`quiet` is no part of the day; write \"22:00-06:30\", or \"\" for never";
             self.problem(value.span().start, what.to_string());
             return None;
         }
@@ -174,7 +171,7 @@ impl Check<'_> {
         let is_here = |host: &Spanned<String>| is_here(host.as_ref());
         if security == Some(Security::None) && !host.as_ref().is_some_and(is_here) {
             let what = "security = \"none\" is for a mail server on this machine (localhost); \
-                        others get \"starttls\" or \"tls\"";
+                        write \"starttls\" or \"tls\" for others";
             self.problem(at, what.to_string());
             return None;
         }
@@ -222,8 +219,7 @@ impl Check<'_> {
                 && !text.contains(['<', '>', ',', '"'])
         });
         if !good {
-            let what =
-                format!("`{key}` holds {text:?}, which is no mail address such as a@b.example");
+            let what = format!("`{key}` holds {text:?}; write a mail address such as a@b.example");
             self.problem(value.span().start, what);
             return None;
         }
@@ -268,7 +264,7 @@ impl Check<'_> {
         } else if scheme == "https" || scheme == "http" && is_here(bare) {
             return Some(value.into_inner());
         } else {
-            "`url` begins neither with https:// nor, on this machine, with http://localhost"
+            "`url` is not encrypted; write https://, or http://localhost for this machine"
         };
         self.problem(value.span().start, what.to_string());
         None
@@ -280,8 +276,7 @@ impl Check<'_> {
         for (at, word) in words.into_iter().enumerate() {
             let whole = at > 0 || word.as_ref().starts_with('/');
             if !whole {
-                let what =
-                    "`command` begins with the whole path of a program: \"/usr/local/bin/page\"";
+                let what = "`command` begins with no program; write its whole path, \"/usr/local/bin/page\"";
                 self.problem(word.span().start, what.to_string());
                 return None;
             }
@@ -424,12 +419,11 @@ mod tests {
             told,
             [
                 "line 16: `a b` cannot name a contact: use letters, digits and `-`".to_string(),
-                "line 18: `url` begins neither with https:// nor, on this machine, with \
-                 http://localhost"
+                "line 18: `url` is not encrypted; write https://, or http://localhost for this machine"
                     .into(),
                 "line 19: `host` goes with method = \"mail\"; remove one of the two".into(),
-                format!("line 20: `lte` is no cause; there is {}", all.join(", ")),
-                "line 21: `quiet` is a part of the day such as \"22:00-06:30\", or \"\" for never"
+                format!("line 20: `lte` is no cause; write {}", all.join(", ")),
+                "line 21: `quiet` is no part of the day; write \"22:00-06:30\", or \"\" for never"
                     .into(),
             ]
         );
@@ -438,9 +432,9 @@ mod tests {
         assert!(told("user = \"u\"").contains("`password_file` is missing in [contact]"));
         assert!(told(MAIL).contains("there is another contact `on-call`"));
         let page = "[[contact]]\nname = \"p\"\nmethod = \"command\"\ncommand = [\"page\"]";
-        assert!(problems(&added(page))[0].contains("the whole path"));
+        assert!(problems(&added(page))[0].contains("its whole path"));
         let bad = MAIL.replace("c@d.example", "Doe <c@d.example>");
-        assert!(problems(&added(&bad))[0].contains("no mail address"));
+        assert!(problems(&added(&bad))[0].contains("write a mail address"));
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Check<'_> {
                 let other = *kind_of.entry(pattern.clone()).or_insert(kind);
                 if other != kind {
                     let what = format!(
-                        "`{pattern}` stands under extract.{} too; a file holds one kind",
+                        "`{pattern}` stands under extract.{} too; a file holds one kind, remove it from one",
                         other.word()
                     );
                     self.problem(start, what);
@@ -211,7 +211,8 @@ mod tests {
     fn a_file_holds_one_kind() {
         let text = "[extract.patients]\nfiles = [\"*.csv\"]\n\
                     [extract.appointments]\nfiles = [\"*.csv\"]";
-        let told = "line 18: `*.csv` stands under extract.patients too; a file holds one kind";
+        let told = "line 18: `*.csv` stands under extract.patients too; a file holds one kind, \
+                    remove it from one";
         assert_eq!(problems(&added(text)), [told]);
     }
 }

@@ -1,4 +1,4 @@
-//! `[patients]` and `[fields]`: who is told, and which fields are written how.
+//! `[patients]`, `[insurance]` and `[fields]`: who is told, and which fields are written how.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::check::{Check, open};
 use super::raw;
-use crate::domain::{CHOICES, DeletedPatients};
+use crate::domain::{CHOICES, DeletedPatients, ExpiredPolicies};
 
 impl Check<'_> {
     /// Checks `[patients]`.
@@ -17,6 +17,16 @@ impl Check<'_> {
         let (place, patients) = open("patients", section);
         let words = [("refuse", DeletedPatients::Refuse), ("A31", DeletedPatients::Update)];
         self.word(place, "deleted", patients.deleted, &words)
+    }
+
+    /// Checks `[insurance]`.
+    pub fn expired_policies(
+        &mut self,
+        section: Option<Spanned<raw::Insurance>>,
+    ) -> Option<ExpiredPolicies> {
+        let (place, insurance) = open("insurance", section);
+        let words = [("hold", ExpiredPolicies::Hold), ("send", ExpiredPolicies::Send)];
+        self.word(place, "expired", insurance.expired, &words)
     }
 
     /// Checks `[fields]`: one word of each choice, as `key=word`.
@@ -75,6 +85,15 @@ mod tests {
         assert_eq!(scope(&with("A31")).deleted_patients, DeletedPatients::Update);
         let told = "line 16: `A29` is no deleted; write \"refuse\" or \"A31\"";
         assert_eq!(problems(&with("A29")), [told]);
+    }
+
+    #[test]
+    fn expired_policies_wait_or_are_sent() {
+        assert_eq!(scope(GOOD).expired_policies, ExpiredPolicies::Hold);
+        let with = |word: &str| added(&format!("[insurance]\nexpired = \"{word}\""));
+        assert_eq!(scope(&with("send")).expired_policies, ExpiredPolicies::Send);
+        let told = "line 16: `warn` is no expired; write \"hold\" or \"send\"";
+        assert_eq!(problems(&with("warn")), [told]);
     }
 
     #[test]

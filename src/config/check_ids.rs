@@ -113,7 +113,10 @@ impl Check<'_> {
             return None;
         }
         if !taken.custom_fields.insert(id.clone()) {
-            self.problem(start, format!("custom field {id} already is an external ID"));
+            self.problem(
+                start,
+                format!("custom field {id} already is an external ID; remove one of the rows"),
+            );
         }
         Some(id)
     }
@@ -156,7 +159,7 @@ impl Check<'_> {
             let before = taken.replaced.insert(name.to_string(), category.clone());
             // Of one category a record has one value, so the two never meet.
             if before.is_some_and(|before| before != category) {
-                self.problem(start, format!("another external ID already replaces {name}"));
+                self.problem(start, format!("another external ID already replaces {name}; give one of them another field"));
             }
         }
         Some(Target { field, listed, replaces: marked || listed && !appended })
@@ -305,15 +308,15 @@ mod tests {
         }
         assert_eq!(
             problems(&two(("41", "MRN", "PID-4"), ("41", "B", "PID-3"))),
-            ["line 22: custom field 41 already is an external ID"]
+            ["line 22: custom field 41 already is an external ID; remove one of the rows"]
         );
         assert_eq!(
             problems(&two(("41", "MRN", "PID-3!"), ("42", "B", "PID-3!"))),
-            ["line 24: another external ID already replaces PID-3"]
+            ["line 24: another external ID already replaces PID-3; give one of them another field"]
         );
         assert_eq!(
             problems(&two(("41", "MRN", "PID-4"), ("42", "B", "PID-4"))),
-            ["line 24: another external ID already replaces PID-4"]
+            ["line 24: another external ID already replaces PID-4; give one of them another field"]
         );
         let both = scope(&two(("41", "MRN", "PID-3!"), ("42", "B", "PID-3"))).patient_ids;
         assert_eq!(both.iter().map(|id| id.target.replaces).collect::<Vec<_>>(), [true, false]);
@@ -336,7 +339,7 @@ mod tests {
                 "line 16: `customfield_41` is no custom_field_id; write its digits: \"41\" for \
                  column customfield_41",
                 "line 18: `authority` holds `^`, an HL7 separator; leave it out",
-                "line 19: `type` has 6 characters; its HL7 field takes 5",
+                "line 19: `type` has 6 characters; shorten it, its field takes 5",
                 "line 20: `width` is 0; write a number from 1 to 20",
             ]
         );

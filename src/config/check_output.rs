@@ -177,7 +177,9 @@ mod tests {
         let told = |name: &str| problems(&added(&format!("[batch]\nfile_name = \"{name}\"")));
         assert_eq!(
             told("{date}.hl7"),
-            ["line 16: `file_name` does not hold {file_number}, which makes each name its own"]
+            [
+                "line 16: `file_name` does not hold {file_number}; add it, as it makes each name its own"
+            ]
         );
         assert_eq!(
             told("../{sequence} {file_number}"),
@@ -190,7 +192,7 @@ mod tests {
                  {interface}, {environment}, {date}, {time}, {file_number}",
                 "line 16: `file_name` holds '/'; use letters, digits, `.`, `_`, `-` and \
                  placeholders",
-                "line 16: `file_name` does not hold {file_number}, which makes each name its own",
+                "line 16: `file_name` does not hold {file_number}; add it, as it makes each name its own",
             ]
         );
         assert_eq!(

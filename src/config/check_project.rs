@@ -329,7 +329,7 @@ mod tests {
         let long = format!("practice = \"{}\"", "a".repeat(171));
         assert_eq!(
             problems(&changed(practice, &long)),
-            ["line 4: `practice` has 171 characters; its HL7 field takes 170"]
+            ["line 4: `practice` has 171 characters; shorten it, its field takes 170"]
         );
         assert_eq!(scope(&changed(practice, "practice = \"Smith & Son\"")).practice, "Smith & Son");
     }
@@ -445,8 +445,8 @@ mod tests {
         assert_eq!(
             problems(&changed("[wire]", text)),
             [
-                "line 7: `sending_application` has 16 characters; its HL7 field takes 15",
-                "line 8: `receiving_facility` has 21 characters; its HL7 field takes 20",
+                "line 7: `sending_application` has 16 characters; shorten it, its field takes 15",
+                "line 8: `receiving_facility` has 21 characters; shorten it, its field takes 20",
                 "line 9: `default_operator` holds a tab, a line break or another control \
                  character; remove it",
             ]
@@ -457,7 +457,8 @@ mod tests {
         };
         let told = "line 7: `receiving_application` holds `^`, an HL7 separator; leave it out";
         assert_eq!(receiving("RIDGE^1"), told);
-        let told = "line 7: `receiving_application` has 16 characters; its HL7 field takes 15";
+        let told =
+            "line 7: `receiving_application` has 16 characters; shorten it, its field takes 15";
         assert_eq!(receiving("SIXTEEN-LETTERS-"), told);
     }
 }

@@ -23,8 +23,9 @@ impl Check<'_> {
             let (start, id) = (id.span().start, id.into_inner());
             let npi = self.cell("npi", row.npi);
             if !npi.is_empty() && !npi_check_digit(&npi) {
-                let what =
-                    format!("the NPI of provider {id} is not ten digits with their check digit");
+                let what = format!(
+                    "the NPI of provider {id} is not ten digits with their check digit; correct it"
+                );
                 self.problem(start, what);
             }
             let provider = Provider {
@@ -91,7 +92,7 @@ mod tests {
         assert_eq!(
             problems(&added(text)),
             [
-                "line 15: the NPI of provider 27 is not ten digits with their check digit",
+                "line 15: the NPI of provider 27 is not ten digits with their check digit; correct it",
                 "line 17: a provider ID is empty; write athenaNet's ID",
                 "line 18: `lastname` holds a tab, a line break or another control character; remove it",
                 "line 20: `12` is empty; write 12 = \"RIVERBEND MAIN\"",

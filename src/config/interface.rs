@@ -65,6 +65,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
     check.id_columns(&patient_ids, &appointment_ids, &mut forms);
     let filters = check.filters(raw.filter.unwrap_or_default(), &enabled);
     let deleted_patients = check.deleted_patients(raw.patients);
+    let expired_policies = check.expired_policies(raw.insurance);
     let events = check.events(raw.events, &forms);
     let hl7_version = wire.as_ref().map(|wire| wire.hl7_version.as_str());
     let fields = check.fields(raw.fields, hl7_version);
@@ -99,6 +100,7 @@ fn assemble(check: &mut Check<'_>, raw: raw::File) -> Option<Scope> {
         filters: filters?,
         on_id_change: on_id_change?,
         deleted_patients: deleted_patients?,
+        expired_policies: expired_policies?,
         events: events?,
         fields,
         codes,

@@ -35,6 +35,7 @@ pub(super) struct File {
     pub external_ids: Option<ExternalIds>,
     pub filter: Option<Filters>,
     pub patients: Option<Spanned<Patients>>,
+    pub insurance: Option<Spanned<Insurance>>,
     pub events: Option<Spanned<Events>>,
     pub fields: Option<Spanned<BTreeMap<Spanned<String>, Spanned<Word>>>>,
     #[serde(default)]
@@ -224,6 +225,12 @@ pub(super) struct Filter {
 #[serde(deny_unknown_fields)]
 pub(super) struct Patients {
     pub deleted: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Insurance {
+    pub expired: Text,
 }
 
 #[derive(Default, Deserialize)]

@@ -304,8 +304,8 @@ value = 5
             [
                 "line 1: unknown field `porject`, expected one of `project`, `enable`, `extract`, \
                  `columns`, `providers`, `departments`, `wire`, `connectivity`, `endpoint`, \
-                 `external_ids`, `filter`, `patients`, `events`, `fields`, `codes`, `mapping`, \
-                 `appointments`, \
+                 `external_ids`, `filter`, `patients`, `insurance`, `events`, `fields`, `codes`, \
+                 `mapping`, `appointments`, \
                  `provider_id`, `batch`, `manifest`, `guard`, `retention`, `backfill`, `pickup`, \
                  `contact`, `alerts`, \
                  `expect`",

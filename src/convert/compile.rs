@@ -12,18 +12,18 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
 use super::column::{Any, Blank, Column, Tidier};
 use super::draft::{FieldDraft, PartDraft, RepetitionDraft, SegmentDraft};
 use super::functions::{Function, PersonColumns, Said};
-use super::guard::Guard;
+use super::guard::{Guard, Past};
 use super::lengths::{NO_LIMIT, limit};
 use super::lookup::Lookup;
 use super::map::{FieldRule, Map, MapError, SegmentRule};
 use super::outside::Outside;
 use super::program::Program;
-use super::template::{Expression, Part, Repetition};
+use super::template::{Expression, Part, Repetition, unknown};
 use super::times::Times;
 use super::value::{Rule, Source, Value};
 use super::values::write_second;
@@ -74,6 +74,7 @@ impl<'a> Compiler<'a> {
             map: self.map,
             scope: self.scope,
             settings: &settings,
+            today: self.clock.date(),
             bound,
             patient,
             count,
@@ -182,6 +183,7 @@ struct Binder<'a> {
     map: &'a Map,
     scope: &'a Scope,
     settings: &'a BTreeMap<&'static str, String>,
+    today: Date,
     bound: Bound<'a>,
     patient: bool,
     count: Option<String>,
@@ -203,12 +205,11 @@ impl Binder<'_> {
             },
             unless: Any::of(columns(&rule.unless).map_err(wrong)?),
             lone: self.guard_fault(rule.lone.as_deref(), &rule.lone_columns).map_err(wrong)?,
-            after: match self.before() {
-                Some(before) => {
-                    before.guard_fault(rule.after.as_deref(), &rule.when).map_err(wrong)?
-                }
-                None => None,
-            },
+            after: self
+                .before()
+                .map_or(Ok(None), |it| it.guard_fault(rule.after.as_deref(), &rule.when))
+                .map_err(wrong)?,
+            past: self.past(rule).map_err(wrong)?,
         };
         let mut fields: BTreeMap<u8, &FieldRule> =
             rule.fields.iter().map(|(number, rule)| (*number, rule)).collect();
@@ -237,6 +238,12 @@ impl Binder<'_> {
         let Some(code) = code else { return Ok(None) };
         let columns = names.iter().map(|name| self.column(name)).collect::<Result<_, _>>()?;
         Ok(Some((code_of(code)?, Any::of(columns))))
+    }
+
+    fn past(&self, rule: &SegmentRule) -> Result<Option<Past>, String> {
+        let Some(past) = &rule.past else { return Ok(None) };
+        let (column, code) = (self.column(&past.column)?, code_of(&past.fault)?);
+        Ok(Past::of(column, self.today, code, self.scope.expired_policies))
     }
 
     /// Returns the binder of the segment before this one in its count.
@@ -325,7 +332,7 @@ impl Binder<'_> {
             "@start" => Source::Start,
             "@end" => Source::End,
             _ if name.starts_with('@') => {
-                let text = self.settings.get(name).ok_or_else(|| format!("there is no {name}"))?;
+                let text = self.settings.get(name).ok_or_else(|| unknown("setting", name))?;
                 let mut bytes = Vec::new();
                 escape(text.as_bytes(), Text::Line, &mut bytes);
                 Source::Bytes(bytes)
@@ -371,7 +378,7 @@ impl Binder<'_> {
             _ => Kind::Patient,
         };
         if !(self.is_column)(kind, &canonical) {
-            return Err(format!("`{canonical}` is no column (config/columns.toml lists them)"));
+            return Err(unknown("column", &canonical));
         }
         let (row, cells) = self.cells(name);
         let blank = blank(self.map, &canonical);
@@ -403,7 +410,7 @@ impl Binder<'_> {
         let column = column.map(|name| self.column(name)).transpose()?;
         let words = Blank::of(self.map.blank.get("*").cloned().unwrap_or_default());
         let lookup = self.map.tables.lookup(name, fault, column, words);
-        let lookup = lookup.ok_or_else(|| format!("there is no code table `{name}`"))?;
+        let lookup = lookup.ok_or_else(|| unknown("code table", name))?;
         Ok(Lookup { inverse, ..lookup })
     }
 
@@ -415,12 +422,11 @@ impl Binder<'_> {
     }
 
     fn function(&self, expression: &Expression) -> Result<Function, String> {
-        let argument =
-            |at: usize| {
-                expression.arguments.get(at).map(String::as_str).ok_or_else(|| {
-                    format!("`{}` needs {} argument(s)", expression.function, at + 1)
-                })
-            };
+        let argument = |at: usize| {
+            expression.arguments.get(at).map(String::as_str).ok_or_else(|| {
+                format!("write {} argument(s) behind `{}`", at + 1, expression.function)
+            })
+        };
         // What a record says of the provider or department that it names itself.
         let said = |at: usize| -> Result<Said, String> {
             let own = expression.arguments.get(at).map(|name| self.column(name)).transpose()?;
@@ -475,18 +481,20 @@ impl Binder<'_> {
             },
             "ssn" => Function::Ssn,
             "width" => Function::Width {
-                least: argument(0)?.parse().map_err(|_| "`width` needs a number".to_string())?,
+                least: argument(0)?
+                    .parse()
+                    .map_err(|_| "write a number behind `width`".to_string())?,
                 pad: match expression.arguments.get(1).map(String::as_str) {
                     None => false,
                     Some("pad") => true,
-                    Some(other) => return Err(format!("`width` takes `pad`, not `{other}`")),
+                    Some(_) => return Err("write `pad` behind `width` N".to_string()),
                 },
             },
-            other => return Err(format!("there is no function `{other}`")),
+            other => return Err(unknown("function", other)),
         })
     }
 }
 
 fn code_of(text: &str) -> Result<Code, String> {
-    Code::of_id(text).ok_or_else(|| format!("there is no fault `{text}`"))
+    Code::of_id(text).ok_or_else(|| unknown("fault", text))
 }

@@ -43,6 +43,8 @@ pub struct SegmentRule {
     pub lone_columns: Vec<String>,
     /// Fault if it is written, but the one before it in its count is not.
     pub after: Option<String>,
+    /// Fault if it is written, and a day has passed.
+    pub past: Option<PastRule>,
     /// How often it is tried, with `#` counting.
     pub times: u32,
     /// Its fields, ascending.
@@ -55,6 +57,16 @@ pub struct SegmentRule {
     with: BTreeMap<String, BTreeMap<u8, FieldRule>>,
     /// Fields that are different from an HL7 version on, oldest first.
     since: Vec<(usize, BTreeMap<u8, FieldRule>)>,
+}
+
+/// A segment is at fault once the day in a column of its has passed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PastRule {
+    /// The fault.
+    pub fault: String,
+    /// The column.
+    pub column: String,
 }
 
 /// How many insurances a patient's record has.
@@ -111,6 +123,7 @@ struct RawSegment {
     #[serde(default)]
     lone_columns: Vec<String>,
     after: Option<String>,
+    past: Option<PastRule>,
     times: Option<u32>,
     fields: BTreeMap<String, toml::Value>,
     #[serde(default)]
@@ -194,17 +207,18 @@ impl Map {
         let wrong =
             |what: &str| MapError::Field { field: field.to_string(), what: what.to_string() };
         // Neither a segment that comes more than once nor one that all messages have.
-        let own = |segment: &&mut SegmentRule| match patient {
-            true => segment.patient,
-            false => segment.kinds == [Kind::Appointment],
+        let takes = |segment: &SegmentRule| {
+            let own = match patient {
+                true => segment.patient,
+                false => segment.kinds == [Kind::Appointment],
+            };
+            own && segment.when.is_empty() && segment.times == 1
         };
-        let once = |segment: &SegmentRule| segment.when.is_empty() && segment.times == 1;
-        let segment = self
-            .segments
-            .iter_mut()
-            .filter(own)
-            .find(|segment| segment.is(field) && once(segment))
-            .ok_or_else(|| wrong("there is no such segment to put an external ID into"))?;
+        let others = self.names_of(takes);
+        let segment = self.segments.iter_mut().find(|one| one.is(field) && takes(one));
+        let segment = segment.ok_or_else(|| {
+            wrong(&format!("no external ID goes there; write a field of {others}"))
+        })?;
         let number = u8::try_from(field.field()).map_err(|_| wrong("no such field"))?;
         let text = external_id(id);
         let mut rules: Vec<&mut FieldRule> =
@@ -212,8 +226,8 @@ impl Map {
         rules.extend(segment.fields.get_mut(&number));
         let filled = rules.iter().any(|rule| !rule.text.is_empty());
         if filled && !target.listed && !target.replaces {
-            let what = "it is filled already; with ! behind it the ID stands there instead";
-            return Err(wrong(what));
+            let what = format!("it is filled already; write {field}! to put the ID there instead");
+            return Err(wrong(&what));
         }
         for rule in rules {
             let text = if rule.text.is_empty() {
@@ -259,7 +273,17 @@ impl Map {
                 segment.fields.insert(number, rule.clone());
             }
         }
-        if found { Ok(()) } else { Err(wrong("no message has this segment")) }
+        let others = self.names_of(|_| true);
+        let lost = || wrong(&format!("no message has this segment; write a field of {others}"));
+        if found { Ok(()) } else { Err(lost()) }
+    }
+
+    /// Returns the segments that are so, as a message names them, for people.
+    fn names_of(&self, are: impl Fn(&SegmentRule) -> bool) -> String {
+        let mut names: Vec<&str> =
+            self.segments.iter().filter(|one| are(one)).map(SegmentRule::name).collect();
+        names.dedup();
+        names.join(", ")
     }
 }
 
@@ -350,6 +374,7 @@ fn segment(raw: RawSegment) -> Result<SegmentRule, MapError> {
         lone: raw.lone,
         lone_columns: raw.lone_columns,
         after: raw.after,
+        past: raw.past,
         times: raw.times.unwrap_or(1),
         fields: fields(name, raw.fields)?,
         only: raw
@@ -416,7 +441,7 @@ mod tests {
         let text = "[[segment]]\nname = 'PID'\nin = ['ADT']\nfields = { 5 = '{lastname' }\n";
         assert_eq!(
             Map::read(text).unwrap_err().to_string(),
-            "mapping of PID-5: `{lastname`: `{` without `}`"
+            "mapping of PID-5: `{lastname`: `{` without `}`; write both"
         );
         let text = "[[segment]]\nname = 'PID'\nin = ['ORU']\nfields = {}\n";
         assert_eq!(

@@ -313,7 +313,7 @@ impl Pen {
     ) -> Result<bool, Box<Refusal>> {
         scene.set = if segment.name == self.name { scene.set + 1 } else { 1 };
         self.name = segment.name;
-        if !segment.guard.admits(scene)? {
+        if !segment.guard.admits(scene, out)? {
             scene.set -= 1;
             return Ok(false);
         }

@@ -90,11 +90,11 @@ fn parse(text: &str) -> Result<Template, String> {
                 rest = &rest[1..];
             }
             '{' => {
-                let end = rest.find('}').ok_or("`{` without `}`")?;
+                let end = rest.find('}').ok_or("`{` without `}`; write both")?;
                 parts.push(Part::Value(expression(&rest[1..end])?));
                 rest = &rest[end + 1..];
             }
-            '}' => return Err("`}` without `{`".to_string()),
+            '}' => return Err("`}` without `{`; write both".to_string()),
             _ => {
                 let end = rest.find(['~', '^', '{', '}']).unwrap_or(rest.len());
                 parts.push(Part::Literal(rest[..end].to_string()));
@@ -125,9 +125,20 @@ fn expression(text: &str) -> Result<Expression, String> {
         .filter(|name| !name.is_empty())
         .collect();
     if sources.is_empty() && function.is_empty() {
-        return Err("nothing between the braces".to_string());
+        return Err("nothing between the braces; write a column there".to_string());
     }
     Ok(Expression { sources, function, arguments, required, unless })
+}
+
+/// Says that a template asks for what there is not, and where what there is can be read.
+pub(super) fn unknown(what: &str, name: &str) -> String {
+    let all = match what {
+        "column" => "config/columns.toml",
+        "code table" => "config/codes",
+        "fault" => "`hl7drop explain`",
+        _ => "config/mapping.toml",
+    };
+    format!("there is no {what} `{name}`; use one of {all}")
 }
 
 #[cfg(test)]
@@ -164,10 +175,10 @@ mod tests {
     #[test]
     fn what_is_no_template_is_refused() {
         for (text, what) in [
-            ("{a", "`{a`: `{` without `}`"),
-            ("a}", "`a}`: `}` without `{`"),
-            ("{}", "`{}`: nothing between the braces"),
-            ("{|}", "`{|}`: nothing between the braces"),
+            ("{a", "`{a`: `{` without `}`; write both"),
+            ("a}", "`a}`: `}` without `{`; write both"),
+            ("{}", "`{}`: nothing between the braces; write a column there"),
+            ("{|}", "`{|}`: nothing between the braces; write a column there"),
         ] {
             assert_eq!(Template::parse(text).unwrap_err().to_string(), what);
         }

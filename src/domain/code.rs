@@ -114,6 +114,8 @@ codes! {
         "give the primary insurance, or move the secondary to its place"
     I003 Billing "the relationship to the insured is not one we know"
         "use athenaNet's relationship number or its name"
+    I004 Billing "an insurance whose policy has expired"
+        "mark it as cancelled, which leaves it out, or clear its columns; give it the new last day where it goes on; or set insurance.expired = \"send\""
     S001 Operator "a batch file could not be written or delivered, and trying again did not help"
         "`hl7drop delivery` lists what waits, each with why and the commands to type; once the cause is mended: hl7drop run --retry"
     S002 Operator "a file does not have the size at the vendor's end that was sent"
@@ -158,10 +160,10 @@ mod tests {
             assert_eq!(Code::of_id(code.id()), Some(code));
             assert!(!code.hint().is_empty() && !code.text().ends_with('.'), "{code:?}");
         }
-        // Those of `interface.md` section 9; I004 is not there, since a cancelled policy is not sent.
+        // Those of `interface.md` section 9.
         for id in [
             "P001", "P002", "D001", "R001", "L001", "X001", "X002", "X003", "T001", "M001", "A001",
-            "F001", "I001", "I002", "I003", "G001", "S001", "S002", "S003", "S004",
+            "F001", "I001", "I002", "I003", "I004", "G001", "S001", "S002", "S003", "S004",
         ] {
             assert!(Code::of_id(id).is_some(), "{id}");
         }

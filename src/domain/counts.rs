@@ -84,6 +84,8 @@ pub enum Note {
     /// A provider without the NPI that was agreed went out under athenaNet's ID, or
     /// with the name alone.
     NpiMissing,
+    /// An insurance whose policy has expired went out, as agreed.
+    ExpiredPolicy,
     /// The check before publishing warned: a value too long, a code of the site's own.
     Remark,
     /// An external ID that is not the one sent before went out, as agreed.
@@ -145,6 +147,7 @@ impl Note {
             Note::SsnLeftOut => "social security numbers masked or not nine digits, left out",
             Note::NpiCheckDigit => "NPIs with a wrong check digit, sent as they stand",
             Note::NpiMissing => "provider fields without the NPI that was agreed",
+            Note::ExpiredPolicy => "insurances whose policy has expired, sent",
             Note::Remark => {
                 "warnings of the check before publishing; `hl7drop validate` shows them"
             }

@@ -65,9 +65,9 @@ pub use queue::{QueueState, Step};
 pub use record::{Filled, Record, Span, Spans, Values};
 pub use retention::Retention;
 pub use scope::{
-    Batching, CHOICES, CodeRules, DeletedPatients, Environment, ExternalId, ExtractKind, FilePer,
-    InterfaceName, ManifestForm, MappingRow, NpiMissing, OnChange, Pickup, Provider, ProviderIds,
-    Scope, Target, UnmappedRule, Wrappers, is_unfinished,
+    Batching, CHOICES, CodeRules, DeletedPatients, Environment, ExpiredPolicies, ExternalId,
+    ExtractKind, FilePer, InterfaceName, ManifestForm, MappingRow, NpiMissing, OnChange, Pickup,
+    Provider, ProviderIds, Scope, Target, UnmappedRule, Wrappers, is_unfinished,
 };
 pub use telling::{EventRules, Guard, MissingRows, WalkIn};
 pub use translation::{Mapped, Translation, Translations, wrong_value};

@@ -147,6 +147,8 @@ pub struct Scope {
     pub on_id_change: OnChange,
     /// `[patients]` deleted.
     pub deleted_patients: DeletedPatients,
+    /// `[insurance]` expired.
+    pub expired_policies: ExpiredPolicies,
     /// `[events]`.
     pub events: EventRules,
     /// `[fields]`: one word of each of [`CHOICES`], as `key=word`.
@@ -274,6 +276,15 @@ pub enum DeletedPatients {
     Refuse,
     /// It is told as an update, A31.
     Update,
+}
+
+/// What becomes of a patient with an insurance whose policy has expired (`interface.md` 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiredPolicies {
+    /// The record waits for billing.
+    Hold,
+    /// It is sent, and counted.
+    Send,
 }
 
 /// What `[fields]` lets an interface choose, with the words for it, the default

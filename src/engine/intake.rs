@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
+use super::asked;
 use super::backfill::{Backfilling, Slice};
 use super::drop::{Account, Accounts, Conversion};
 use super::error::EngineError;
@@ -81,12 +82,16 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
         }
         // What was released is taken in as it was judged, and nothing else with it.
         Some(Verdict::Released) => {}
-        None => claim(engine, first, &mut taken)?,
+        None => {
+            asked::note(engine, ledger)?;
+            claim(engine, first, &mut taken)?;
+        }
     }
     let guard = verdict.is_none().then_some(engine.agreement.scope.guard);
     let (mut sources, twins) = sources(engine, ledger, &mut taken)?;
     let mut tries = without_poison(engine, &mut sources, &mut taken)?;
     if sources.is_empty() {
+        asked::done(engine)?;
         Hold::lift(engine)?;
         return Ok(taken);
     }
@@ -105,6 +110,7 @@ pub fn intake(engine: &Engine, ledger: &mut dyn Ledger, first: bool) -> Result<T
     taken.batches = batches;
     shelve(engine, accounts, &mut taken)?;
     shelve_twins(engine, ledger, twins, &mut taken)?;
+    asked::done(engine)?;
     Hold::lift(engine)?;
     Ok(taken)
 }
@@ -340,7 +346,7 @@ fn sources(
             }
             match Source::of(&path, &name, kind, false) {
                 Err(err) => unreadable(engine, &path, &name, &ExtractError::Read(err), taken)?,
-                Ok(source) if is_duplicate(engine, ledger, &source)? => {
+                Ok(source) if asked::is_duplicate(engine, ledger, &source)? => {
                     engine.spool.shelve_archive(&path, &engine.day())?;
                     taken.duplicates.push(name);
                 }
@@ -370,23 +376,6 @@ fn shelve_twins(
         }
     }
     Ok(())
-}
-
-/// True of an extract whose events were taken in before. One that says only how things are
-/// may say it again: they were otherwise since, or its bad rows were mended elsewhere.
-fn is_duplicate(
-    engine: &Engine,
-    ledger: &dyn Ledger,
-    source: &Source,
-) -> Result<bool, EngineError> {
-    // A table that came before comes into force again.
-    let asked = engine.again || !source.kind.makes_messages();
-    if asked || !ledger.saw(&source.digest()?)? {
-        return Ok(false);
-    }
-    let opened = source.open(&engine.agreement.reading, None);
-    // What cannot be read was not taken in, so it is not this one's bytes that count.
-    Ok(opened.is_ok_and(|(layout, _)| layout.has("event")))
 }
 
 /// Returns the reference extracts in force: `reference/providers`, `providers-2` ...

@@ -6,6 +6,7 @@ mod acks;
 mod agreement;
 mod ahead;
 mod approvals;
+mod asked;
 mod attempt;
 mod backfill;
 mod backoff;

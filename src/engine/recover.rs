@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | in `processing`, the file not in the ledger | claimed, not promised | converted again by the intake |
 //! | in `processing`, the file in the ledger | promised, not shelved | to `archive` |
+//! | `processing/asked.txt` | `run --again` did not come to its end | its files are taken in again (`asked.rs`) |
 //! | in `.staged`, not in the ledger | never promised | removed |
 //! | in `.staged`, in the ledger | promised, not published | to `outbox` |
 //! | in `outbox`, delivered | told, not shelved | to `sent` |

@@ -99,7 +99,7 @@ impl Vocabulary {
         for (name, column) in names {
             if !column.is_empty() && !self.is_column(kind, column) {
                 let what = format!("`{column}`, which `{name}` is to mean, is no column; ");
-                return Err(wrong(what + "config/columns.toml has all of them"));
+                return Err(wrong(what + "config/columns.toml has all of them to choose from"));
             }
             if let Some(before) = taken.insert(normal(name), name) {
                 return Err(wrong(format!("`{before}` and `{name}` are one name; keep one")));
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(
             told(&[("x", "lastnmae")]),
             "columns: appointments: `lastnmae`, which `x` is to mean, is no column; \
-             config/columns.toml has all of them"
+             config/columns.toml has all of them to choose from"
         );
         assert_eq!(
             told(&[("Chart No", "patientid"), ("chart_no", "patientid")]),

@@ -2,11 +2,13 @@
 //! written, and what a spreadsheet or a wrong encoding spoiled never goes out.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use encoding_rs::WINDOWS_1252;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use hl7drop::batch::Envelope;
 use hl7drop::config::interface;
 use hl7drop::domain::{Counts, Encoding, ExtractKind, Fault, Notes, Scope, Whose};
@@ -642,6 +644,125 @@ fn what_is_no_record_a_line_is_refused_with_what_to_do() {
     let long = RECORD.replace("\"A\"", &format!("\"{}\"", "A".repeat(5 << 20)));
     let told = refused(&format!("{RECORD}\n{long}\n"));
     assert!(told.starts_with("the record that begins on line 2 is longer than "), "{told}");
+}
+
+fn gzipped(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Each reason of [`ExtractError`]: which file has it, the settings, and what is told.
+const UNREADABLE: &[(&str, &str, &str)] = &[
+    ("empty", "", "the file is empty; export it again; an empty export often means a failed query"),
+    (
+        "UTF-16",
+        "[extract.patients]\nencoding = \"utf-8\"",
+        "the file is UTF-16 text; export it as UTF-8, or set encoding = \"utf-16\" in its section \
+         of [extract]",
+    ),
+    (
+        "good",
+        "[extract.patients]\nencoding = \"utf-16\"",
+        "the file is not UTF-16 text; set encoding = \"auto\" in its section of [extract]",
+    ),
+    (
+        "bomb",
+        "",
+        "the gzip data grows more than 400-fold; no extract does; ask whoever made the file what \
+         it is",
+    ),
+    (
+        "columns",
+        "",
+        "the header has no column firstname, dob, sex; add the column to the export, or name it \
+         as `hl7drop` knows it (config/columns.toml lists every name)",
+    ),
+    (
+        "names",
+        "",
+        "no record has a lastname, a firstname, a dob; add it to the export, or name it as \
+         `hl7drop` knows it (config/columns.toml lists every name); each line is one patient or \
+         appointment, not a list of them",
+    ),
+    (
+        "many names",
+        "",
+        "the records up to line 5003 have more than 4096 different names; names must be those of \
+         columns, not values such as IDs: export it as the API does",
+    ),
+    (
+        "document",
+        "",
+        "the file is one JSON document, not a JSON object on each line; write a record a line, for \
+         example with jq -c '.patients[]'",
+    ),
+    (
+        "header",
+        "",
+        "the header is not UTF-8 text; export it as UTF-8, or set encoding = \"windows-1252\" in \
+         its section of [extract]",
+    ),
+    (
+        "open quote",
+        "",
+        "a quote opened in the record that begins on line 3 is never closed; the file was probably \
+         cut off while it was written: export it again",
+    ),
+    (
+        "long record",
+        "",
+        "the record that begins on line 2 is longer than 4194304 bytes; look for a quote that is \
+         never closed, or a file that is neither CSV nor NDJSON",
+    ),
+    (
+        "large",
+        "[pickup]\nfile_mib_max = 1\n",
+        "the file has more than 1 MiB of text; ask whoever made it what it is; if it is right, \
+         raise file_mib_max in [pickup]",
+    ),
+    (
+        "cut off",
+        "",
+        "the gzip data is cut off or damaged after 0 decompressed bytes; the file was probably cut \
+         off: copy or export it again",
+    ),
+];
+
+/// Returns the bytes of one of those files.
+fn unreadable(what: &str) -> Vec<u8> {
+    let good = patient(["1", "TESTPATIENT", "ANN", "02/14/1987", "F"]);
+    let names = |text: String| format!("{RECORD}\n{text}\n").into_bytes();
+    match what {
+        "empty" => Vec::new(),
+        "UTF-16" => utf16(&good, u16::to_le_bytes),
+        "bomb" => gzipped(&[&good[..], &vec![b'\n'; 40 << 20]].concat()),
+        "columns" => b"patientid,lastname\n1,A\n".to_vec(),
+        "names" => b"{\"patientid\": 1, \"sex\": \"F\"}\n".to_vec(),
+        "many names" => names((0..5000).map(|id| format!("{{\"{id}\": 1}}\n")).collect()),
+        "document" => format!("[{RECORD}]").into_bytes(),
+        "header" => [&b"\xe9"[..], &good].concat(),
+        "open quote" => [&good[..], b"2,\"A,B,02/14/1987,F\n"].concat(),
+        "long record" => names(RECORD.replace("\"A\"", &format!("\"{}\"", "A".repeat(5 << 20)))),
+        "large" => [&good[..], &b"2,A,B,02/14/1987,F\n".repeat(80_000)].concat(),
+        "cut off" => gzipped(&good)[..12].to_vec(),
+        _ => good,
+    }
+}
+
+#[test]
+fn every_reason_to_refuse_a_file_is_told_with_what_to_do() {
+    for (what, settings, told) in UNREADABLE {
+        let found = patients(settings, &unreadable(what));
+        assert_eq!(found.extracts[0], Err((*told).to_string()), "{what}");
+    }
+    let source = fs::read_to_string("src/extract/mod.rs").unwrap();
+    let (_, source) = source.split_once("pub enum ExtractError").unwrap();
+    let mut left = crate::settings::sentences(source);
+    left.retain(|text| !UNREADABLE.iter().any(|(.., told)| crate::settings::became(text, told)));
+    // By `a_file_that_must_not_be_read_goes_to_error`.
+    let unread = ["the file cannot be read: {0}", "look at the file's permissions and at the disk"];
+    assert_eq!(left, unread);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-use crate::site::{Site, words};
+use crate::site::{Site, ended, files_below, names, ok, words};
 
 const PATIENTS: &str = "patientid,lastname,firstname,dob,sex,city,lastmodified\n";
 const APPOINTMENTS: &str = "appointmentid,patientid,departmentid,providerid,date,starttime,\
@@ -214,6 +214,85 @@ fn the_same_bytes_are_told_again_only_when_asked() {
     site.put("patients-4.csv", &added);
     let said = site.run(["run", "--again"]);
     assert!(said.out.contains("patients-4.csv: 1 row = 1 sent"), "{said:?}");
+}
+
+/// What a run was asked for outlives it: by then the files are out of the inbox.
+#[test]
+fn a_crash_at_any_place_does_not_forget_that_bytes_are_wanted_again() {
+    let added = format!("event,{PATIENTS}add,1,Doe,Ann,02/14/1987,F,,\n");
+    let mut claimed = 0;
+    for nth in 1.. {
+        let site = site();
+        assert_eq!(told(&site, &[("patients-1.csv", &added)]), ["A28 1"]);
+        site.put("patients-2.csv", &added);
+        let mut command = site.command(["run", "--again"]);
+        let said = ended(command.env("HL7DROP_FAULT", format!("abort:{nth}")));
+        if !said.err.contains("fault at ") {
+            assert!(claimed > 20, "{claimed} of {nth} places");
+            break;
+        }
+        // Somebody else's run comes by; before the file was claimed, the person asks again.
+        if names(&site.spool().inbox).is_empty() {
+            claimed += 1;
+            ok(site.run(["run"]), 0);
+        } else {
+            ok(site.run(["run", "--again"]), 0);
+        }
+        let files = files_below(&site.partner);
+        let sent: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+        assert_eq!(words(&sent), ["A28 1", "A28 1"], "{nth}: {said:?}");
+        assert_eq!(told(&site, &[("patients-3.csv", &added)]), [""; 0], "{nth}: wanted once");
+        let left = names(&site.spool().processing);
+        assert!(left.iter().all(|name| name == "patients"), "{nth}: {left:?}");
+    }
+}
+
+#[test]
+fn what_is_wanted_again_is_so_once_a_held_drop_is_released() {
+    let site = site();
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    fs::write(site.interface_file(), format!("{text}[guard]\nrows_min = 2\n")).unwrap();
+    let rows = |days: [&str; 4]| -> String {
+        let row = |(at, day): (usize, &&str)| format!("update,{at},Doe,Ann,{day}/14/1987,F,,\n");
+        format!("event,{PATIENTS}{}", days.iter().enumerate().map(row).collect::<String>())
+    };
+    let text = rows(["01", "02", "03", "04"]);
+    site.put("patients-1.csv", &text);
+    ok(site.run(["run"]), 0);
+    site.put("patients-2.csv", &text);
+    let said = ok(site.run(["run", "--again"]), 3);
+    assert!(said.out.contains("of 4 patients that are known"), "{said:?}");
+    ok(site.run(["held", "--release", "--why", "the vendor lost them"]), 0);
+    let said = ok(site.run(["run"]), 0);
+    assert!(said.out.contains("patients-2.csv: 4 rows = 4 sent"), "{said:?}");
+}
+
+/// Each of them, in the order of the file, and the register knows the new ones.
+#[test]
+fn all_that_is_known_may_change_at_once() {
+    let site = site();
+    let text = fs::read_to_string(site.interface_file()).unwrap();
+    fs::write(site.interface_file(), format!("{text}[guard]\nchanges_percent_max = 100\n"))
+        .unwrap();
+    let count = 6000;
+    let all = |city: &str| {
+        let row = |at: usize| format!("{at},Doe,Ann,02/14/1987,F,{city},\n");
+        format!("{PATIENTS}{}", (0..count).map(row).collect::<String>())
+    };
+    let each = |event: &str| (0..count).map(|at| format!("{event} {at}")).collect::<Vec<_>>();
+    let drop = |file: &str, city: &str| told(&site, &[(file, &all(city))]);
+    assert!(all("Boston").len() > 128 << 10, "more than one block");
+    assert_eq!(drop("patients-1.csv", "Boston"), each("A28"));
+    for (file, city) in [("patients-2.csv", "Salem"), ("patients-3.csv", "Lynn")] {
+        assert_eq!(drop(file, city), each("A31"), "{city}");
+        assert_eq!(drop(file, city), [""; 0], "{city} once more");
+    }
+    assert_eq!(site.run(["check", "--offline"]).code, Some(0));
+    fs::write(site.interface_file(), text).unwrap();
+    site.put("patients-4.csv", all("Boston"));
+    let said = ok(site.run(["run"]), 3);
+    let why = "6000 updates and 0 cancellations of 6000 patients that are known";
+    assert!(said.out.contains(why), "{said:?}");
 }
 
 #[test]

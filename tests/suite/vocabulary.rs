@@ -33,6 +33,7 @@ const BY_NAME: &[(&str, &str, &str)] = &[
     ("providers", "lastname", "src/engine/reference.rs"),
     ("providers", "firstname", "src/engine/reference.rs"),
     ("providers", "schedulingname", "src/engine/reference.rs"),
+    ("providers", "entitytype", "src/engine/reference.rs"),
     ("departments", "departmentid", "src/engine/reference.rs"),
     ("departments", "name", "src/engine/reference.rs"),
 ];
@@ -49,7 +50,6 @@ const NOT_USED: &[(&str, &str, &str)] = &[
     ("appointments", "frozenyn", "a frozen slot has no patient, and that is what is looked at"),
     ("providers", "providerusername", "PV1 and AIG take the ID that was agreed (table 8)"),
     ("providers", "displayname", "the parts of the name and the scheduling name say it"),
-    ("providers", "entitytype", "table 8 knows no other ID for what is no person"),
     ("departments", "timezonename", "appointment times go out as the department's own (8.25)"),
 ];
 
