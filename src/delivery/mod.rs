@@ -62,6 +62,22 @@ pub trait Delivery {
     /// [`DeliveryError::Refused`] where the other end gives no reason).
     fn rename(&mut self, from: &str, to: &str) -> Result<()>;
 
+    /// Renames a file to a name that the caller has just seen to be free, and looks at it
+    /// there: the inner result is what [`Delivery::size`] says of the new name, asked after
+    /// the rename was. `meanwhile` is done once, while the other end is at it where the way
+    /// allows that. To be overridden where a request costs a round trip.
+    fn publish(
+        &mut self,
+        from: &str,
+        to: &str,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Result<Option<u64>>> {
+        let renamed = self.rename(from, to);
+        meanwhile();
+        renamed?;
+        Ok(self.size(to))
+    }
+
     /// Removes a file if it is there.
     fn remove(&mut self, name: &str) -> Result<()>;
 

@@ -3,7 +3,8 @@
 sshd starts it as `ForceCommand python3 liar.py MODE`. It passes packets on
 (draft-ietf-secsh-filexfer-02) but for those that MODE tells it to change.
 `kills FILE` ends the process whose number stands in FILE with SIGKILL, once: before or
-after the server has done the request whose number stands behind it.
+after the server has done the request whose number stands behind it. `drops FILE` hangs up
+in the second WRITE of a session, unless FILE is there, which it makes.
 """
 
 import os
@@ -22,7 +23,7 @@ server = subprocess.Popen(
     stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
 )
 renames, lock = set(), threading.Lock()
-requests = 0
+requests = writes = 0
 
 
 def packets(stream):
@@ -73,11 +74,16 @@ def kill(moment):
 
 
 def to_server(packet):
-    global requests
+    global requests, writes
     kind, ident = packet[0], packet[1:5]
     if mode == "kills":
         requests += 1
         kill("before")
+    if kind == WRITE and mode == "drops":
+        writes += 1
+        if writes == 2 and not os.path.exists(sys.argv[2]):
+            open(sys.argv[2], "w").close()
+            os._exit(0)
     if kind == WRITE and mode == "flips":
         return written(packet, lambda data: bytes([data[0] ^ 1]) + data[1:])
     if kind == WRITE and mode in ("shortens", "shortens-and-hides-it"):
