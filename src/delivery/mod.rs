@@ -55,6 +55,20 @@ pub trait Delivery {
     /// other end can, size compared on the open handle, close checked.
     fn upload(&mut self, name: &str, from: &mut dyn Read, bytes: u64) -> Result<()>;
 
+    /// As [`Delivery::upload`], and then looks at another name: the inner result is what
+    /// [`Delivery::size`] says of it, asked after the last byte was sent. To be overridden
+    /// where a request costs a round trip.
+    fn upload_and_look(
+        &mut self,
+        name: &str,
+        from: &mut dyn Read,
+        bytes: u64,
+        other: &str,
+    ) -> Result<Result<Option<u64>>> {
+        self.upload(name, from, bytes)?;
+        Ok(self.size(other))
+    }
+
     /// Reads a file back and returns its digest.
     fn digest(&mut self, name: &str) -> Result<Digest>;
 

@@ -104,7 +104,8 @@ pub fn attempt(
     let end = match (row.stage, &row.temp, row.rename_at, bytes) {
         // A lane looked whether the name was free; that was a little while ago.
         (Stage::Sending, Some(temp), _, Bytes::There) if overwrites => {
-            attempt.publish_if_free(&temp.name)?
+            let found = attempt.there.size(row.name());
+            attempt.publish_if_free(&temp.name, found)?
         }
         (Stage::Sending, Some(temp), _, Bytes::There) => attempt.whole_there(&temp.name)?,
         (Stage::Verified | Stage::Uncertain, Some(temp), Some(since), _) => {
@@ -185,7 +186,8 @@ impl Attempt<'_> {
         let row = self.row;
         if !is_untouched(row) {
             self.tidy_last()?;
-            if let Some(end) = self.taken()? {
+            let found = self.there.size(row.name());
+            if let Some(end) = self.taken(found)? {
                 return Ok(end);
             }
         }
@@ -193,17 +195,22 @@ impl Attempt<'_> {
         self.ledger.sending(row.batch.number, &self.endpoint.name, &temp)?;
         let stop = AtomicBool::new(false);
         let mut counted = Counted { file: &mut bytes, engine: self.engine, stop: &stop };
-        self.there.upload(&temp.name, &mut counted, row.bytes())?;
+        let there = &mut self.there;
+        let found = there.upload_and_look(&temp.name, &mut counted, row.bytes(), row.name())?;
         if self.verify == Verify::Hash && self.there.digest(&temp.name)? != row.digest() {
             self.tidy(&temp.name)?;
             return Ok(End::Wait(ALTERED.to_string(), None));
         }
-        self.publish_if_free(&temp.name)
+        self.publish_if_free(&temp.name, found)
     }
 
     /// Some servers overwrite in a rename, so the name is looked at as late as can be.
-    fn publish_if_free(&mut self, temp: &str) -> Result<End, Broken> {
-        if let Some(end) = self.taken()? {
+    fn publish_if_free(
+        &mut self,
+        temp: &str,
+        found: Result<Option<u64>, DeliveryError>,
+    ) -> Result<End, Broken> {
+        if let Some(end) = self.taken(found)? {
             self.tidy(temp)?;
             return Ok(end);
         }
@@ -218,8 +225,8 @@ impl Attempt<'_> {
     }
 
     /// Step 3: returns the end of a try whose final name is there.
-    fn taken(&mut self) -> Result<Option<End>, Broken> {
-        Ok(match self.look(self.row.name(), true)? {
+    fn taken(&mut self, found: Result<Option<u64>, DeliveryError>) -> Result<Option<End>, Broken> {
+        Ok(match read(self.there, self.row, self.row.name(), found)? {
             Look::Absent | Look::Refused => None,
             Look::Ours => Some(End::Done("seen")),
             Look::Other => Some(self.conflict()),
@@ -312,8 +319,22 @@ pub fn look(
     name: &str,
     read: bool,
 ) -> Result<Look, DeliveryError> {
-    match sized(there.size(name), row)? {
-        Look::Ours if read => {}
+    let found = there.size(name);
+    if read { self::read(there, row, name, found) } else { sized(found, row) }
+}
+
+/// As [`look`], where the size was asked for already: reads what has the size of ours.
+///
+/// # Errors
+/// What is no answer.
+pub fn read(
+    there: &mut dyn Delivery,
+    row: &DeliveryRow,
+    name: &str,
+    found: Result<Option<u64>, DeliveryError>,
+) -> Result<Look, DeliveryError> {
+    match sized(found, row)? {
+        Look::Ours => {}
         look => return Ok(look),
     }
     match there.digest(name) {

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::attempt::{Broken, Counted, look};
+use super::attempt::{Broken, Counted, read};
 use super::deliver::whole;
 use super::doubt::Look;
 use super::error::EngineError;
@@ -114,12 +114,12 @@ impl<'a> Lane<'a> {
             return Ok(Ahead::InItsTurn);
         }
         let mut counted = Counted { file: &mut file, engine, stop };
-        there.upload(temp, &mut counted, row.bytes())?;
+        let found = there.upload_and_look(temp, &mut counted, row.bytes(), row.name())?;
         if job.verify == Verify::Hash && there.digest(temp)? != row.digest() {
             there.remove(temp)?;
             return Ok(Ahead::Altered);
         }
-        Ok(match look(there.as_mut(), row, row.name(), true)? {
+        Ok(match read(there.as_mut(), row, row.name(), found)? {
             Look::Absent | Look::Refused => Ahead::Whole,
             Look::Ours | Look::Other => Ahead::InItsTurn,
         })
