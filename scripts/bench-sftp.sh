@@ -4,7 +4,8 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/bench-sftp.sh [--mib N] [--files N] [--delays MS,MS..] [--json FILE]
+Usage: scripts/bench-sftp.sh [--mib N] [--files N] [--delays MS,MS..] [--only large|small]
+                             [--json FILE]
 
 Builds the program, makes one batch file of N MiB [default: 1024] and N batch files of
 10 KB [default: 2000] that wait to be delivered, starts an OpenSSH server that offers one
@@ -16,11 +17,13 @@ half a round trip [default: 0,20,80 ms], turn by turn with sftp(1):
   hl7drop   `hl7drop run` from its start to its end: digest of what goes out, temporary
             name, fsync, size, rename, a look, and the commits between them
 
-Where a file costs round trips, a part of the small files tells the rate: of N files all
-at 0 ms, a tenth at 20 ms, a twentieth at 80 ms.
+The small files go over one connection, and once more over four (`connections = 4`), beside
+one of sftp(1) each time. Where a file costs round trips, a part of them tells the rate: of
+N files all at 0 ms, a tenth at 20 ms, a twentieth at 80 ms.
 
 EXIT STATUS
-  0  every bar held: 0.95 of put with the large file, 1.0 with the small ones
+  0  every bar held: 0.95 of put with the large file, 1.0 with the small ones over one
+     connection, 2.5 over four at 20 ms
   1  one did not, or a file did not arrive as it was; which is told
   2  wrong usage, or something is missing on this machine
 TEXT
@@ -29,7 +32,7 @@ TEXT
 options=()
 while [[ $# -gt 0 ]]; do
   case "$1" in
-    --mib | --files | --delays | --json) options+=("$1" "$2") && shift 2 ;;
+    --mib | --files | --delays | --only | --json) options+=("$1" "$2") && shift 2 ;;
     -h | --help | help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
   esac

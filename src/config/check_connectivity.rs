@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
 
 use super::check::{Check, Place, open};
-use super::raw::{self, Text};
+use super::raw::{self, Number, Text};
 use crate::domain::{
     Endpoint, Environment, Login, Method, OnDoubt, Protocol, Secret, Sftp, Upload, Verify,
 };
@@ -13,6 +13,9 @@ use crate::secret::CREDENTIALS;
 
 /// A day: later, "gone" proves nothing about our own rename.
 const INFER_WINDOW_MAX_S: i64 = 24 * 3600;
+
+/// Servers allow few sessions of one user, and OpenSSH drops logins from ten at once on.
+const CONNECTIONS_MAX: i64 = 16;
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -158,6 +161,7 @@ impl Check<'_> {
         let on_inferred = self.word(place, "on_inferred", endpoint.on_inferred.take(), &words);
         let words = [("hold", OnDoubt::Hold), ("resend", OnDoubt::Resend)];
         let on_uncertain = self.word(place, "on_uncertain", endpoint.on_uncertain.take(), &words);
+        let connections = self.connections(place, endpoint.connections.take(), upload);
         Some(Protocol {
             upload: upload?,
             temp_name: temp_name?,
@@ -166,7 +170,26 @@ impl Check<'_> {
             infer_window_s: window?,
             on_inferred: on_inferred?,
             on_uncertain: on_uncertain?,
+            connections: connections?,
         })
+    }
+
+    /// What stands under its final name from its first byte on cannot be sent ahead.
+    fn connections(
+        &mut self,
+        place: Place,
+        value: Number,
+        upload: Option<Upload>,
+    ) -> Option<usize> {
+        let start = value.as_ref().map_or(0, |value| value.span().start);
+        let number = self.number(place, "connections", value, 1..=CONNECTIONS_MAX)?;
+        if number > 1 && upload == Some(Upload::Direct) {
+            let what = "`connections` goes with upload = \"rename\": without a rename files \
+                        cannot appear in their order; write 1";
+            self.problem(start, what.to_string());
+            return None;
+        }
+        usize::try_from(number).ok()
     }
 
     fn temp_name(&mut self, place: Place, value: Text) -> Option<String> {
@@ -326,6 +349,7 @@ mod tests {
             infer_window_s: 3600,
             on_inferred: OnDoubt::Accept,
             on_uncertain: OnDoubt::Hold,
+            connections: 1,
         };
         assert_eq!(endpoint.protocol, protocol);
         let sftp = Sftp {
@@ -505,6 +529,19 @@ mod tests {
         );
         let told = "line 9: `ftp` is no method; write \"sftp\" or \"folder\"";
         assert_eq!(problems(&changed("method = \"sftp\"", "method = \"ftp\"")), [told]);
+    }
+
+    #[test]
+    fn connections_are_few_and_go_with_a_rename() {
+        assert_eq!(scope(&added("connections = 4")).endpoints[0].protocol.connections, 4);
+        for bad in [0, 17, -1] {
+            let told = format!("line 15: `connections` is {bad}; write a number from 1 to 16");
+            assert_eq!(problems(&added(&format!("connections = {bad}"))), [told]);
+        }
+        let told = "line 16: `connections` goes with upload = \"rename\": without a rename files \
+                    cannot appear in their order; write 1";
+        assert_eq!(problems(&added("upload = \"direct\"\nconnections = 2")), [told]);
+        scope(&added("upload = \"direct\"\nconnections = 1"));
     }
 
     #[test]

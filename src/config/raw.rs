@@ -159,6 +159,7 @@ pub(super) struct Endpoint {
     pub infer_window_seconds: Number,
     pub on_inferred: Text,
     pub on_uncertain: Text,
+    pub connections: Number,
     pub windows: Texts,
     pub encrypt_to: Texts,
     pub encrypt_home: Text,

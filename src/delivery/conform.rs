@@ -20,6 +20,7 @@ pub fn conform(open: &mut dyn FnMut() -> Box<dyn Delivery>) {
     a_source_of_another_size_never_looks_whole(&mut *open());
     a_source_that_fails_never_looks_whole(&mut *open());
     a_rename_moves(&mut *open());
+    a_file_is_published_and_seen(&mut *open());
     a_taken_name_is_not_renamed_to(&mut *open());
     a_removal_can_be_repeated(&mut *open());
     what_is_there_is_listed_and_can_be_fetched(&mut *open());
@@ -49,7 +50,20 @@ fn an_absent_name_is_absent(place: &mut dyn Delivery) {
 fn an_upload_is_whole(place: &mut dyn Delivery) {
     put(place, ".whole.hl7.part", b"FHS|^~\\&|\r");
     holds(place, ".whole.hl7.part", b"FHS|^~\\&|\r");
-    assert_eq!(place.size("whole.hl7").unwrap(), None, "a temporary name is no final name");
+    for (other, size) in [("whole.hl7", None), (".whole.hl7.part", Some(10))] {
+        let content: &[u8] = b"beside it";
+        let looked = place.upload_and_look("beside.part", &mut &content[..], 9, other).unwrap();
+        assert_eq!(looked.unwrap(), size, "{other}");
+        holds(place, "beside.part", content);
+        place.remove("beside.part").unwrap();
+    }
+    // The answers of an upload that fails are nobody else's.
+    put(place, "taken.part", b"old");
+    let taken: &[u8] = b"newer";
+    let err = place.upload_and_look("taken.part", &mut &taken[..], 5, "whole.hl7").unwrap_err();
+    assert!(matches!(err, DeliveryError::Exists { .. }), "{err}");
+    assert_eq!(place.size(".whole.hl7.part").unwrap(), Some(10));
+    place.remove("taken.part").unwrap();
 }
 
 fn an_empty_file_is_a_file(place: &mut dyn Delivery) {
@@ -102,6 +116,22 @@ fn a_rename_moves(place: &mut dyn Delivery) {
     place.rename("moved.hl7.part", "moved.hl7").unwrap();
     assert_eq!(place.size("moved.hl7.part").unwrap(), None);
     holds(place, "moved.hl7", b"moved");
+}
+
+fn a_file_is_published_and_seen(place: &mut dyn Delivery) {
+    let mut times = 0;
+    // Of a way that puts requests together each must get its own answer.
+    for name in ["one.hl7", "two.hl7", "three.hl7"] {
+        let content = format!("the bytes of {name}");
+        put(place, "out.part", content.as_bytes());
+        let found = place.publish("out.part", name, &mut || times += 1).unwrap().unwrap();
+        assert_eq!(found, Some(content.len() as u64));
+        assert_eq!(place.size("out.part").unwrap(), None);
+        holds(place, name, content.as_bytes());
+    }
+    let err = place.publish("absent.part", "four.hl7", &mut || times += 1).unwrap_err();
+    assert!(matches!(err, DeliveryError::NotFound { .. }), "{err}");
+    assert_eq!((place.size("four.hl7").unwrap(), times), (None, 4));
 }
 
 fn a_taken_name_is_not_renamed_to(place: &mut dyn Delivery) {

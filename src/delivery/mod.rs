@@ -55,12 +55,42 @@ pub trait Delivery {
     /// other end can, size compared on the open handle, close checked.
     fn upload(&mut self, name: &str, from: &mut dyn Read, bytes: u64) -> Result<()>;
 
+    /// As [`Delivery::upload`], and then looks at another name: the inner result is what
+    /// [`Delivery::size`] says of it, asked after the last byte was sent. To be overridden
+    /// where a request costs a round trip.
+    fn upload_and_look(
+        &mut self,
+        name: &str,
+        from: &mut dyn Read,
+        bytes: u64,
+        other: &str,
+    ) -> Result<Result<Option<u64>>> {
+        self.upload(name, from, bytes)?;
+        Ok(self.size(other))
+    }
+
     /// Reads a file back and returns its digest.
     fn digest(&mut self, name: &str) -> Result<Digest>;
 
     /// Renames a file; the new name must be free ([`DeliveryError::Exists`], or
     /// [`DeliveryError::Refused`] where the other end gives no reason).
     fn rename(&mut self, from: &str, to: &str) -> Result<()>;
+
+    /// Renames a file to a name that the caller has just seen to be free, and looks at it
+    /// there: the inner result is what [`Delivery::size`] says of the new name, asked after
+    /// the rename was. `meanwhile` is done once, while the other end is at it where the way
+    /// allows that. To be overridden where a request costs a round trip.
+    fn publish(
+        &mut self,
+        from: &str,
+        to: &str,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Result<Option<u64>>> {
+        let renamed = self.rename(from, to);
+        meanwhile();
+        renamed?;
+        Ok(self.size(to))
+    }
 
     /// Removes a file if it is there.
     fn remove(&mut self, name: &str) -> Result<()>;

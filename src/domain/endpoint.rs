@@ -104,6 +104,9 @@ pub struct Protocol {
     pub on_inferred: OnDoubt,
     /// What to do where nothing can be proved.
     pub on_uncertain: OnDoubt,
+    /// How many connections files go over at once; they get their final names in order all
+    /// the same.
+    pub connections: usize,
 }
 
 /// How a file gets its final name.

@@ -1,8 +1,10 @@
 //! One try of one batch: the steps of `delivery.md` section 3, with their commits.
 //!
-//! What is done where a rename may have happened is in `doubt.rs`.
+//! What is done where a rename may have happened is in `doubt.rs`; what is sent before its
+//! turn has come in `window.rs`.
 
 use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::behaviour;
 use super::doubt::Look;
@@ -19,6 +21,27 @@ pub enum End {
     /// A person must decide, or an operator act; the sentence, and the stage.
     Wait(String, Option<Stage>),
 }
+
+/// How a try of one batch ended, with the receipt of one that is delivered.
+pub enum Ended {
+    /// Delivered.
+    Done(Receipt),
+    /// As [`End::Wait`].
+    Wait(String, Option<Stage>),
+}
+
+/// How far the bytes of a batch are when its turn comes.
+pub enum Bytes {
+    /// They are here, held to their digest.
+    Here(File),
+    /// They are at the other end, whole and verified, under the temporary name of the row;
+    /// and its final name was free then.
+    There,
+}
+
+/// What is done while the other end renames, with the place of this try and what it compares:
+/// nothing in it may be about this batch.
+pub type Meanwhile<'a> = dyn FnMut(&mut dyn Ledger, &str, Verify) -> Result<(), EngineError> + 'a;
 
 /// Why a try of one batch broke off.
 pub enum Broken {
@@ -44,16 +67,16 @@ where
     }
 }
 
-/// Tries one batch over `connection`, which is opened if there is none yet. The
-/// receipt says what it is evidence of once the end is known.
+/// Tries one batch over `connection`, which is opened if there is none yet.
 pub fn attempt(
     engine: &Engine,
     endpoint: &Endpoint,
     ledger: &mut dyn Ledger,
     row: &DeliveryRow,
-    bytes: File,
+    bytes: Bytes,
     connection: &mut Option<Box<dyn Delivery>>,
-) -> Result<(End, Receipt), Broken> {
+    meanwhile: &mut Meanwhile<'_>,
+) -> Result<Ended, Broken> {
     let known = behaviour::known(engine, &endpoint.name);
     let there = match connection {
         Some(there) => there,
@@ -67,37 +90,78 @@ pub fn attempt(
     };
     let place = there.server().place;
     let there = there.as_mut();
-    // Nobody acknowledges a list.
-    let ack = endpoint.ack.as_ref().filter(|_| !row.batch.is_manifest());
-    if let (None, Some(ack)) = (&row.wait, ack) {
-        // Before it can be delivered: from then on its messages await their answer.
-        ledger.await_answer(row.batch.number, &endpoint.name, ack.within_s)?;
-    }
-    let verify = match known {
+    await_answer(endpoint, ledger, row)?;
+    let known = known.filter(|known| known.place == place);
+    let verify = match &known {
         // What it would publish is not what it was given.
-        Some(known) if known.place == place && known.alters() => Verify::Hash,
+        Some(known) if known.alters() => Verify::Hash,
         _ => endpoint.protocol.verify,
     };
-    let mut attempt = Attempt { engine, endpoint, ledger, row, place, verify, there, seen: false };
-    let end = match (row.stage, &row.temp, row.rename_at) {
-        (Stage::Verified | Stage::Uncertain, Some(temp), Some(since)) => {
+    let overwrites = known.is_some_and(|known| known.overwrites());
+    let seen = false;
+    let mut attempt =
+        Attempt { engine, endpoint, ledger, row, place, verify, there, seen, meanwhile };
+    let end = match (row.stage, &row.temp, row.rename_at, bytes) {
+        // A lane looked whether the name was free; that was a little while ago.
+        (Stage::Sending, Some(temp), _, Bytes::There) if overwrites => {
+            let found = attempt.there.size(row.name());
+            attempt.publish_if_free(&temp.name, found)?
+        }
+        (Stage::Sending, Some(temp), _, Bytes::There) => attempt.whole_there(&temp.name)?,
+        (Stage::Verified | Stage::Uncertain, Some(temp), Some(since), _) => {
             attempt.settle(&temp.name, since)?
         }
-        (Stage::Uncertain, None, _) => attempt.only_look()?,
-        _ if endpoint.protocol.upload == Upload::Direct => attempt.send_directly(bytes)?,
-        _ => attempt.send(bytes)?,
+        (Stage::Uncertain, None, ..) => attempt.only_look()?,
+        (.., Bytes::There) => return Err(EngineError::Worker.into()),
+        (.., Bytes::Here(file)) if endpoint.protocol.upload == Upload::Direct => {
+            attempt.send_directly(file)?
+        }
+        (.., Bytes::Here(file)) => attempt.send(file)?,
+    };
+    let evidence = match end {
+        End::Done(evidence) => evidence.to_string(),
+        End::Wait(what, stage) => return Ok(Ended::Wait(what, stage)),
     };
     let server = attempt.there.server();
-    let receipt = Receipt {
+    Ok(Ended::Done(Receipt {
         path: attempt.there.path(row.name()),
         bytes: row.bytes(),
-        evidence: String::new(),
+        evidence,
         server: server.address,
         host_key: server.host_key,
         at: engine.clock.unix(),
-    };
-    Ok((end, receipt))
+    }))
 }
+
+/// Before a batch can be delivered: from then on its messages await their answer.
+///
+/// # Errors
+/// The ledger's.
+pub fn await_answer(
+    endpoint: &Endpoint,
+    ledger: &mut dyn Ledger,
+    row: &DeliveryRow,
+) -> Result<(), EngineError> {
+    // Nobody acknowledges a list.
+    let ack = endpoint.ack.as_ref().filter(|_| !row.batch.is_manifest());
+    if let (None, Some(ack)) = (&row.wait, ack) {
+        ledger.await_answer(row.batch.number, &endpoint.name, ack.within_s)?;
+    }
+    Ok(())
+}
+
+/// Returns the temporary name of the next try of a batch.
+pub fn temp_name(endpoint: &Endpoint, row: &DeliveryRow) -> String {
+    let pattern = &endpoint.protocol.temp_name;
+    pattern.replace("{name}", row.name()).replace("{try}", &(row.tries + 1).to_string())
+}
+
+/// True of a batch that nothing was ever sent of: at the other end nothing can be of it.
+pub fn is_untouched(row: &DeliveryRow) -> bool {
+    row.stage == Stage::Waiting && row.temp.is_none() && row.tries == 0 && row.resent == 0
+}
+
+pub const ALTERED: &str = "the bytes read back are not those that were sent; nothing was published";
 
 /// One try, with all it needs.
 pub struct Attempt<'a> {
@@ -113,33 +177,60 @@ pub struct Attempt<'a> {
     pub there: &'a mut dyn Delivery,
     /// Whether this try saw its temporary file whole.
     pub seen: bool,
+    pub meanwhile: &'a mut Meanwhile<'a>,
 }
 
 impl Attempt<'_> {
     /// Steps 3 to 9: nothing was renamed yet, by all we know.
     fn send(&mut self, mut bytes: File) -> Result<End, Broken> {
         let row = self.row;
-        self.tidy_last()?;
-        match self.look(row.name(), true)? {
-            Look::Absent | Look::Refused => {}
-            Look::Ours => return Ok(End::Done("seen")),
-            Look::Other => return Ok(self.conflict()),
+        if !is_untouched(row) {
+            self.tidy_last()?;
+            let found = self.there.size(row.name());
+            if let Some(end) = self.taken(found)? {
+                return Ok(end);
+            }
         }
-        let pattern = &self.endpoint.protocol.temp_name;
-        let name =
-            pattern.replace("{name}", row.name()).replace("{try}", &(row.tries + 1).to_string());
-        let temp = Temp { name, place: self.place.clone() };
+        let temp = Temp { name: temp_name(self.endpoint, row), place: self.place.clone() };
         self.ledger.sending(row.batch.number, &self.endpoint.name, &temp)?;
-        let mut counted = Counted { file: &mut bytes, engine: self.engine };
-        self.there.upload(&temp.name, &mut counted, row.bytes())?;
+        let stop = AtomicBool::new(false);
+        let mut counted = Counted { file: &mut bytes, engine: self.engine, stop: &stop };
+        let there = &mut self.there;
+        let found = there.upload_and_look(&temp.name, &mut counted, row.bytes(), row.name())?;
         if self.verify == Verify::Hash && self.there.digest(&temp.name)? != row.digest() {
             self.tidy(&temp.name)?;
-            let what = "the bytes read back are not those that were sent; nothing was published";
-            return Ok(End::Wait(what.to_string(), None));
+            return Ok(End::Wait(ALTERED.to_string(), None));
         }
+        self.publish_if_free(&temp.name, found)
+    }
+
+    /// Some servers overwrite in a rename, so the name is looked at as late as can be.
+    fn publish_if_free(
+        &mut self,
+        temp: &str,
+        found: Result<Option<u64>, DeliveryError>,
+    ) -> Result<End, Broken> {
+        if let Some(end) = self.taken(found)? {
+            self.tidy(temp)?;
+            return Ok(end);
+        }
+        self.whole_there(temp)
+    }
+
+    /// Steps 8 to 10, of a temporary file that is whole and a name that is free.
+    fn whole_there(&mut self, temp: &str) -> Result<End, Broken> {
         self.seen = true;
         let now = self.verified()?;
-        self.rename(&temp.name, now)
+        self.rename(temp, now)
+    }
+
+    /// Step 3: returns the end of a try whose final name is there.
+    fn taken(&mut self, found: Result<Option<u64>, DeliveryError>) -> Result<Option<End>, Broken> {
+        Ok(match read(self.there, self.row, self.row.name(), found)? {
+            Look::Absent | Look::Refused => None,
+            Look::Ours => Some(End::Done("seen")),
+            Look::Other => Some(self.conflict()),
+        })
     }
 
     /// Step 8: the temporary file is whole and its rename begins now.
@@ -152,8 +243,13 @@ impl Attempt<'_> {
     /// Step 9 and 10: the rename, and a look at what it made.
     pub fn rename(&mut self, temp: &str, since: i64) -> Result<End, Broken> {
         let name = self.row.name();
-        match self.there.rename(temp, name) {
-            Ok(()) => match self.look(name, false)? {
+        let mut done = Ok(());
+        let mut meanwhile = || done = (self.meanwhile)(self.ledger, &self.place, self.verify);
+        let published = self.there.publish(temp, name, &mut meanwhile);
+        // What ends a pass ends it here, too: the rename is one that may have happened.
+        done?;
+        match published {
+            Ok(found) => match self.published(found)? {
                 Look::Ours | Look::Refused => Ok(End::Done("renamed")),
                 Look::Absent if self.endpoint.protocol.pickup_immediate => Ok(End::Done("renamed")),
                 Look::Absent => Ok(self.uncertain(
@@ -170,29 +266,20 @@ impl Attempt<'_> {
         }
     }
 
-    /// Looks at a name: its size, and if `read`, its bytes where we may. Reading back
-    /// costs a second transfer, so it is done where a crash left a doubt, not after
-    /// each rename.
-    pub fn look(&mut self, name: &str, read: bool) -> Result<Look, Broken> {
-        let row = self.row;
-        match self.there.size(name) {
-            Ok(None) => Ok(Look::Absent),
-            Ok(Some(bytes)) if bytes != row.bytes() => Ok(Look::Other),
-            Ok(Some(_)) if !read => Ok(Look::Ours),
-            Ok(Some(_)) => match self.there.digest(name) {
-                Ok(digest) if digest == row.digest() => Ok(Look::Ours),
-                Ok(_) => Ok(Look::Other),
-                Err(err) if err.is_broken() => Err(err.into()),
-                // Taken away between the two looks.
-                Err(DeliveryError::NotFound { .. }) => Ok(Look::Absent),
-                // Reading is not allowed: the size is what there is to go by.
-                Err(_) => Ok(Look::Ours),
-            },
-            Err(DeliveryError::Denied { .. } | DeliveryError::Unsupported { .. }) => {
-                Ok(Look::Refused)
+    /// What the look that went along with a rename says.
+    fn published(&mut self, found: Result<Option<u64>, DeliveryError>) -> Result<Look, Broken> {
+        match sized(found, self.row)? {
+            // A server that answers out of order looked before it renamed.
+            Look::Absent if !self.endpoint.protocol.pickup_immediate => {
+                self.look(self.row.name(), false)
             }
-            Err(err) => Err(err.into()),
+            look => Ok(look),
         }
+    }
+
+    /// As [`look`], at a name of this batch.
+    pub fn look(&mut self, name: &str, read: bool) -> Result<Look, Broken> {
+        Ok(look(self.there, self.row, name, read)?)
     }
 
     /// Removes what an earlier try left.
@@ -221,14 +308,72 @@ impl Attempt<'_> {
     }
 }
 
+/// Looks at a name: its size, and if `read`, its bytes where we may. Reading back costs a
+/// second transfer, so it is done where a crash left a doubt, not after each rename.
+///
+/// # Errors
+/// What is no answer.
+pub fn look(
+    there: &mut dyn Delivery,
+    row: &DeliveryRow,
+    name: &str,
+    read: bool,
+) -> Result<Look, DeliveryError> {
+    let found = there.size(name);
+    if read { self::read(there, row, name, found) } else { sized(found, row) }
+}
+
+/// As [`look`], where the size was asked for already: reads what has the size of ours.
+///
+/// # Errors
+/// What is no answer.
+pub fn read(
+    there: &mut dyn Delivery,
+    row: &DeliveryRow,
+    name: &str,
+    found: Result<Option<u64>, DeliveryError>,
+) -> Result<Look, DeliveryError> {
+    match sized(found, row)? {
+        Look::Ours => {}
+        look => return Ok(look),
+    }
+    match there.digest(name) {
+        Ok(digest) if digest == row.digest() => Ok(Look::Ours),
+        Ok(_) => Ok(Look::Other),
+        Err(err) if err.is_broken() => Err(err),
+        // Taken away between the two looks.
+        Err(DeliveryError::NotFound { .. }) => Ok(Look::Absent),
+        // Reading is not allowed: the size is what there is to go by.
+        Err(_) => Ok(Look::Ours),
+    }
+}
+
+fn sized(
+    found: Result<Option<u64>, DeliveryError>,
+    row: &DeliveryRow,
+) -> Result<Look, DeliveryError> {
+    match found {
+        Ok(None) => Ok(Look::Absent),
+        Ok(Some(bytes)) if bytes != row.bytes() => Ok(Look::Other),
+        Ok(Some(_)) => Ok(Look::Ours),
+        Err(DeliveryError::Denied { .. } | DeliveryError::Unsupported { .. }) => Ok(Look::Refused),
+        Err(err) => Err(err),
+    }
+}
+
 /// Tells the progress as bytes are read to be sent.
 pub struct Counted<'a> {
     pub file: &'a mut File,
     pub engine: &'a Engine,
+    /// Set once nobody wants them any more.
+    pub stop: &'a AtomicBool,
 }
 
 impl std::io::Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("it was given up"));
+        }
         let count = self.file.read(buffer)?;
         self.engine.progress.advance(count as u64);
         Ok(count)

@@ -42,6 +42,11 @@ impl Behaviour {
         self.found.get(SAME) == Some(&false)
     }
 
+    /// True of a server that renames onto a name that is taken.
+    pub fn overwrites(&self) -> bool {
+        self.found.get(REFUSE) == Some(&false)
+    }
+
     /// Returns what is different now, a sentence each.
     fn changes(&self, now: &Behaviour) -> Vec<String> {
         if self.place != now.place {

@@ -1,16 +1,20 @@
 //! From `outbox` to the vendor's end and `sent`, batch by batch in strict order.
 //!
 //! `attempt.rs` is one try of one batch, `doubt.rs` what is done where a rename may
-//! have happened: `delivery.md` section 3 as code.
+//! have happened: `delivery.md` section 3 as code. `window.rs` is what goes ahead of its
+//! turn where an endpoint has several connections.
 
 use std::fs::File;
+use std::thread;
 
-use super::attempt::{Broken, End, attempt};
+use super::attempt::{ALTERED, Broken, Bytes, Ended, Meanwhile, attempt};
 use super::backoff::{again_at, not_yet};
 use super::encrypt;
 use super::error::EngineError;
 use super::hours::Hours;
+use super::lanes::Ahead;
 use super::pass::Engine;
+use super::window::Window;
 use crate::delivery::Delivery;
 use crate::digest::Digest;
 use crate::disk::failed;
@@ -43,11 +47,16 @@ pub fn deliver(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Vec<Delivered
         ledger.undelivered()?.into_iter().partition(|row| scope.endpoint(&row.endpoint).is_some());
     let mut outcomes = Vec::new();
     for endpoint in &scope.endpoints {
-        let rows = known.iter().filter(|row| row.endpoint == endpoint.name);
-        let mut to = To { engine, endpoint, connection: None };
+        let rows = known.iter().filter(|row| row.endpoint == endpoint.name).cloned();
+        let rows: Vec<DeliveryRow> = rows.collect();
         match engine.sends_from(endpoint, engine.clock.unix()) {
-            None => to.deliver(ledger, rows, &mut outcomes)?,
-            Some(opens) => to.set_aside(ledger, rows, opens, &mut outcomes)?,
+            None => thread::scope(|scope| {
+                let window = Window::open(engine, endpoint, rows.len(), scope)?;
+                let (connection, unshelved) = (None, None);
+                let to = To { engine, endpoint, connection, window, unshelved };
+                to.deliver(ledger, &rows, &mut outcomes)
+            })?,
+            Some(opens) => set_aside(engine, ledger, &rows, opens, &mut outcomes)?,
         }
     }
     outcomes.extend(unknown.into_iter().map(gone));
@@ -93,16 +102,19 @@ struct To<'a> {
     engine: &'a Engine,
     endpoint: &'a Endpoint,
     connection: Option<Box<dyn Delivery>>,
+    window: Window<'a>,
+    /// A batch that is delivered, and whose file goes to `sent` during the next rename.
+    unshelved: Option<String>,
 }
 
 impl To<'_> {
-    fn deliver<'a>(
-        &mut self,
+    fn deliver(
+        mut self,
         ledger: &mut dyn Ledger,
-        rows: impl Iterator<Item = &'a DeliveryRow>,
+        rows: &[DeliveryRow],
         outcomes: &mut Vec<Delivered>,
     ) -> Result<(), EngineError> {
-        for row in rows {
+        for (at, row) in rows.iter().enumerate() {
             if row.stage == Stage::Held {
                 // What comes after it would overtake it.
                 log::info!("{} to {} is held, and what is behind it", row.batch.name, row.endpoint);
@@ -111,7 +123,7 @@ impl To<'_> {
             let row = &self.resent_by_settings(ledger, row)?;
             let outcome = match self.waits(row) {
                 Some(failure) => Err(failure),
-                None => self.deliver_one(ledger, row)?,
+                None => self.deliver_one(ledger, row, rows.get(at + 1..).unwrap_or_default())?,
             };
             let stop = outcome.is_err();
             let now = ledger.delivery(row.batch.number, &row.endpoint)?;
@@ -119,40 +131,11 @@ impl To<'_> {
             outcomes.push(Delivered::new(row, stage, outcome));
             if stop {
                 // Order matters: an update must not overtake the patient it updates.
+                self.window.close(self.connection.as_deref_mut());
                 break;
             }
         }
-        Ok(())
-    }
-
-    /// Outside the delivery windows nothing is sent and nobody connects: what no try has begun
-    /// of is held until the next one opens, so all can see for what it waits. What is half
-    /// sent or in doubt stays what it is.
-    fn set_aside<'a>(
-        &mut self,
-        ledger: &mut dyn Ledger,
-        rows: impl Iterator<Item = &'a DeliveryRow>,
-        opens: i64,
-        outcomes: &mut Vec<Delivered>,
-    ) -> Result<(), EngineError> {
-        let at = self.engine.clock.unix();
-        let (by, why) = ("hl7drop".to_string(), "outside its delivery windows".to_string());
-        let sign = Sign { by, why, at };
-        for row in rows {
-            match row.stage {
-                // What stands behind one that is half sent, too: it goes then as well.
-                Stage::Waiting => {
-                    ledger.hold(row.batch.number, &row.endpoint, Some(opens), &sign)?;
-                }
-                Stage::Held => {}
-                _ => {
-                    let (what, again_at) = (sign.why.clone(), Some(opens));
-                    let failure = Failure { what, stopped: false, again_at, stage: None, at };
-                    outcomes.push(Delivered::new(row, row.stage, Err(failure)));
-                }
-            }
-        }
-        Ok(())
+        shelve(self.engine, ledger, &mut self.unshelved)
     }
 
     /// Returns why nothing is done now: somebody must act, or its time has not come.
@@ -181,14 +164,19 @@ impl To<'_> {
         Ok(ledger.delivery(number, &row.endpoint)?.unwrap_or_else(|| row.clone()))
     }
 
-    /// One try of one batch. The inner result is for people: a receipt, or what waits.
+    /// One try of one batch, those behind it in mind. The inner result is for people: a
+    /// receipt, or what waits.
     fn deliver_one(
         &mut self,
         ledger: &mut dyn Ledger,
         row: &DeliveryRow,
+        behind: &[DeliveryRow],
     ) -> Result<Result<Receipt, Failure>, EngineError> {
         let engine = self.engine;
         let (number, endpoint) = (row.batch.number, row.endpoint.as_str());
+        let ahead = self.window.take(number);
+        // A try of it may have begun since.
+        let row = &ledger.delivery(number, endpoint)?.unwrap_or_else(|| row.clone());
         let row = &match encrypt::frozen(engine, self.endpoint, ledger, row)? {
             Ok(row) => row,
             Err(failure) => {
@@ -196,23 +184,27 @@ impl To<'_> {
                 return Ok(Err(failure));
             }
         };
-        let path = match &row.encrypted {
-            Some(file) => engine.spool.encrypted_file(endpoint, &file.name),
-            None => engine.spool.outbox.join(&row.batch.name),
+        let tried = match ahead {
+            Some(Ok(Ahead::Whole)) => self.attempt(ledger, row, Bytes::There, behind),
+            Some(Ok(Ahead::Altered)) => Ok(Ended::Wait(ALTERED.to_string(), None)),
+            Some(Err(broken)) => Err(broken),
+            Some(Ok(Ahead::InItsTurn)) | None => {
+                let bytes = whole(&encrypt::what_goes_out(engine, row), row)?;
+                self.attempt(ledger, row, Bytes::Here(bytes), behind)
+            }
         };
-        let bytes = whole(&path, row)?;
-        engine.progress.begin(row.name(), row.bytes());
-        let tried = attempt(engine, self.endpoint, ledger, row, bytes, &mut self.connection);
-        engine.progress.end();
         let at = engine.clock.unix();
         let failure = match tried {
-            Ok((End::Done(evidence), receipt)) => {
-                let receipt = Receipt { evidence: evidence.to_string(), ..receipt };
+            Ok(Ended::Done(receipt)) => {
                 ledger.delivered(number, endpoint, &receipt)?;
-                engine.shelve_if_delivered(ledger, &row.batch.name)?;
+                shelve(engine, ledger, &mut self.unshelved)?;
+                self.unshelved = Some(row.batch.name.clone());
+                if !self.window.is_open() {
+                    shelve(engine, ledger, &mut self.unshelved)?;
+                }
                 return Ok(Ok(receipt));
             }
-            Ok((End::Wait(what, stage), _)) => {
+            Ok(Ended::Wait(what, stage)) => {
                 Failure { what, stopped: true, again_at: None, stage, at }
             }
             Err(Broken::Here(err)) => return Err(err),
@@ -228,11 +220,70 @@ impl To<'_> {
         ledger.failed(number, endpoint, &failure)?;
         Ok(Err(failure))
     }
+
+    fn attempt(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        row: &DeliveryRow,
+        bytes: Bytes,
+        behind: &[DeliveryRow],
+    ) -> Result<Ended, Broken> {
+        let To { engine, endpoint, connection, window, unshelved } = self;
+        engine.progress.begin(row.name(), row.bytes());
+        let meanwhile: &mut Meanwhile<'_> = &mut |ledger, place, verify| {
+            shelve(engine, ledger, unshelved)?;
+            window.fill(ledger, (place, verify), behind)
+        };
+        let tried = attempt(engine, endpoint, ledger, row, bytes, connection, meanwhile);
+        engine.progress.end();
+        tried
+    }
+}
+
+fn shelve(
+    engine: &Engine,
+    ledger: &mut dyn Ledger,
+    unshelved: &mut Option<String>,
+) -> Result<(), EngineError> {
+    match unshelved.take() {
+        Some(name) => engine.shelve_if_delivered(ledger, &name),
+        None => Ok(()),
+    }
+}
+
+/// Outside the delivery windows nothing is sent and nobody connects: what no try has begun
+/// of is held until the next one opens, so all can see for what it waits. What is half
+/// sent or in doubt stays what it is.
+fn set_aside(
+    engine: &Engine,
+    ledger: &mut dyn Ledger,
+    rows: &[DeliveryRow],
+    opens: i64,
+    outcomes: &mut Vec<Delivered>,
+) -> Result<(), EngineError> {
+    let at = engine.clock.unix();
+    let (by, why) = ("hl7drop".to_string(), "outside its delivery windows".to_string());
+    let sign = Sign { by, why, at };
+    for row in rows {
+        match row.stage {
+            // What stands behind one that is half sent, too: it goes then as well.
+            Stage::Waiting => {
+                ledger.hold(row.batch.number, &row.endpoint, Some(opens), &sign)?;
+            }
+            Stage::Held => {}
+            _ => {
+                let (what, again_at) = (sign.why.clone(), Some(opens));
+                let failure = Failure { what, stopped: false, again_at, stage: None, at };
+                outcomes.push(Delivered::new(row, row.stage, Err(failure)));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Opens what goes out and holds it to the digest it was promised with: a flipped
 /// byte on our disk must not go out.
-fn whole(path: &std::path::Path, row: &DeliveryRow) -> Result<File, EngineError> {
+pub fn whole(path: &std::path::Path, row: &DeliveryRow) -> Result<File, EngineError> {
     let open = || File::open(path).map_err(failed("open", path));
     let (digest, bytes) = Digest::of_reader(&mut open()?).map_err(failed("read", path))?;
     if digest != row.digest() || bytes != row.bytes() {

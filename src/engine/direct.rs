@@ -7,6 +7,7 @@
 //! a person can find out.
 
 use std::fs::File;
+use std::sync::atomic::AtomicBool;
 
 use super::attempt::{Attempt, Broken, Counted, End};
 use super::doubt::Look;
@@ -37,7 +38,8 @@ impl Attempt<'_> {
             Look::Absent | Look::Refused => {}
         }
         self.ledger.sending(number, &self.endpoint.name, &temp)?;
-        let mut counted = Counted { file: &mut bytes, engine: self.engine };
+        let stop = AtomicBool::new(false);
+        let mut counted = Counted { file: &mut bytes, engine: self.engine, stop: &stop };
         match self.there.upload(name, &mut counted, row.bytes()) {
             Ok(()) => {}
             Err(DeliveryError::Exists { .. } | DeliveryError::Refused { .. }) if ours => {

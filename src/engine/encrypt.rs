@@ -9,6 +9,7 @@
 //! its final name) ends so: encryption that was agreed since is of the files after it.
 
 use std::fs::File;
+use std::path::PathBuf;
 
 use super::backoff::again_at;
 use super::check::Checked;
@@ -66,6 +67,14 @@ fn wanted<'a>(endpoint: &'a Endpoint, row: &DeliveryRow) -> Option<&'a Encryptio
         _ => false,
     };
     endpoint.encryption.as_ref().filter(|_| whole && row.encrypted.is_none())
+}
+
+/// Returns the file whose bytes go out.
+pub fn what_goes_out(engine: &Engine, row: &DeliveryRow) -> PathBuf {
+    match &row.encrypted {
+        Some(file) => engine.spool.encrypted_file(&row.endpoint, &file.name),
+        None => engine.spool.outbox.join(&row.batch.name),
+    }
 }
 
 /// Removes encrypted files that nothing is to be sent of any more, and sees that the others

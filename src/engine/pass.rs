@@ -12,6 +12,7 @@ use super::backfill;
 use super::deliver::{self, Delivered};
 use super::error::EngineError;
 use super::intake::{self, Taken};
+use super::lanes::SideBySide;
 use super::manifest;
 use super::mend::{Mended, next_release, release_due, requests};
 use super::recover::recover;
@@ -48,6 +49,8 @@ pub struct Engine {
     pub standing: Standing,
     /// Opens the vendor's end; a simulation puts one of its own here.
     pub open_delivery: Opener,
+    /// How connections beside the first one work; a simulation lets them take turns.
+    pub side_by_side: SideBySide,
 }
 
 /// A way to open a place at an endpoint: where our files go, or where its answers lie.
@@ -134,6 +137,7 @@ impl Engine {
             progress,
             standing,
             open_delivery,
+            side_by_side: SideBySide::default(),
             maps,
         })
     }

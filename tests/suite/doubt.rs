@@ -263,7 +263,7 @@ fn a_conflict_names_its_own_way_out() {
     assert!(said.out.contains("it is not overwritten") && !said.out.contains("--resend"));
     let listed = site.run(["delivery"]);
     assert_eq!(listed.code, Some(4), "{listed:?}");
-    assert!(listed.out.contains("conflict, try 0"), "{listed:?}");
+    assert!(listed.out.contains("conflict, try 1"), "{listed:?}");
     fs::remove_file(site.partner.join(BATCH)).unwrap();
     assert_eq!(site.run(told(&listed, "retry")).code, Some(0));
     assert_eq!(site.run(["run"]).code, Some(0));

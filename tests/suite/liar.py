@@ -3,7 +3,10 @@
 sshd starts it as `ForceCommand python3 liar.py MODE`. It passes packets on
 (draft-ietf-secsh-filexfer-02) but for those that MODE tells it to change.
 `kills FILE` ends the process whose number stands in FILE with SIGKILL, once: before or
-after the server has done the request whose number stands behind it.
+after the server has done the request whose number stands behind it. `drops FILE` hangs up
+in the second WRITE of a session, unless FILE is there, which it makes. `counts FILE` answers
+late, and adds a byte to FILE for each round trip: each request that came while no other was
+unanswered.
 """
 
 import os
@@ -12,6 +15,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 WRITE, RENAME, EXTENDED, STATUS, ATTRS = 6, 18, 200, 101, 105
 SERVERS = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server"]
@@ -22,7 +26,7 @@ server = subprocess.Popen(
     stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
 )
 renames, lock = set(), threading.Lock()
-requests = 0
+requests = writes = unanswered = 0
 
 
 def packets(stream):
@@ -73,11 +77,21 @@ def kill(moment):
 
 
 def to_server(packet):
-    global requests
+    global requests, writes, unanswered
     kind, ident = packet[0], packet[1:5]
     if mode == "kills":
         requests += 1
         kill("before")
+    if mode == "counts":
+        with lock:
+            if unanswered == 0:
+                open(sys.argv[2], "ab").write(b".")
+            unanswered += 1
+    if kind == WRITE and mode == "drops":
+        writes += 1
+        if writes == 2 and not os.path.exists(sys.argv[2]):
+            open(sys.argv[2], "w").close()
+            os._exit(0)
     if kind == WRITE and mode == "flips":
         return written(packet, lambda data: bytes([data[0] ^ 1]) + data[1:])
     if kind == WRITE and mode in ("shortens", "shortens-and-hides-it"):
@@ -94,7 +108,12 @@ def to_server(packet):
 
 
 def to_client(packet):
+    global unanswered
     kind, ident = packet[0], packet[1:5]
+    if mode == "counts":
+        time.sleep(0.03)
+        with lock:
+            unanswered -= 1
     if mode == "kills":
         kill("after")
     if kind == ATTRS and mode == "shortens-and-hides-it":

@@ -23,6 +23,7 @@ mod browser;
 mod cases;
 mod cli;
 mod config;
+mod connections;
 mod crash;
 mod delivery;
 mod doubt;

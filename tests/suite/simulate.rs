@@ -1,7 +1,8 @@
 //! Thousands of interfaces, each with a fate of its own: a seed decides what is dropped
 //! and when the process dies, the disk refuses, the clock jumps, the line is lost before
 //! or after the server acted, and the vendor takes files. The engine and the ledger are
-//! the real ones; the server is simulated, and looks at every step.
+//! the real ones; the server is simulated, and looks at every step. Connections beside the
+//! first one work in turns that the seed decides.
 //!
 //! What must hold whatever happens stands in [`Seen`] and in [`Life::at_rest`]. A seed
 //! that fails is printed; `HL7DROP_SEED=N cargo test simulate` lives it again.
@@ -21,7 +22,7 @@ use hl7drop::crashpoint::{self, Fault, crashpoint};
 use hl7drop::delivery::{Delivery, DeliveryError, Listed, Result as Delivered, Server};
 use hl7drop::digest::Digest;
 use hl7drop::domain::{Endpoint, Method};
-use hl7drop::engine::{BackfillState, BackfillTask, Engine, EngineError, Task};
+use hl7drop::engine::{BackfillState, BackfillTask, Engine, EngineError, SideBySide, Task};
 use hl7drop::hl7::read::BatchFile;
 use hl7drop::ledger::{Answers, Decision, Ledger, Sign, Sqlite, Stage};
 use hl7drop::spool::Spool;
@@ -130,12 +131,14 @@ impl Vendor {
         assert_eq!(Digest::of(bytes), batch.digest, "other bytes are sent than were promised");
     }
 
-    /// No rename before VERIFIED is durable.
+    /// No rename before VERIFIED is durable, nor before all before it are told.
     fn look_at_rename(&self, name: &str) {
         let ledger = self.ledger();
         let batch = ledger.batch(name).unwrap().unwrap();
         let stage = ledger.deliveries(batch.number).unwrap()[0].stage;
         assert_eq!(stage, Stage::Verified, "{name} is renamed");
+        let first = &ledger.undelivered().unwrap()[0];
+        assert_eq!(first.batch.name, name, "it overtakes one that is not delivered");
     }
 }
 
@@ -303,6 +306,8 @@ struct Life {
     files: u64,
     /// The patients of a full extract, where there is one; the bad ones are false.
     full: Vec<bool>,
+    /// How many connections files go over at once.
+    connections: u64,
 }
 
 /// The first patient of a full extract; those of lists are below, those that are added above.
@@ -319,6 +324,8 @@ impl Life {
                 settings.push_str(line);
             }
         }
+        let connections = [1, 1, 2, 4][fate.below(4) as usize];
+        settings.push_str(&format!("connections = {connections}\n"));
         let answers = fate.one_in(2);
         if answers {
             settings.push_str("ack = \"batch\"\nack_folder = \"../answers\"\n");
@@ -353,12 +360,16 @@ impl Life {
             adding: Vec::new(),
             files: 0,
             full: Vec::new(),
+            connections,
         }
     }
 
     /// The whole of it: trouble, then peace, then the reckoning.
     fn live(mut self) {
-        let steps = 2 + self.fate.below(5);
+        let beside = self.connections > 1;
+        let steps = 2 + self.fate.below(5) + if beside { 3 } else { 0 };
+        // Batches pile up behind a vendor who is away, and go out side by side.
+        let away = u64::from(beside);
         if self.fate.one_in(3) {
             self.full = (0..=self.fate.below(7)).map(|_| !self.fate.one_in(4)).collect();
         }
@@ -370,7 +381,7 @@ impl Life {
             self.now = self.now.checked_add(minutes.minutes()).unwrap();
             {
                 let mut vendor = self.vendor.lock().unwrap();
-                vendor.trouble = [0, 0, 12, 4][self.fate.below(4) as usize];
+                vendor.trouble = [0, away, 12, 4][self.fate.below(4) as usize];
                 vendor.answers = !self.fate.one_in(6);
                 vendor.answering.write(false);
             }
@@ -406,6 +417,9 @@ impl Life {
             let folder = if ours { Folder::Inbound } else { Folder::Answers };
             Ok(Box::new(Line(vendor.clone(), folder)) as Box<dyn Delivery>)
         });
+        let vendor = self.vendor.clone();
+        let choose = move |below| vendor.lock().unwrap().fate.below(below as u64) as usize;
+        engine.side_by_side = SideBySide::InTurn(Arc::new(choose));
         engine
     }
 

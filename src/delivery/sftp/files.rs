@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libssh2_sys as raw;
-use ssh2::{ErrorCode, File, OpenFlags, OpenType, RenameFlags};
+use ssh2::{ErrorCode, File, FileStat, OpenFlags, OpenType, RenameFlags};
 
 use super::Limits;
+use super::finish::{Last, Looked};
 use super::line::Line;
 use super::login::log_in;
 use crate::delivery::announced::Announced;
@@ -32,8 +33,8 @@ const FILE_TIME_MIN: Duration = Duration::from_secs(60);
 /// A folder of an SFTP server, logged in.
 pub struct Sftp {
     // The order counts: the line ends first, so that nothing waits for it.
-    line: Line,
-    sftp: ssh2::Sftp,
+    pub(super) line: Line,
+    pub(super) sftp: ssh2::Sftp,
     user: String,
     folder: String,
 }
@@ -46,15 +47,7 @@ impl Sftp {
     pub fn open(to: &domain::Sftp, limits: Limits) -> Result<Sftp> {
         let line = Line::connect(to, limits)?;
         log_in(&line, &to.user, &to.login)?;
-        let sftp = line.session.sftp().map_err(|err| match err.code() {
-            ErrorCode::Session(raw::LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) => {
-                DeliveryError::Unsupported {
-                    server: line.server.clone(),
-                    step: "open SFTP for this user",
-                }
-            }
-            _ => line.lost("open SFTP", err.message()),
-        })?;
+        let sftp = open_sftp(&line)?;
         let (user, folder) = (to.user.clone(), to.folder.clone());
         let sftp = Sftp { line, sftp, user, folder };
         sftp.look_for_folder()?;
@@ -81,7 +74,12 @@ impl Sftp {
         DeliveryError::NoFolder { server: self.line.server.clone(), path: self.folder.clone() }
     }
 
-    fn failed(&self, step: &'static str, path: &str, err: &ssh2::Error) -> DeliveryError {
+    pub(super) fn failed(
+        &self,
+        step: &'static str,
+        path: &str,
+        err: &ssh2::Error,
+    ) -> DeliveryError {
         match err.code() {
             ErrorCode::SFTP(status) => self.status(step, path, status),
             ErrorCode::Session(_) => self.line.lost(step, err.message()),
@@ -89,7 +87,7 @@ impl Sftp {
     }
 
     /// Gives a status that the server answered with its class.
-    fn status(&self, step: &'static str, path: &str, status: i32) -> DeliveryError {
+    pub(super) fn status(&self, step: &'static str, path: &str, status: i32) -> DeliveryError {
         let (server, path) = (self.line.server.clone(), path.to_string());
         match status {
             raw::LIBSSH2_FX_NO_SUCH_FILE | raw::LIBSSH2_FX_NO_SUCH_PATH => {
@@ -126,8 +124,16 @@ impl Sftp {
     }
 
     fn stat(&self, path: &str) -> Result<Option<u64>> {
+        self.sized(path, self.sftp.stat(Path::new(path)))
+    }
+
+    pub(super) fn sized(
+        &self,
+        path: &str,
+        found: std::result::Result<FileStat, ssh2::Error>,
+    ) -> Result<Option<u64>> {
         const STEP: &str = "tell the size of";
-        match self.sftp.stat(Path::new(path)) {
+        match found {
             Ok(found) => match found.size {
                 Some(size) => Ok(Some(size)),
                 None => Err(self.status(STEP, path, raw::LIBSSH2_FX_OP_UNSUPPORTED)),
@@ -149,6 +155,13 @@ impl Sftp {
             Ok(Some(_)) => DeliveryError::Exists { path: path.to_string() },
             Err(lost) if lost.is_broken() => lost,
             _ => err,
+        }
+    }
+
+    fn not_renamed(&self, from: &str, to: &str, err: &ssh2::Error) -> DeliveryError {
+        match self.failed("rename", from, err) {
+            DeliveryError::Exists { .. } => DeliveryError::Exists { path: to.to_string() },
+            err => self.if_taken(to, err),
         }
     }
 
@@ -184,45 +197,62 @@ impl Sftp {
         Ok(())
     }
 
-    /// Lets the server sync the file, where it can.
-    fn sync(&self, file: &mut File, path: &str, end: Instant) -> Result<()> {
-        const STEP: &str = "sync";
-        self.line.point("sftp.fsync", STEP)?;
-        // A large file may take a slow disk longer than any other request.
-        let left = end.saturating_duration_since(Instant::now());
-        self.line.limit(left.max(self.line.limits.request));
-        let synced = file.fsync();
-        self.line.limit(self.line.limits.request);
-        match synced {
-            Ok(()) => Ok(()),
-            Err(err) => match err.code() {
-                // What servers answer that do not know the extension or withhold it.
-                ErrorCode::SFTP(
-                    raw::LIBSSH2_FX_OP_UNSUPPORTED
-                    | raw::LIBSSH2_FX_BAD_MESSAGE
-                    | raw::LIBSSH2_FX_PERMISSION_DENIED,
-                ) => Ok(()),
-                _ => Err(self.failed(STEP, path, &err)),
-            },
+    /// Steps 4 to 7, and a look at another name if one is given.
+    fn send(
+        &mut self,
+        name: &str,
+        from: &mut dyn Read,
+        bytes: u64,
+        other: Option<&str>,
+    ) -> Result<Looked> {
+        let (path, other) = (self.path(name), other.map(|other| self.path(other)));
+        let mut source = Announced::new(from, bytes);
+        let least = bytes.clamp(1, BLOCK_BYTES_MIN as u64) as usize;
+        let mut block = vec![0; least];
+        let mut count = source.next(&mut block)?;
+        let began = Instant::now();
+        let end = began + file_time(bytes);
+        if bytes <= BLOCK_BYTES_MIN as u64 {
+            return self.send_small(&path, &block[..count], end, other.as_deref());
         }
+        let mut file = self.create(&path)?;
+        // It answered one request, so this is what a round trip takes.
+        let most = most(began.elapsed());
+        while count > 0 {
+            let began = Instant::now();
+            self.write(&mut file, &path, &block[..count], end)?;
+            block.resize(next_pace(block.len(), began.elapsed(), most), 0);
+            count = source.next(&mut block)?;
+        }
+        let last = Last { path: &path, bytes, end, along: false, other: other.as_deref() };
+        Ok(self.finish(file, &last)?.flatten())
     }
 
-    /// Compares the size on the open handle, while no poller can have the file,
-    /// and closes it.
-    fn finish(&self, file: &mut File, path: &str, expected: u64) -> Result<()> {
-        const STEP: &str = "tell the size of";
-        self.line.point("sftp.fstat", STEP)?;
-        let found = file.stat().map_err(|err| self.failed(STEP, path, &err))?;
-        self.line.point("sftp.close", "close")?;
-        file.close().map_err(|err| self.failed("close", path, &err))?;
-        match found.size {
-            Some(found) if found == expected => Ok(()),
-            Some(found) => {
-                let (server, path) = (self.line.server.clone(), path.to_string());
-                Err(DeliveryError::WrongSize { server, path, expected, found })
+    /// Writes a file that is one block in memory: a small one costs round trips, so its close
+    /// goes along with what comes before it.
+    fn send_small(
+        &mut self,
+        path: &str,
+        block: &[u8],
+        end: Instant,
+        other: Option<&str>,
+    ) -> Result<Looked> {
+        let bytes = block.len() as u64;
+        for along in [true, false] {
+            let mut file = self.create(path)?;
+            if bytes > 0 {
+                self.write(&mut file, path, block, end)?;
             }
-            None => Err(self.status(STEP, path, raw::LIBSSH2_FX_OP_UNSUPPORTED)),
+            let last = Last { path, bytes, end, along, other };
+            if let Some(looked) = self.finish(file, &last)? {
+                return Ok(looked);
+            }
+            // What was asked of the old SFTP session would be taken for answers of the next.
+            self.sftp = open_sftp(&self.line)?;
+            let removed = self.sftp.unlink(Path::new(path));
+            removed.map_err(|err| self.failed("remove", path, &err))?;
         }
+        Ok(None)
     }
 }
 
@@ -250,26 +280,21 @@ impl Delivery for Sftp {
     }
 
     fn upload(&mut self, name: &str, from: &mut dyn Read, bytes: u64) -> Result<()> {
-        let path = self.path(name);
-        let mut source = Announced::new(from, bytes);
-        let least = bytes.clamp(1, BLOCK_BYTES_MIN as u64) as usize;
-        let mut block = vec![0; least];
-        let mut count = source.next(&mut block)?;
-        let began = Instant::now();
-        let end = began + file_time(bytes);
-        let mut file = self.create(&path)?;
-        // It answered one request, so this is what a round trip takes.
-        let most = most(began.elapsed());
-        while count > 0 {
-            let began = Instant::now();
-            self.write(&mut file, &path, &block[..count], end)?;
-            if bytes > BLOCK_BYTES_MIN as u64 {
-                block.resize(next_pace(block.len(), began.elapsed(), most), 0);
-            }
-            count = source.next(&mut block)?;
+        self.send(name, from, bytes, None).map(|_| ())
+    }
+
+    /// The look goes along with the end of the upload.
+    fn upload_and_look(
+        &mut self,
+        name: &str,
+        from: &mut dyn Read,
+        bytes: u64,
+        other: &str,
+    ) -> Result<Result<Option<u64>>> {
+        match self.send(name, from, bytes, Some(other))? {
+            Some(looked) => Ok(looked),
+            None => Ok(self.size(other)),
         }
-        self.sync(&mut file, &path, end)?;
-        self.finish(&mut file, &path, bytes)
     }
 
     fn digest(&mut self, name: &str) -> Result<Digest> {
@@ -297,10 +322,36 @@ impl Delivery for Sftp {
         let renamed =
             self.sftp.rename(Path::new(&from), Path::new(&to), Some(RenameFlags::empty()));
         self.line.point("sftp.renamed", STEP)?;
-        renamed.map_err(|err| match self.failed(STEP, &from, &err) {
-            DeliveryError::Exists { .. } => DeliveryError::Exists { path: to },
-            err => self.if_taken(&to, err),
-        })
+        renamed.map_err(|err| self.not_renamed(&from, &to, &err))
+    }
+
+    /// One round trip for both, where the server answers in order.
+    fn publish(
+        &mut self,
+        from: &str,
+        to: &str,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Result<Option<u64>>> {
+        const STEP: &str = "rename";
+        let (from, to) = (self.path(from), self.path(to));
+        let rename =
+            || self.sftp.rename(Path::new(&from), Path::new(&to), Some(RenameFlags::empty()));
+        let look = || self.sftp.stat(Path::new(&to));
+        self.line.point("sftp.rename", STEP)?;
+        let renamed = self.line.begin(rename);
+        let found = self.line.begin(look);
+        meanwhile();
+        let renamed = renamed.unwrap_or_else(rename);
+        self.line.point("sftp.renamed", STEP)?;
+        if let Err(err) = &renamed
+            && let ErrorCode::Session(_) = err.code()
+        {
+            return Err(self.failed(STEP, &from, err));
+        }
+        // It must be asked in any case: its answer is on its way.
+        let found = found.unwrap_or_else(look);
+        renamed.map_err(|err| self.not_renamed(&from, &to, &err))?;
+        Ok(self.sized(&to, found))
     }
 
     fn remove(&mut self, name: &str) -> Result<()> {
@@ -345,6 +396,18 @@ impl Delivery for Sftp {
         let mut file = InTime { file, size: None, read: 0, began: Instant::now() };
         copied(&mut file, to, &path, limit, &|err| self.failed_io(STEP, &path, err))
     }
+}
+
+fn open_sftp(line: &Line) -> Result<ssh2::Sftp> {
+    line.session.sftp().map_err(|err| match err.code() {
+        ErrorCode::Session(raw::LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) => {
+            DeliveryError::Unsupported {
+                server: line.server.clone(),
+                step: "open SFTP for this user",
+            }
+        }
+        _ => line.lost("open SFTP", err.message()),
+    })
 }
 
 /// A file that is read back, and not for ever: a server that gives a byte now and then

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use libssh2_sys as raw;
-use ssh2::{ErrorCode, MethodType, Session};
+use ssh2::{BlockDirections, ErrorCode, MethodType, Session};
 
 use super::host_key::{self, KnownHosts};
 use super::{Limits, offer};
@@ -22,6 +22,9 @@ use crate::domain;
 
 /// libssh2 says it of lines that broke and of ends with nothing in common.
 const KEX_FAILURE: ErrorCode = ErrorCode::Session(raw::LIBSSH2_ERROR_KEX_FAILURE);
+
+/// libssh2 would have to wait.
+const AGAIN: ErrorCode = ErrorCode::Session(raw::LIBSSH2_ERROR_EAGAIN);
 
 /// An SSH session with a server whose host key is known.
 pub(super) struct Line {
@@ -82,6 +85,29 @@ impl Line {
     /// Bounds each following call.
     pub(super) fn limit(&self, time: Duration) {
         self.session.set_timeout(time.as_millis().clamp(1, u128::from(u32::MAX)) as u32);
+    }
+
+    /// Sends a request and does not wait for its answer. What is under way gives `None`, and
+    /// the same call made again waits for it: libssh2 remembers one request of each kind for
+    /// an SFTP session (open, stat, rename) or file (write, sync, size, close), so several
+    /// kinds share a round trip, and no kind may be under way twice. `None` may also be of one
+    /// that is not sent yet; so nobody may rely on the order of two, and where the answers
+    /// depend on it they must show it.
+    pub(super) fn begin<T>(
+        &self,
+        request: impl FnOnce() -> std::result::Result<T, ssh2::Error>,
+    ) -> Option<std::result::Result<T, ssh2::Error>> {
+        // A request that is half sent must be sent on before another one.
+        if matches!(
+            self.session.block_directions(),
+            BlockDirections::Outbound | BlockDirections::Both
+        ) {
+            return None;
+        }
+        self.session.set_blocking(false);
+        let done = request();
+        self.session.set_blocking(true);
+        done.map_or_else(|err| (err.code() != AGAIN).then_some(Err(err)), |done| Some(Ok(done)))
     }
 
     /// Ends the line, and says in which step that was.

@@ -9,11 +9,13 @@
 //! | [`trust`] | showing a server's keys to a person, and pinning one |
 //! | [`login`] | proving who we are |
 //! | [`files`] | the verbs of a [`Delivery`](super::Delivery) |
+//! | [`finish`] | the end of an upload, in few round trips |
 //!
 //! Nothing is trusted on first use: a host key that no known_hosts line holds
 //! ends the connection before anything of ours was sent.
 
 mod files;
+mod finish;
 mod host_key;
 mod key_file;
 mod line;
