@@ -24,6 +24,7 @@ mod cases;
 mod cli;
 mod config;
 mod crash;
+mod decisions;
 mod delivery;
 mod doubt;
 mod encrypt;
