@@ -117,7 +117,7 @@ PrintMotd no
 MaxStartups 100
 AllowTcpForwarding no
 X11Forwarding no
-Subsystem sftp internal-sftp
+$(grep -q '^Subsystem ' <<<"${SFTPD_CONFIG:-}" || echo 'Subsystem sftp internal-sftp')
 ForceCommand internal-sftp
 TEXT
   # Newer servers lock out an address after refused logins; this one is asked for them.

@@ -109,5 +109,6 @@ mod tests {
         assert_eq!(met(Fault::Error), ([true, false, true, true], true));
         assert!(!arm(Some((Fault::Full, 9))) && !arm(None), "it has not struck");
         assert!(crashpoint("here").is_ok());
+        assert_eq!(met(Fault::List), ([true; 4], true), "a place that is only named never fails");
     }
 }

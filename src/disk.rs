@@ -480,4 +480,109 @@ mod tests {
         file.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"keep!");
     }
+
+    /// Gives bytes, is interrupted, gives more, then its last word.
+    struct Pieces(Vec<io::Result<&'static [u8]>>);
+
+    impl Read for Pieces {
+        fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+            let Some(piece) = (!self.0.is_empty()).then(|| self.0.remove(0)) else { return Ok(0) };
+            let piece = piece?;
+            block[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    #[test]
+    fn a_copy_is_whole_or_an_error() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let interrupted = || Err(io::ErrorKind::Interrupted.into());
+        let mut source = Pieces(vec![Ok(b"one"), interrupted(), Ok(b", two")]);
+        assert_eq!(copy_from(&mut source, &at("a"), &at("b")).unwrap(), 8);
+        assert_eq!(fs::read(at("b")).unwrap(), b"one, two", "an interrupted read is read again");
+        let mut source = Pieces(vec![Ok(b"one"), Err(io::Error::other("a bad sector"))]);
+        let err = copy_from(&mut source, &at("a"), &at("b")).unwrap_err();
+        assert!(matches!(&err, DiskError::Failed { what: "read", path, .. } if *path == at("a")));
+
+        write(&at("long"), b"12345").unwrap();
+        copy_first(&at("long"), &at("short"), 3).unwrap();
+        assert_eq!(fs::read(at("short")).unwrap(), b"123");
+        copy_first(&at("long"), &at("short"), 5).unwrap();
+        let err = copy_first(&at("long"), &at("short"), 6).unwrap_err();
+        assert_eq!(err.source_error().kind(), io::ErrorKind::UnexpectedEof, "it has only five");
+        assert!(copy(&at("absent"), &at("short")).is_err());
+        assert!(copy_first(&at("absent"), &at("short"), 1).is_err());
+    }
+
+    #[test]
+    fn what_a_share_brought_keeps_its_time_and_is_a_regular_file() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        write(&at("a"), b"x").unwrap();
+        let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        File::options().write(true).open(at("a")).unwrap().set_modified(then).unwrap();
+        copy_in(&at("a"), &at("b")).unwrap();
+        assert_eq!(fs::metadata(at("b")).unwrap().modified().unwrap(), then);
+        std::os::unix::fs::symlink(at("a"), at("link")).unwrap();
+        assert!(copy_in(&at("link"), &at("c")).is_err(), "a link may lead anywhere");
+        assert!(open_regular(&at("link"), true).is_ok(), "where a link is wanted it is followed");
+        let err = open_regular(place.path(), true).unwrap_err();
+        assert_eq!(err.kind(), io::ErrorKind::InvalidInput);
+        assert!(!at("c").exists());
+    }
+
+    #[test]
+    fn only_what_is_meant_is_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        folder(&at("full")).unwrap();
+        write(&at("full/a"), b"x").unwrap();
+        remove_empty(&at("full")).unwrap();
+        assert!(at("full/a").exists(), "it is not empty");
+        assert!(remove(&at("full")).is_err(), "it is no file");
+        assert!(remove_empty(&at("full/a")).is_err(), "it is no folder");
+        remove(&at("full/a")).unwrap();
+        remove_empty(&at("full")).unwrap();
+        assert!(!at("full").exists());
+        remove_empty(&at("full")).unwrap();
+        remove(&at("full")).unwrap();
+    }
+
+    #[test]
+    fn a_name_without_a_folder_is_in_the_one_we_are_in() {
+        sync_folder_of(Path::new("a")).unwrap();
+        sync_folder_of(Path::new("/")).unwrap();
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_an_error_that_names_step_and_path() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        write(&at("file"), b"x").unwrap();
+        let said = |err: DiskError| {
+            let text = err.to_string().replace(place.path().to_str().unwrap(), "");
+            text.split(':').next().unwrap().to_string()
+        };
+        assert_eq!(said(folder(&at("file/below")).unwrap_err()), "make folder /file");
+        assert_eq!(said(shift(&at("none"), &at("b")).unwrap_err()), "move /none");
+        assert_eq!(said(shift_new(&at("none"), &at("b")).unwrap_err()), "move /none");
+        assert_eq!(said(append(&at("none/a"), 0).unwrap_err()), "open /none/a");
+        assert_eq!(said(sync(&at("none")).unwrap_err()), "open /none");
+        assert_eq!(said(make_private(&at("none")).unwrap_err()), "protect /none");
+        assert_eq!(said(free(&at("none")).unwrap_err()), "look at the disk of /none");
+        let err = sync_folder(&at("none")).unwrap_err();
+        assert!(matches!(&err, DiskError::NotDurable { .. }), "nothing can be said of it");
+        assert_eq!(said(err), "/none could not be made durable");
+        assert!(if_there(&at("none"), fs::read(at("none"))).unwrap().is_none());
+        assert!(if_there(place.path(), fs::read(place.path())).is_err());
+        assert!(free(place.path()).unwrap() > 1 << 20, "there is room, and it is counted in bytes");
+        for (kind, full) in [
+            (io::ErrorKind::StorageFull, true),
+            (io::ErrorKind::QuotaExceeded, true),
+            (io::ErrorKind::PermissionDenied, false),
+        ] {
+            assert_eq!(failed("write", place.path())(kind.into()).is_full(), full, "{kind}");
+        }
+    }
 }

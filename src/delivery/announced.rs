@@ -76,4 +76,27 @@ mod tests {
         assert_eq!(blocks(b"12345678", 9), (vec![b"1234".to_vec(), b"5678".to_vec()], false));
         assert_eq!(blocks(b"1", 0), (vec![], false));
     }
+
+    /// A disk that gives some bytes and then an error.
+    struct Failing<'a>(&'a [u8]);
+
+    impl Read for Failing<'_> {
+        fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(block)? {
+                0 => Err(io::Error::other("a bad sector")),
+                count => Ok(count),
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_told_in_its_own_words_wherever_it_does() {
+        for (bytes, announced) in [(&b"1234"[..], 4), (b"123", 4), (b"", 0)] {
+            let mut from = Failing(bytes);
+            let mut source = Announced::new(&mut from, announced);
+            let err = source.next(&mut [0; 4]).unwrap_err();
+            assert!(matches!(&err, DeliveryError::Source(_)), "{err}");
+            assert_eq!(err.to_string(), "cannot read what is to be sent: a bad sector");
+        }
+    }
 }

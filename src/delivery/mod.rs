@@ -150,3 +150,54 @@ pub fn open(method: &Method) -> Result<Box<dyn Delivery>> {
         Method::Sftp(sftp) => Box::new(Sftp::open(sftp, Limits::default())?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind};
+
+    use super::*;
+
+    /// A file at the other end that is read in these pieces, errors among them.
+    struct Pieces(Vec<io::Result<&'static [u8]>>);
+
+    impl Read for Pieces {
+        fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+            let Some(piece) = (!self.0.is_empty()).then(|| self.0.remove(0)) else { return Ok(0) };
+            let piece = piece?;
+            block[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    fn fetched(pieces: Vec<io::Result<&'static [u8]>>, limit: u64) -> Result<Vec<u8>> {
+        let mut to = Vec::new();
+        let lost = |err: &io::Error| DeliveryError::Lost {
+            server: "there".into(),
+            step: "read",
+            what: err.to_string(),
+        };
+        let bytes = copied(&mut Pieces(pieces), &mut to, "answers/1", limit, &lost)?;
+        assert_eq!(bytes, to.len() as u64);
+        Ok(to)
+    }
+
+    #[test]
+    fn what_is_fetched_is_whole_up_to_its_limit_or_an_error() {
+        let interrupted = || Err(ErrorKind::Interrupted.into());
+        let pieces = || vec![Ok(&b"abc"[..]), interrupted(), Ok(&b"de"[..])];
+        assert_eq!(fetched(pieces(), 5).unwrap(), b"abcde", "an interrupted read is read again");
+        assert!(matches!(fetched(pieces(), 4), Err(DeliveryError::TooLarge { limit: 4, .. })));
+        let broken = vec![Ok(&b"abc"[..]), Err(io::Error::other("the cable"))];
+        let err = fetched(broken, 5).unwrap_err();
+        assert_eq!(err.to_string(), "lost there while trying to read: the cable");
+    }
+
+    #[test]
+    fn what_cannot_be_kept_here_is_not_the_other_ends_fault() {
+        let mut from = &b"abc"[..];
+        let failed = |_: &io::Error| unreachable!("it can be read");
+        let mut full: &mut [u8] = &mut [0; 2];
+        let err = copied(&mut from, &mut full, "answers/1", 5, &failed).unwrap_err();
+        assert!(matches!(err, DeliveryError::Kept(_)), "{err}");
+    }
+}

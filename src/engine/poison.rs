@@ -147,3 +147,80 @@ fn note_at(path: &Path) -> Result<Option<Note>, DiskError> {
     let text = disk::if_there(path, std::fs::read_to_string(path))?;
     Ok(text.map(|text| toml::from_str(&text).unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ExtractKind;
+
+    /// Extracts in `processing/patients`.
+    fn sources(processing: &Path, names: &[&str]) -> Vec<Source> {
+        let folder = processing.join("patients");
+        disk::folder(&folder).unwrap();
+        let source = |name: &&str| {
+            let path = folder.join(name);
+            disk::remove(&path).unwrap();
+            disk::write(&path, name.as_bytes()).unwrap();
+            Source::of(&path, name, ExtractKind::Patients, false).unwrap()
+        };
+        names.iter().map(source).collect()
+    }
+
+    /// Processes that die over a drop, one after the other; each reads this extract last.
+    fn deaths(processing: &Path, names: &[&str], reads: &[Option<&str>]) -> Vec<String> {
+        for read in reads {
+            let mut left = sources(processing, names);
+            let (mut tries, poison) = Tries::begin(processing, &mut left, 3).unwrap();
+            assert!(poison.is_empty());
+            if let Some(name) = read {
+                tries.reading(left.iter().find(|one| &*one.name == *name).unwrap()).unwrap();
+            }
+        }
+        let mut left = sources(processing, names);
+        let (_, poison) = Tries::begin(processing, &mut left, 3).unwrap();
+        assert_eq!(left.len() + poison.len(), names.len(), "each is there once");
+        poison.into_iter().map(|(source, _)| source.name.to_string()).collect()
+    }
+
+    #[test]
+    fn who_was_read_at_the_last_of_three_deaths_is_to_blame() {
+        let blamed = |names: &[&str], reads: &[Option<&str>]| {
+            deaths(tempfile::tempdir().unwrap().path(), names, reads)
+        };
+        let two = ["a.csv", "b.csv"];
+        let (a, b) = (Some("a.csv"), Some("b.csv"));
+        assert_eq!(blamed(&two, &[a, a]), [""; 0], "two deaths are none of three");
+        assert_eq!(blamed(&two, &[a, a, a]), ["a.csv"]);
+        // Of the first it is not known which it was, so it may count for each.
+        assert_eq!(blamed(&two, &[a, b, a]), [""; 0]);
+        assert_eq!(blamed(&two, &[b, a, a]), ["a.csv"]);
+        assert_eq!(blamed(&["a.csv"], &[None, None, None]), ["a.csv"], "there is only one");
+        assert_eq!(blamed(&two, &[None, None, None]), [""; 0], "none was read");
+    }
+
+    #[test]
+    fn who_was_taken_in_before_the_process_died_is_not_to_blame_and_nobody_else_is() {
+        let place = tempfile::tempdir().unwrap();
+        deaths(place.path(), &["a.csv", "b.csv", "c.csv"], &[None, Some("c.csv")]);
+        // `c.csv` is in the archive by now; a death over it says nothing of the others.
+        let mut left = sources(place.path(), &["a.csv", "b.csv", "c.csv"]);
+        let (mut tries, _) = Tries::begin(place.path(), &mut left, 9).unwrap();
+        tries.reading(&left[2]).unwrap();
+        let mut left = sources(place.path(), &["a.csv", "b.csv"]);
+        let (tries, poison) = Tries::begin(place.path(), &mut left, 9).unwrap();
+        assert!(poison.is_empty());
+        assert_eq!(tries.note.extracts.values().sum::<u64>(), 0);
+        tries.end().unwrap();
+        assert!(!place.path().join(NAME).exists(), "nobody died");
+    }
+
+    #[test]
+    fn a_note_that_is_cut_off_is_of_a_process_that_read_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        disk::write(&place.path().join(NAME), b"deaths = 1\nread").unwrap();
+        let mut left = sources(place.path(), &["a.csv", "b.csv"]);
+        let (tries, poison) = Tries::begin(place.path(), &mut left, 1).unwrap();
+        assert!(poison.is_empty() && tries.careful);
+        assert_eq!(tries.note.deaths, 1, "itself");
+    }
+}

@@ -216,3 +216,62 @@ pub(super) fn wrong_time(open: bool) -> LedgerError {
 fn failed(what: String) -> LedgerError {
     LedgerError::Failed(what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::domain::ExtractKind;
+
+    fn extract(name: &str) -> NewExtract {
+        NewExtract {
+            digest: Digest::of(name.as_bytes()),
+            name: name.to_string(),
+            kind: ExtractKind::Patients,
+            bytes: 1,
+            inode: 1,
+            header: String::new(),
+            taken_at: 0,
+        }
+    }
+
+    fn batch(number: u64, messages: u64) -> BatchRow {
+        BatchRow {
+            number,
+            name: format!("{number}.hl7"),
+            digest: Digest::of(b""),
+            bytes: 1,
+            first_control: 1,
+            messages,
+            made_at: 0,
+        }
+    }
+
+    #[test]
+    fn extracts_are_begun_one_after_the_other_and_only_the_last_is_undone() {
+        let mut drop = OpenDrop::new(7);
+        let first = drop.begin(&extract("a.csv")).unwrap();
+        let said = drop.begin(&extract("b.csv")).unwrap_err().to_string();
+        assert!(said.contains("a.csv was not ended"), "{said}");
+        drop.end(first, &Counts::default(), &Notes::default()).unwrap();
+        assert!(drop.end(first, &Counts::default(), &Notes::default()).is_err(), "it is ended");
+        let second = drop.begin(&extract("b.csv")).unwrap();
+        assert_eq!((first, second), (ExtractId(7), ExtractId(8)));
+        for other in [first, ExtractId(9)] {
+            let said = drop.undo(other).unwrap_err().to_string();
+            assert!(said.contains("only the extract begun last"), "{said}");
+        }
+        assert_eq!(drop.undo(second).unwrap(), 0);
+        assert_eq!(drop.begin(&extract("c.csv")).unwrap(), second, "its row is free again");
+        let numbers = Numbers { control: 1, file: 1 };
+        let said = drop.close(&[], &["test"], numbers, numbers).err().unwrap().to_string();
+        assert!(said.contains("c.csv was not ended"), "{said}");
+    }
+
+    #[test]
+    fn a_message_stands_in_the_batch_that_holds_its_place() {
+        let batches = [batch(4, 2), batch(5, 0), batch(6, 1)];
+        let at = [0, 1, 2, 3].map(|before| batch_at(&batches, before));
+        assert_eq!(at, [Some(4), Some(4), Some(6), None]);
+    }
+}

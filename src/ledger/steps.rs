@@ -350,6 +350,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_never_uploaded_is_never_verified() {
+        let row = DeliveryRow { temp: None, ..at(Stage::Sending) };
+        assert!(row.verified(1).unwrap_err().to_string().contains("no file was uploaded"));
+    }
+
+    #[test]
+    fn what_is_sent_once_more_waits_for_an_answer_once_more() {
+        let answered = at(Stage::Sending).await_answer(60).unwrap();
+        let receipt = answered.told(&Sign { by: "anna".into(), why: "asked".into(), at: 3 });
+        let answered = answered.delivered(&receipt).unwrap().answered(4).unwrap();
+        assert_eq!(answered.wait, Some(Wait { within_s: 60, answered_at: Some(4) }));
+        // The first answer is the one that counts.
+        let again = answered.clone().answered(5).unwrap();
+        assert_eq!(again.wait, answered.wait);
+        let row = answered.resend().unwrap();
+        assert_eq!(row.wait, Some(Wait { within_s: 60, answered_at: None }));
+        assert_eq!((row.stage, &row.receipt, &row.temp), (Stage::Waiting, &None, &None));
+        assert_eq!((row.resent, row.rename_at), (1, None));
+    }
+
+    #[test]
     fn what_was_tried_once_is_never_deleted() {
         let tried = DeliveryRow { tries: 1, ..at(Stage::Held) };
         assert!(tried.delete().unwrap_err().to_string().contains("a try to send it was made"));
@@ -364,6 +385,7 @@ mod tests {
             let row = at(stage).doubted("it may have been sent", &sign);
             assert_eq!((row.stage, &row.temp, row.rename_at), (Stage::Uncertain, &None, None));
             assert!(row.failure.as_ref().unwrap().stopped);
+            assert_eq!(row.failures, 1, "it is told like a try that failed");
             assert!(row.clone().retry().is_none(), "run --retry sends nothing of it");
             assert_eq!(row.decide(Decision::Resend, &sign).unwrap().stage, Stage::Waiting);
         }

@@ -91,4 +91,37 @@ mod tests {
         assert_eq!(clean_name("../../etc/passwd"), "_.._etc_passwd");
         assert_eq!(clean_name("a\u{1b}[31m\nb"), "a__31m_b");
     }
+
+    /// What [`bring`] does with a file that was changed after it was seen.
+    fn brought(change: impl Fn(&Path)) -> (bool, Vec<String>, Vec<String>) {
+        let place = tempfile::tempdir().unwrap();
+        let (share, folder) = (place.path().join("share"), place.path().join("ours"));
+        [&share, &folder].into_iter().for_each(|folder| disk::folder(folder).unwrap());
+        let from = share.join("a.csv");
+        disk::write(&from, b"one").unwrap();
+        let seen = super::super::looked(&share).unwrap().remove(0);
+        change(&from);
+        let brought = bring(&from, &seen, &folder.join("a.csv"), &folder).unwrap();
+        let names = |folder: &Path| {
+            let entries = fs::read_dir(folder).unwrap();
+            entries.map(|one| one.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        (brought, names(&share), names(&folder))
+    }
+
+    #[test]
+    fn what_was_written_to_while_it_was_copied_stays_and_nothing_of_it_is_ours() {
+        let (here, none) = (vec!["a.csv".to_string()], Vec::<String>::new());
+        assert_eq!(brought(|_| {}), (true, none.clone(), here.clone()));
+        let grown = |path: &Path| {
+            let mut file = disk::append(path, 3).unwrap();
+            file.write(b", two").unwrap();
+        };
+        assert_eq!(brought(grown), (false, here.clone(), none.clone()));
+        let rewritten = |path: &Path| {
+            disk::remove(path).unwrap();
+            disk::write(path, b"two").unwrap();
+        };
+        assert_eq!(brought(rewritten), (false, here, none), "as long, and another file");
+    }
 }

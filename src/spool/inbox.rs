@@ -127,6 +127,59 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_files_whose_names_are_text_are_looked_at_oldest_first() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let odd_bytes = place.path().join(OsStr::from_bytes(b"pat\xffents.csv"));
+        disk::write(&odd_bytes, b"x").unwrap();
+        for (name, seconds) in [("b.csv", 5), ("a.csv", 5), ("z.csv", 4), (".c.csv", 3)] {
+            disk::write(&at(name), b"x").unwrap();
+            let file = fs::File::options().write(true).open(at(name)).unwrap();
+            let then = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            file.set_modified(then).unwrap();
+        }
+        disk::folder(&at("folder")).unwrap();
+        disk::folder(&at(".folder")).unwrap();
+        std::os::unix::fs::symlink(at("a.csv"), at("link.csv")).unwrap();
+        let names: Vec<_> =
+            looked(place.path()).unwrap().into_iter().map(|seen| seen.name).collect();
+        assert_eq!(names, ["z.csv", "a.csv", "b.csv"]);
+        assert_eq!(odd(place.path()).unwrap(), ["folder", "link.csv"]);
+        assert!(odd_bytes.exists(), "it is left alone");
+    }
+
+    #[test]
+    fn what_is_the_same_at_both_looks_has_settled() {
+        let place = tempfile::tempdir().unwrap();
+        assert_eq!(settled(place.path(), Duration::MAX).unwrap(), (vec![], vec![]), "no wait");
+        let at = |name: &str| place.path().join(name);
+        ["still.csv", "grows.csv"].iter().for_each(|name| disk::write(&at(name), b"x").unwrap());
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let order = std::sync::atomic::Ordering::SeqCst;
+        let (ready, moving) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut bytes = 1;
+                while !over.load(order) {
+                    let mut file = disk::append(&at("grows.csv"), bytes).unwrap();
+                    file.write(b"x").unwrap();
+                    bytes += 1;
+                }
+            });
+            let looks = settled(place.path(), Duration::from_secs(1));
+            over.store(true, order);
+            looks.unwrap()
+        });
+        let names = |seen: Vec<Seen>| seen.into_iter().map(|seen| seen.name).collect::<Vec<_>>();
+        assert_eq!(
+            (names(ready), names(moving)),
+            (vec!["still.csv".into()], vec!["grows.csv".into()])
+        );
+    }
+
+    #[test]
     fn a_marker_speaks_for_its_file_and_for_no_later_one() {
         let place = tempfile::tempdir().unwrap();
         let put = |name: &str| disk::write(&place.path().join(name), b"x").unwrap();

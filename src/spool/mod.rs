@@ -344,7 +344,35 @@ fn free_name(folder: &Path, name: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::Spool;
+    use super::*;
+
+    #[test]
+    fn who_holds_the_book_is_waited_for_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = folder.path().join("incidents.json");
+        let lock = lock_book(&book).unwrap();
+        let err = lock_book(&book).unwrap_err();
+        assert_eq!(err.source_error().kind(), std::io::ErrorKind::WouldBlock);
+        let second = std::thread::scope(|scope| {
+            let waits = scope.spawn(|| lock_book(&book).is_ok());
+            drop(lock);
+            waits.join().unwrap()
+        });
+        assert!(second, "it was let go");
+    }
+
+    #[test]
+    fn where_no_index_was_ever_made_there_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::at(folder.path());
+        assert_eq!(spool.indexes().unwrap(), [0; 0]);
+        spool.make().unwrap();
+        for drop in [7, 12] {
+            disk::write(&spool.index_of(drop), b"x").unwrap();
+        }
+        disk::write(&spool.index.join("notes.txt"), b"x").unwrap();
+        assert_eq!(spool.indexes().unwrap(), [7, 12]);
+    }
 
     #[test]
     fn a_program_that_is_just_being_started_keeps_no_lock() {

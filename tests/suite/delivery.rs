@@ -121,6 +121,26 @@ mod conformance {
         conform(&mut || delivery::open(&place).unwrap());
     }
 
+    /// FUSE knows no rename that refuses a taken name, as some shares do not.
+    #[test]
+    fn a_share_that_cannot_refuse_a_taken_name_conforms_and_a_taken_name_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let (beneath, share) = (place.path().join("beneath"), place.path().join("share"));
+        [&beneath, &share].into_iter().for_each(|folder| fs::create_dir(folder).unwrap());
+        let Some(_mount) = crate::pickup::Mount::of(&beneath, &share) else {
+            return cannot_run("no /dev/fuse or no bindfs here (apt install bindfs)");
+        };
+        conform(&mut || delivery::open(&Method::Folder(share.clone())).unwrap());
+        let at = |name: &str| share.join(name);
+        fs::write(at("1"), "1").unwrap();
+        fs::write(at("2"), "2").unwrap();
+        assert!(hl7drop::disk::shift_new(&at("1"), &at("2")).unwrap_err().is_exists());
+        assert_eq!(fs::read(at("1")).unwrap(), b"1");
+        assert_eq!(fs::read(at("2")).unwrap(), b"2");
+        hl7drop::disk::shift_new(&at("1"), &at("3")).unwrap();
+        assert_eq!((fs::read(at("3")).unwrap(), at("1").exists()), (b"1".to_vec(), false));
+    }
+
     #[test]
     fn the_example_of_a_delivery_of_ones_own_conforms() {
         own_delivery::main();
@@ -474,6 +494,161 @@ mod servers {
         let err = place.rename("b.part", "a.hl7").unwrap_err();
         assert!(matches!(err, DeliveryError::Refused { .. }), "{err}");
         assert_eq!(fs::read(format!("{folder}/a.hl7")).unwrap(), b"FHS");
+    }
+
+    /// Requests by their numbers in the protocol, for a server that answers them at will.
+    const READ: u8 = 5;
+    const WRITE: u8 = 6;
+    const OPENDIR: u8 = 11;
+    const REMOVE: u8 = 13;
+    const RENAME: u8 = 18;
+    /// `fsync@openssh.com` is one.
+    const EXTENDED: u8 = 200;
+    /// An answer: its size is left out.
+    const ATTRS: u8 = 105;
+
+    /// A server that answers what it is told, and the folder of its orders.
+    struct Answering(TempDir, Server);
+
+    impl Answering {
+        fn new() -> Answering {
+            let place = tempfile::tempdir().unwrap();
+            let liar = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/liar.py");
+            let orders = place.path().join("orders");
+            let liar = format!("python3 {} answers {}", liar.display(), orders.display());
+            let server = Server::start(&format!("ForceCommand {liar}"));
+            let answering = Answering(place, server);
+            answering.truly();
+            answering
+        }
+
+        /// From now on it answers one kind of request with a status.
+        fn answer(&self, request: u8, status: u32) {
+            fs::write(self.0.path().join("orders"), format!("{request} {status}")).unwrap();
+        }
+
+        fn truly(&self) {
+            fs::write(self.0.path().join("orders"), "").unwrap();
+        }
+    }
+
+    fn class(err: &DeliveryError) -> &'static str {
+        use DeliveryError::*;
+        match err {
+            Lost { .. } => "lost",
+            NotFound { .. } => "not found",
+            Denied { .. } => "denied",
+            Refused { .. } => "refused",
+            Unsupported { .. } => "unsupported",
+            Exists { .. } => "exists",
+            Full { .. } => "full",
+            NoFolder { .. } => "no folder",
+            _ => "another",
+        }
+    }
+
+    #[test]
+    fn each_status_has_its_class_and_what_is_there_stays() {
+        let server = Answering::new();
+        let folder = server.1.new_folder();
+        let settings = server.1.settings(&folder);
+        let mut there = open(&settings).unwrap();
+        put(&mut there, "a.part", b"FHS").unwrap();
+        for (status, expected) in [
+            (2, "not found"),
+            (3, "denied"),
+            (4, "refused"),
+            (5, "refused"),
+            (8, "unsupported"),
+            (10, "not found"),
+            (11, "exists"),
+            (12, "denied"),
+            (14, "full"),
+            (15, "full"),
+            (6, "lost"),
+            (7, "lost"),
+            (9, "lost"),
+        ] {
+            server.answer(RENAME, status);
+            let err = there.rename("a.part", "a.hl7").unwrap_err();
+            assert_eq!(class(&err), expected, "{status}: {err}");
+            if let DeliveryError::Exists { path } = &err {
+                assert!(path.ends_with("/a.hl7"), "it is the new name that is taken: {path}");
+            }
+            assert_eq!(err.is_broken(), expected == "lost", "{status}");
+            server.truly();
+            if err.is_broken() {
+                // Of no more use, whatever the server would answer.
+                assert!(there.size("a.part").unwrap_err().is_broken(), "{status}");
+                there = open(&settings).unwrap();
+            }
+            assert_eq!(there.size("a.part").unwrap(), Some(3), "{status}");
+        }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing was renamed");
+    }
+
+    #[test]
+    fn a_step_that_a_server_refuses_is_told_by_its_name_and_nothing_counts_as_sent() {
+        let server = Answering::new();
+        let folder = server.1.new_folder();
+        fs::create_dir(format!("{folder}/below")).unwrap();
+        let mut there = open(&server.1.settings(&folder)).unwrap();
+        put(&mut there, "a", b"FHS").unwrap();
+        let listed: Vec<_> = there.list().unwrap().into_iter().map(|file| file.name).collect();
+        assert_eq!(listed, ["a"], "a folder is no file");
+        let mut number = 0;
+        let mut refused = |request: u8, status: u32| {
+            server.answer(request, status);
+            number += 1;
+            let err = match request {
+                WRITE | EXTENDED => put(&mut there, &format!("b{number}"), b"FHS").err(),
+                READ => there.digest("a").err(),
+                OPENDIR => there.list().err(),
+                REMOVE => there.remove("a").err(),
+                _ => unreachable!("{request}"),
+            };
+            server.truly();
+            err.map(|err| (class(&err), err.to_string()))
+        };
+        for (request, status, expected, told) in [
+            (WRITE, 4, "refused", "failed to write"),
+            (WRITE, 14, "full", "no room"),
+            (READ, 4, "refused", "failed to read"),
+            (EXTENDED, 4, "refused", "failed to sync"),
+            (OPENDIR, 2, "no folder", "there is no folder"),
+            (OPENDIR, 3, "denied", "does not allow us to list"),
+            (REMOVE, 4, "refused", "failed to remove"),
+        ] {
+            let (class, text) = refused(request, status).unwrap();
+            assert_eq!(class, expected, "{request} {status}: {text}");
+            assert!(text.contains(told), "{request} {status}: {text}");
+        }
+        // What is not there need not be removed, and who cannot sync does it in his own time.
+        for (request, status) in [(REMOVE, 2), (EXTENDED, 8), (EXTENDED, 5), (EXTENDED, 3)] {
+            assert_eq!(refused(request, status), None, "{request} {status}");
+        }
+        assert_eq!(fs::read(format!("{folder}/a")).unwrap(), b"FHS");
+    }
+
+    #[test]
+    fn a_size_that_is_not_told_is_no_size() {
+        let server = Answering::new();
+        let mut there = open(&server.1.settings(&server.1.new_folder())).unwrap();
+        put(&mut there, "a", b"FHS").unwrap();
+        server.answer(ATTRS, 0);
+        let err = there.size("a").unwrap_err();
+        assert_eq!(class(&err), "unsupported", "{err}");
+        let err = put(&mut there, "b", b"FHS").unwrap_err();
+        assert_eq!(class(&err), "unsupported", "what was not compared is not sent: {err}");
+    }
+
+    #[test]
+    fn a_user_without_sftp_is_told_so() {
+        let own = Server::start("Subsystem another internal-sftp");
+        let err = refusal(&own.settings(&own.new_folder()));
+        assert_eq!(class(&err), "unsupported", "{err}");
+        assert!(err.to_string().contains("cannot open SFTP for this user"), "{err}");
+        assert_eq!(err.again(), Again::Never);
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod cli;
 mod config;
 mod connections;
 mod crash;
+mod decisions;
 mod delivery;
 mod doubt;
 mod encrypt;

@@ -136,11 +136,11 @@ fn hundreds_of_files_at_once_are_told_once_each() {
 
 /// A folder that is seen through FUSE under another name: a move out of it crosses file
 /// systems, and what happens in it is told to nobody. Its end is the mount's.
-struct Mount(std::path::PathBuf);
+pub struct Mount(std::path::PathBuf);
 
 impl Mount {
     /// None where this machine has no FUSE.
-    fn of(folder: &Path, at: &Path) -> Option<Mount> {
+    pub fn of(folder: &Path, at: &Path) -> Option<Mount> {
         let mut bindfs = Command::new("bindfs");
         bindfs.args(["--no-allow-other"]).arg(folder).arg(at);
         let mounted = bindfs.stdout(Stdio::null()).stderr(Stdio::null()).status();

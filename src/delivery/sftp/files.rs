@@ -400,7 +400,11 @@ impl Delivery for Sftp {
 
 fn open_sftp(line: &Line) -> Result<ssh2::Sftp> {
     line.session.sftp().map_err(|err| match err.code() {
-        ErrorCode::Session(raw::LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED) => {
+        // libssh2 says the same where the line broke; over one that is whole the server
+        // opens another channel.
+        ErrorCode::Session(raw::LIBSSH2_ERROR_CHANNEL_FAILURE)
+            if line.session.channel_session().is_ok() =>
+        {
             DeliveryError::Unsupported {
                 server: line.server.clone(),
                 step: "open SFTP for this user",

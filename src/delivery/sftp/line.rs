@@ -270,6 +270,12 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_swallows_what_it_gets_is_told_in_plain_words() {
+        assert_eq!(text(io::ErrorKind::TimedOut.into()), "no answer in time");
+        assert_eq!(text(io::Error::other("The cable")), "The cable");
+    }
+
+    #[test]
     fn an_ipv6_address_is_told_in_brackets() {
         assert_eq!(address("::1", 22), "[::1]:22");
         assert_eq!(address("sftp.vendor.example", 2222), "sftp.vendor.example:2222");

@@ -161,6 +161,28 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_only_talks_is_left_and_one_that_offers_is_heard() {
+        let kex = greeting(&["a", "b", "c", "d", "e", "f,g"]);
+        let endless = b"welcome\r\n".repeat(ANSWER_BYTES_MAX);
+        let halves = kex.split_at(kex.len() / 2);
+        for (words, offered) in
+            [(vec![halves.0, halves.1], Some(6)), (vec![&endless[..]], None), (vec![], None)]
+        {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let (mut stream, _) = listener.accept().unwrap();
+                    // Who hears enough hangs up.
+                    words.iter().all(|words| stream.write_all(words).is_ok())
+                });
+                let lists = ask(&address, Duration::from_secs(60));
+                assert_eq!(lists.map(|lists| lists.len()), offered);
+            });
+        }
+    }
+
+    #[test]
     fn leaking_ciphers_and_certificates_are_not_ours() {
         assert!(!is_ours("aes256-cbc") && !is_ours("rijndael-cbc@lysator.liu.se"));
         assert!(!is_ours("ssh-ed25519-cert-v01@openssh.com") && !is_ours("ext-info-c"));

@@ -133,5 +133,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
         let nowhere = folder.path().join("absent/known_hosts");
         assert!(matches!(pin(&nowhere, &key("x")), Err(DeliveryError::Credentials { .. })));
+        let err = pin(folder.path(), &key("x")).unwrap_err();
+        assert!(err.to_string().contains("the key cannot be pinned"), "a folder: {err}");
     }
 }
