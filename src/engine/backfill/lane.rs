@@ -141,7 +141,7 @@ fn turn(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Turn, EngineError> {
     let converted = intake::convert(engine, ledger, sources, &Lane::Backfill(&slice), None);
     // Read to its end or refused: nobody died. What went wrong first is what is told.
     let ended = tries.end();
-    match converted.and_then(|_| ended) {
+    match converted.and(ended) {
         Ok(()) => {}
         Err(EngineError::Held { what }) => return pause(engine, ledger, row, what),
         Err(err) => return Err(err),
