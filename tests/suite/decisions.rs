@@ -77,8 +77,8 @@ fn last(there: &Path) -> PathBuf {
 }
 
 fn temp(there: &Path) -> PathBuf {
-    let parts = names(there).into_iter().filter(|name| name.ends_with(".part"));
-    there.join(parts.last().unwrap())
+    let mut parts = names(there).into_iter().filter(|name| name.ends_with(".part"));
+    there.join(parts.next_back().unwrap())
 }
 
 fn names(there: &Path) -> Vec<String> {
@@ -487,6 +487,15 @@ fn a_file_under_its_final_name_is_ours_only_where_we_began_it() {
     assert_eq!(fs::read(last(story.there())).unwrap(), b"the vendor's own");
     let story = Story::new(DIRECT);
     waits(story.run(&[("upload", not(refused))]), Stage::Sending, "without a reason");
+
+    // What was begun under a temporary name is not what stands under the final one.
+    let story = Story::new("");
+    waits(story.run(&[("upload", done(lost))]), Stage::Sending, "lost");
+    let text = fs::read_to_string(story.site.interface_file()).unwrap();
+    fs::write(story.site.interface_file(), format!("{text}{DIRECT}\n")).unwrap();
+    fs::write(last(story.there()), "the vendor's own").unwrap();
+    waits(story.run(&[]), Stage::Conflict, "it is not overwritten");
+    assert_eq!(fs::read(last(story.there())).unwrap(), b"the vendor's own");
 
     const HASH: &str = "upload = \"direct\"\nverify = \"hash\"";
     let story = Story::new(HASH);

@@ -474,3 +474,37 @@ fn a_lost_server_is_not_knocked_at_again_before_its_time() {
     assert_eq!(said.code, Some(4));
     assert!(said.out.contains("a run tries again from "), "{said:?}");
 }
+
+#[test]
+fn what_was_promised_and_is_gone_and_what_nobody_promised_end_the_pass() {
+    let site = broken_off(Site::new(), "ledger.sending.before");
+    let (outbox, kept) = (site.spool().outbox.join(BATCH), site.root().join("kept"));
+    fs::rename(&outbox, &kept).unwrap();
+    site.put("patients-later.csv", LATER);
+    let said = site.run(["run"]);
+    assert_ne!(said.code, Some(0));
+    let gone = format!("batch file {BATCH} is promised in the ledger and not in outbox/");
+    assert!(said.err.contains(&gone) || said.out.contains(&gone), "{said:?}");
+    fs::rename(&kept, &outbox).unwrap();
+    let strange = site.spool().outbox.join("99999-000077.hl7");
+    fs::copy(&outbox, &strange).unwrap();
+    let said = site.run(["run"]);
+    assert_ne!(said.code, Some(0));
+    let not_ours = "outbox/ holds 99999-000077.hl7, which the ledger does not know; it is not sent";
+    assert!(said.err.contains(not_ours) || said.out.contains(not_ours), "{said:?}");
+    assert_eq!(files(&site.partner), [""; 0], "neither sends anything");
+    fs::remove_file(strange).unwrap();
+    assert_eq!(site.run(["run"]).code, Some(0));
+    assert_eq!(files(&site.partner), [BATCH, "99999-000002.hl7"]);
+}
+
+#[test]
+fn a_fault_that_is_misspelt_is_none() {
+    let site = Site::new();
+    site.put("patients.csv", PATIENTS);
+    for fault in ["explode:1", "abort", "abort:", "abort:one"] {
+        let said = ended(site.command(["run"]).env("HL7DROP_FAULT", fault));
+        assert_eq!((said.code, said.err.contains("fault at")), (Some(0), false), "{said:?}");
+    }
+    assert_eq!(files(&site.partner), [BATCH]);
+}

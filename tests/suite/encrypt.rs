@@ -285,3 +285,42 @@ fn what_began_to_go_out_as_it_is_ends_so() {
     assert_eq!(site.run(["run"]).code, Some(0));
     assert_eq!(names(&site.partner), [BATCH]);
 }
+
+#[test]
+fn what_had_a_temporary_name_alone_goes_out_encrypted_and_what_had_its_own_as_it_is() {
+    for (settings, arrives) in
+        [("", format!("{BATCH}.pgp")), ("upload = \"direct\"\n", BATCH.into())]
+    {
+        let site = Site::new();
+        let text = fs::read_to_string(site.interface_file()).unwrap();
+        fs::write(site.interface_file(), text + settings).unwrap();
+        site.put("patients.csv", PATIENTS);
+        aborted_at(&site, "ledger.sending.after");
+        encrypting_for(&site, &vendor().good);
+        assert_eq!(site.run(["run"]).code, Some(0), "{settings}");
+        assert_eq!(names(&site.partner), [arrives], "{settings}");
+    }
+}
+
+#[test]
+fn a_batch_file_that_changed_before_it_was_encrypted_is_not() {
+    let site = encrypting(Site::new());
+    site.put("patients.csv", PATIENTS);
+    aborted_at(&site, "ledger.encrypted.before");
+    assert_eq!(names(&site.spool().encrypted).len(), 1, "it is in no ledger");
+    let flip = || {
+        let path = site.spool().outbox.join(BATCH);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[40] ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    flip();
+    let said = site.run(["run"]);
+    let told = "does not have the digest that the ledger promised; it is not sent";
+    assert!(said.code != Some(0) && said.err.contains(told), "{said:?}");
+    assert_eq!(names(&site.spool().encrypted), [""; 0]);
+    assert_eq!(names(&site.partner), [""; 0]);
+    flip();
+    assert_eq!(site.run(["run"]).code, Some(0));
+    assert_eq!(names(&site.partner), [format!("{BATCH}.pgp")]);
+}

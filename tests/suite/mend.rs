@@ -354,6 +354,56 @@ fn a_request_that_breaks_the_process_down_goes_to_error_and_the_day_goes_on() {
 }
 
 #[test]
+fn power_lost_anywhere_while_records_are_converted_again_tells_each_once() {
+    /// Records that wait, and somebody asked for them while a pass was at work.
+    fn asked() -> Site {
+        let site = waiting();
+        ok(site.run(["queue", "map", "department", "ENDO2", "12", "--note", "moved"]), 0);
+        let lock = site.spool().lock().unwrap().unwrap();
+        let args = ["queue", "resubmit", NAME, "ALL", "--why", "mapped", "--wait", "0"];
+        ok(site.run(args), 0);
+        drop(lock);
+        site
+    }
+    /// All messages that arrived, sorted, and where all records stand.
+    fn came_of(site: &Site) -> (Vec<String>, Value) {
+        let texts = arrived(site).into_iter();
+        let mut told: Vec<String> = texts.flat_map(|(_, text)| words(&text)).collect();
+        told.sort();
+        (told, states(site))
+    }
+    let site = asked();
+    let listed = crate::site::ended(site.command(["run"]).env("HL7DROP_FAULT", "list:0"));
+    let places = listed.err.lines().filter_map(|line| line.strip_prefix("place "));
+    let places: Vec<String> = places.map(str::to_string).collect();
+    let at = |name: &str| places.iter().position(|place| place == name).unwrap();
+    let (first, last) = (at("mend.gathered"), at("mend.carried_out"));
+    assert!(last > first + 10, "{places:?}");
+    let expected = came_of(&site);
+    assert_eq!(expected.1, serde_json::json!({ "ERROR": 1, "PROCESSED": 4 }));
+    let mut promised = 0;
+    let commit = at("ledger.commit_drop.after").max(first);
+    for nth in (first..=last).filter(|nth| *nth >= commit || (nth - first) % 3 == 0) {
+        let site = asked();
+        let fault = format!("abort:{}", nth + 1);
+        let died = crate::site::ended(site.command(["run"]).env("HL7DROP_FAULT", &fault));
+        assert!(died.err.contains(&format!("fault at {}", places[nth])), "{fault}: {died:?}");
+        let again = site.spool().again();
+        let there = again.is_dir() && fs::read_dir(&again).unwrap().count() > 0;
+        // The places of the commit come after the request's file and before its end.
+        let committed = places[first..=nth].iter().any(|place| place == "ledger.commit_drop.after");
+        promised += u32::from(there && committed);
+        let said = site.run(["run"]);
+        assert!(matches!(said.code, Some(0 | 3)), "{fault}: {said:?}");
+        assert_eq!(came_of(&site), expected, "{fault} at {}", places[nth]);
+        let left = again.is_dir() && fs::read_dir(&again).unwrap().count() > 0;
+        assert!(!left, "{fault} at {}", places[nth]);
+        fits(&site);
+    }
+    assert!(promised > 0, "no place lies between the promise and the shelf");
+}
+
+#[test]
 fn the_kept_text_is_enough_where_the_archived_extract_is_gone() {
     let site = waiting();
     for day in fs::read_dir(site.spool().archive).unwrap() {

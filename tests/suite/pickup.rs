@@ -229,3 +229,25 @@ fn an_inbox_on_a_share_is_found_by_sweeps_and_emptied_by_copies() {
     assert_eq!(site.run(["run"]).code, Some(0));
     assert_eq!((told(&site).len(), names(&share)), (5, vec![]));
 }
+
+#[test]
+fn all_tables_of_one_drop_are_in_force_until_the_next_ones_come() {
+    let site = Site::new();
+    let table = |id: u32| format!("providerid,npi,lastname,firstname\n{id},1369497585,Doe,Ann\n");
+    let kept = |site: &Site| {
+        let found = names(&site.spool().reference).into_iter();
+        let mut texts: Vec<String> = found
+            .map(|name| fs::read_to_string(site.spool().reference.join(name)).unwrap())
+            .collect();
+        texts.sort();
+        texts
+    };
+    for id in [1, 2, 3] {
+        site.put(&format!("providers-{id}.csv"), table(id));
+    }
+    ok(site.run(["run"]), 0);
+    assert_eq!(kept(&site), [table(1), table(2), table(3)]);
+    site.put("providers-4.csv", table(4));
+    ok(site.run(["run"]), 0);
+    assert_eq!(kept(&site), [table(4)], "what is newer stands for all before it");
+}
