@@ -40,8 +40,9 @@ pub enum Bytes {
 }
 
 /// What is done while the other end renames, with the place of this try and what it compares:
-/// nothing in it may be about this batch.
-pub type Meanwhile<'a> = dyn FnMut(&mut dyn Ledger, &str, Verify) -> Result<(), EngineError> + 'a;
+/// nothing in it may be about this batch. Nor may what goes wrong in it end this try: the answer
+/// to the rename would be lost, and a file that is delivered in doubt.
+pub type Meanwhile<'a> = dyn FnMut(&mut dyn Ledger, &str, Verify) + 'a;
 
 /// Why a try of one batch broke off.
 pub enum Broken {
@@ -97,7 +98,8 @@ pub fn attempt(
         Some(known) if known.alters() => Verify::Hash,
         _ => endpoint.protocol.verify,
     };
-    let overwrites = known.is_some_and(|known| known.overwrites());
+    // Of a server that nobody probed it is not known.
+    let overwrites = known.is_none_or(|known| known.overwrites());
     let seen = false;
     let mut attempt =
         Attempt { engine, endpoint, ledger, row, place, verify, there, seen, meanwhile };
@@ -243,12 +245,8 @@ impl Attempt<'_> {
     /// Step 9 and 10: the rename, and a look at what it made.
     pub fn rename(&mut self, temp: &str, since: i64) -> Result<End, Broken> {
         let name = self.row.name();
-        let mut done = Ok(());
-        let mut meanwhile = || done = (self.meanwhile)(self.ledger, &self.place, self.verify);
-        let published = self.there.publish(temp, name, &mut meanwhile);
-        // What ends a pass ends it here, too: the rename is one that may have happened.
-        done?;
-        match published {
+        let mut meanwhile = || (self.meanwhile)(self.ledger, &self.place, self.verify);
+        match self.there.publish(temp, name, &mut meanwhile) {
             Ok(found) => match self.published(found)? {
                 Look::Ours | Look::Refused => Ok(End::Done("renamed")),
                 Look::Absent if self.endpoint.protocol.pickup_immediate => Ok(End::Done("renamed")),

@@ -52,8 +52,8 @@ pub fn deliver(engine: &Engine, ledger: &mut dyn Ledger) -> Result<Vec<Delivered
         match engine.sends_from(endpoint, engine.clock.unix()) {
             None => thread::scope(|scope| {
                 let window = Window::open(engine, endpoint, rows.len(), scope)?;
-                let (connection, unshelved) = (None, None);
-                let to = To { engine, endpoint, connection, window, unshelved };
+                let (connection, unshelved, wrong) = (None, None, None);
+                let to = To { engine, endpoint, connection, window, unshelved, wrong };
                 to.deliver(ledger, &rows, &mut outcomes)
             })?,
             Some(opens) => set_aside(engine, ledger, &rows, opens, &mut outcomes)?,
@@ -105,6 +105,8 @@ struct To<'a> {
     window: Window<'a>,
     /// A batch that is delivered, and whose file goes to `sent` during the next rename.
     unshelved: Option<String>,
+    /// What ends the pass, once the try during which it happened is accounted for.
+    wrong: Option<EngineError>,
 }
 
 impl To<'_> {
@@ -197,6 +199,7 @@ impl To<'_> {
         let failure = match tried {
             Ok(Ended::Done(receipt)) => {
                 ledger.delivered(number, endpoint, &receipt)?;
+                self.wrong.take().map_or(Ok(()), Err)?;
                 shelve(engine, ledger, &mut self.unshelved)?;
                 self.unshelved = Some(row.batch.name.clone());
                 if !self.window.is_open() {
@@ -218,7 +221,7 @@ impl To<'_> {
             }
         };
         ledger.failed(number, endpoint, &failure)?;
-        Ok(Err(failure))
+        self.wrong.take().map_or(Ok(Err(failure)), Err)
     }
 
     fn attempt(
@@ -228,11 +231,12 @@ impl To<'_> {
         bytes: Bytes,
         behind: &[DeliveryRow],
     ) -> Result<Ended, Broken> {
-        let To { engine, endpoint, connection, window, unshelved } = self;
+        let To { engine, endpoint, connection, window, unshelved, wrong } = self;
         engine.progress.begin(row.name(), row.bytes());
         let meanwhile: &mut Meanwhile<'_> = &mut |ledger, place, verify| {
-            shelve(engine, ledger, unshelved)?;
-            window.fill(ledger, (place, verify), behind)
+            let shelved = shelve(engine, ledger, unshelved);
+            let filled = shelved.and_then(|()| window.fill(ledger, (place, verify), behind));
+            *wrong = filled.err();
         };
         let tried = attempt(engine, endpoint, ledger, row, bytes, connection, meanwhile);
         engine.progress.end();

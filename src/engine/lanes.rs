@@ -1,15 +1,17 @@
 //! Connections beside the first one: each sends a batch ahead of its turn, up to where its
 //! temporary file is whole and its final name was free. None of them renames or commits.
 //!
-//! A lane whose line is lost, or that does not get one, takes no more work in this pass: the
-//! login may have been refused, and a server may allow one session and no second. Whatever
-//! it had in hand is sent in its turn by the first connection, like any other batch.
+//! A lane whose line is lost, or that does not get one, takes no more work in this pass, and
+//! after one that did not get any no other asks: they log in one after the other, since a
+//! server may allow one session and no second, and shut out who asks for fifteen. Whatever a
+//! lane had in hand is sent in its turn by the first connection, like any other batch.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::attempt::{Broken, Counted, read};
@@ -17,7 +19,7 @@ use super::deliver::whole;
 use super::doubt::Look;
 use super::error::EngineError;
 use super::pass::Engine;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, DeliveryError};
 use crate::domain::{Endpoint, Verify};
 use crate::ledger::{DeliveryRow, Temp};
 
@@ -77,38 +79,50 @@ pub struct Lane<'a> {
     engine: &'a Engine,
     endpoint: &'a Endpoint,
     connection: Option<Box<dyn Delivery>>,
+    door: Door,
 }
+
+/// Where lanes log in, one at a time; true once it was closed to one.
+type Door = Arc<Mutex<bool>>;
 
 impl<'a> Lane<'a> {
     /// Connects with its first work.
-    pub fn new(engine: &'a Engine, endpoint: &'a Endpoint) -> Lane<'a> {
-        Lane { engine, endpoint, connection: None }
+    fn new(engine: &'a Engine, endpoint: &'a Endpoint, door: Door) -> Lane<'a> {
+        Lane { engine, endpoint, connection: None, door }
     }
 
     /// Returns what came of it, and whether the lane can take more.
     fn carry_out(&mut self, job: &Job, stop: &AtomicBool) -> (Outcome, bool) {
-        let connects = self.connection.is_none();
+        if let Err(err) = self.connect() {
+            log::warn!("{} is not sent ahead: {err}", job.row.name());
+            return (Ok(Ahead::InItsTurn), false);
+        }
         match self.send(job, stop) {
-            Err(Broken::There(err)) if err.is_broken() || connects => {
+            Err(Broken::There(err)) if err.is_broken() => {
                 log::warn!("{} is not sent ahead: {err}", job.row.name());
                 self.connection = None;
                 (Ok(Ahead::InItsTurn), false)
             }
-            outcome => (outcome, true),
+            outcome => (outcome, self.connection.is_some()),
         }
+    }
+
+    fn connect(&mut self) -> Result<(), DeliveryError> {
+        // Whoever broke down in there says nothing about the door.
+        let mut closed = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.connection.is_none() && !*closed {
+            let opened = (self.engine.open_delivery)(self.endpoint, &self.endpoint.method);
+            *closed = opened.is_err();
+            self.connection = Some(opened?);
+        }
+        Ok(())
     }
 
     /// Steps 4 to 7 of `delivery.md` section 3, and the look of step 3 behind them.
     fn send(&mut self, job: &Job, stop: &AtomicBool) -> Outcome {
         let (engine, row, temp) = (self.engine, &job.row, &job.temp.name);
         let mut file = whole(&job.path, row).map_err(Broken::Here)?;
-        let there = match &mut self.connection {
-            Some(there) => there,
-            None => {
-                let there = (engine.open_delivery)(self.endpoint, &self.endpoint.method)?;
-                self.connection.insert(there)
-            }
-        };
+        let Some(there) = &mut self.connection else { return Ok(Ahead::InItsTurn) };
         // The ledger says where its temporary file is.
         if there.server().place != job.temp.place {
             return Ok(Ahead::InItsTurn);
@@ -149,17 +163,22 @@ impl Threads {
         let ((jobs, waiting), (done, results)) = (channel::<Job>(), channel());
         let waiting = Arc::new(Mutex::new(waiting));
         let stop = Arc::new(AtomicBool::new(false));
+        let door = Door::default();
         for _ in 0..count {
             let (waiting, done, stop) = (waiting.clone(), done.clone(), stop.clone());
+            let door = door.clone();
             let work = move || {
-                let mut lane = Lane::new(engine, endpoint);
+                let mut lane = Lane::new(engine, endpoint, door);
                 let mut goes_on = true;
                 while goes_on && let Some(job) = next(&waiting) {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
+                    // A lane that breaks down must not leave the first connection waiting.
+                    let done_of = AssertUnwindSafe(|| lane.carry_out(&job, &stop));
                     let outcome;
-                    (outcome, goes_on) = lane.carry_out(&job, &stop);
+                    (outcome, goes_on) =
+                        catch_unwind(done_of).unwrap_or((Ok(Ahead::InItsTurn), false));
                     // Nobody listens any more to what was given up.
                     let _ = done.send((job.row.batch.number, outcome));
                 }
@@ -224,7 +243,8 @@ impl<'a> InTurn<'a> {
         count: usize,
         choose: Chooser,
     ) -> InTurn<'a> {
-        let lanes = (0..count).map(|_| Lane::new(engine, endpoint)).collect();
+        let door = Door::default();
+        let lanes = (0..count).map(|_| Lane::new(engine, endpoint, door.clone())).collect();
         InTurn { lanes, jobs: VecDeque::new(), kept: BTreeMap::new(), choose }
     }
 

@@ -266,6 +266,12 @@ const REFUSED: &[Row] = &[
     ),
     (
         METHOD,
+        "method = 'folder'\nfolder = '/outbound'\nupload = 'direct'\nconnections = 2 #!",
+        "`connections` goes with upload = \"rename\": without a rename files cannot appear in their \
+         order; write 1",
+    ),
+    (
+        METHOD,
         "method = 'sftp'\nhost = 'h'\nuser = 'u'\nknown_hosts = 'k'\nfolder = '/f'\npassword_env = 'P'\npassphrase_env = 'Q' #!",
         "a passphrase without its key; write key_file too",
     ),

@@ -238,7 +238,9 @@ impl Sftp {
         other: Option<&str>,
     ) -> Result<Looked> {
         let bytes = block.len() as u64;
-        for along in [true, false] {
+        // Without another name to be looked at this may be the final one.
+        let tries: &[bool] = if other.is_some() { &[true, false] } else { &[false] };
+        for &along in tries {
             let mut file = self.create(path)?;
             if bytes > 0 {
                 self.write(&mut file, path, block, end)?;
@@ -250,7 +252,8 @@ impl Sftp {
             // What was asked of the old SFTP session would be taken for answers of the next.
             self.sftp = open_sftp(&self.line)?;
             let removed = self.sftp.unlink(Path::new(path));
-            removed.map_err(|err| self.failed("remove", path, &err))?;
+            // Nobody is at fault: where it may not be removed the next try has another name.
+            removed.map_err(|err| self.line.lost("remove", err.message()))?;
         }
         Ok(None)
     }

@@ -2,8 +2,8 @@
 //! round trips as the evidence allows.
 //!
 //! Every write was answered before, so what the sync and the size are about is at the server
-//! whatever order it works in. These two share a round trip; so do the close and the look. Of
-//! a small file all four do.
+//! whatever order it works in. The close and the look share a round trip. Of a small file all
+//! four do, but only under a temporary name: see [`Last::along`].
 //!
 //! libssh2 keeps what is under way in the SFTP session, a place for each kind. So each answer
 //! is fetched, even where another has shown already that the upload failed: the next request
@@ -30,7 +30,8 @@ pub(super) struct Last<'a> {
     pub bytes: u64,
     /// When it must be done.
     pub end: Instant,
-    /// Whether its close goes along with the sync and the size.
+    /// Whether its size and its close go along with the sync. Never of a file that the vendor
+    /// can take: where the close is answered first, it must be removed and sent once more.
     pub along: bool,
     /// A name to be looked at.
     pub other: Option<&'a str>,
@@ -45,11 +46,11 @@ impl Sftp {
         let (line, path) = (&self.line, last.path);
         line.point("sftp.fsync", "sync")?;
         let synced = line.begin(|| file.fsync());
-        line.point("sftp.fstat", "tell the size of")?;
-        let told = line.begin(|| file.stat());
-        let open = synced.is_none() || told.is_none();
-        let mut closed = None;
+        let (mut told, mut closed) = (None, None);
         if last.along {
+            line.point("sftp.fstat", "tell the size of")?;
+            told = line.begin(|| file.stat());
+            let open = synced.is_none() || told.is_none();
             line.point("sftp.close", "close")?;
             closed = line.begin(|| file.close());
             if open && closed.is_some() {
@@ -65,6 +66,11 @@ impl Sftp {
         line.limit(left.max(line.limits.request));
         let synced = self.alive("sync", path, synced.unwrap_or_else(|| file.fsync()))?;
         line.limit(line.limits.request);
+        if !last.along {
+            // Not before the sync is answered: libssh2 gives up on an answer a minute after it
+            // was asked for, and a sync may take longer.
+            line.point("sftp.fstat", "tell the size of")?;
+        }
         let told = self.alive("tell the size of", path, told.unwrap_or_else(|| file.stat()))?;
         if !last.along {
             line.point("sftp.close", "close")?;

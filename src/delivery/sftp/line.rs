@@ -92,7 +92,8 @@ impl Line {
     /// an SFTP session (open, stat, rename) or file (write, sync, size, close), so several
     /// kinds share a round trip, and no kind may be under way twice. `None` may also be of one
     /// that is not sent yet; so nobody may rely on the order of two, and where the answers
-    /// depend on it they must show it.
+    /// depend on it they must show it. Where the server asks for new keys just then, the line
+    /// may get out of step and is lost, as by any other break.
     pub(super) fn begin<T>(
         &self,
         request: impl FnOnce() -> std::result::Result<T, ssh2::Error>,
