@@ -55,6 +55,12 @@ pub fn arm(fault: Option<(Fault, u32)>) -> bool {
     matches!(ARMED.replace(fault), Some((_, 0)))
 }
 
+/// True where somebody counts the places: what depends on the moment must not be done then,
+/// or they are others in the next run.
+pub fn counted() -> bool {
+    ARMED.get().is_some() || ASKED.get_or_init(asked).is_some()
+}
+
 /// Fails here if this is the place the test asked for.
 ///
 /// # Errors
