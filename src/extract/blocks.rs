@@ -157,6 +157,7 @@ impl Blocks {
         if self.rest.is_empty() {
             return Err(ExtractError::Empty);
         }
+        self.fill_line()?;
         let line = &self.rest[..memchr(b'\n', &self.rest).unwrap_or(self.rest.len())];
         if memchr(0, line).is_some() {
             return Err(ExtractError::Utf16);
@@ -182,6 +183,19 @@ impl Blocks {
         let names: Vec<String> = record.iter().map(str::to_string).collect();
         self.drop_front(end);
         bind(reading, kind, delimiter, text, &names)
+    }
+
+    /// Reads on until the first line is whole: the rest of a header that goes over more than one
+    /// block would be taken for a record.
+    fn fill_line(&mut self) -> Result<(), ExtractError> {
+        let (line, bytes_max) = (self.line, self.limits.record_bytes_max);
+        while !self.at_end && memchr(b'\n', &self.rest).is_none() {
+            if self.rest.len() >= bytes_max {
+                return Err(ExtractError::RecordTooLong { line, bytes_max });
+            }
+            self.fill_to((self.rest.len() * 2).min(bytes_max))?;
+        }
+        Ok(())
     }
 
     /// Returns the next block, or `None` at the end.
@@ -366,6 +380,22 @@ mod tests {
     fn records(bytes: &[u8]) -> Vec<csv::ByteRecord> {
         let mut reader = csv_reader(bytes, b',', 1 << 13);
         reader.byte_records().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_header_may_be_longer_than_a_block() {
+        let long = |columns: usize| {
+            let more: String = (0..columns).map(|at| format!(",more{at:04}")).collect();
+            format!("deptid,dept name{more}\n1,A\n2,B\n")
+        };
+        for block_bytes in [16, 100, 4096] {
+            let (layout, blocks) = blocks(long(100).as_bytes(), block_bytes).unwrap();
+            assert!(layout.header.ends_with(",more0099"), "{block_bytes}");
+            let rows: Vec<u8> = blocks.into_iter().flat_map(|block| block.bytes).collect();
+            assert_eq!(rows, b"1,A\n2,B\n", "{block_bytes}");
+        }
+        let err = blocks(long(1000).as_bytes(), 100).unwrap_err();
+        assert!(matches!(err, ExtractError::RecordTooLong { line: 1, .. }), "{err}");
     }
 
     #[test]
