@@ -93,12 +93,9 @@ impl<'a> Lane<'a> {
 
     /// Returns what came of it, and whether the lane can take more.
     fn carry_out(&mut self, job: &Job, stop: &AtomicBool) -> (Outcome, bool) {
-        if let Err(err) = self.connect() {
-            log::warn!("{} is not sent ahead: {err}", job.row.name());
-            return (Ok(Ahead::InItsTurn), false);
-        }
-        match self.send(job, stop) {
-            Err(Broken::There(err)) if err.is_broken() => {
+        let connected = self.connect().map_err(Broken::There);
+        match connected.and_then(|()| self.send(job, stop)) {
+            Err(Broken::There(err)) if err.is_broken() || self.connection.is_none() => {
                 log::warn!("{} is not sent ahead: {err}", job.row.name());
                 self.connection = None;
                 (Ok(Ahead::InItsTurn), false)
@@ -107,10 +104,14 @@ impl<'a> Lane<'a> {
         }
     }
 
+    /// Logs in with the first work, unless the door is closed.
     fn connect(&mut self) -> Result<(), DeliveryError> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
         // Whoever broke down in there says nothing about the door.
         let mut closed = self.door.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.connection.is_none() && !*closed {
+        if !*closed {
             let opened = (self.engine.open_delivery)(self.endpoint, &self.endpoint.method);
             *closed = opened.is_err();
             self.connection = Some(opened?);
@@ -121,12 +122,12 @@ impl<'a> Lane<'a> {
     /// Steps 4 to 7 of `delivery.md` section 3, and the look of step 3 behind them.
     fn send(&mut self, job: &Job, stop: &AtomicBool) -> Outcome {
         let (engine, row, temp) = (self.engine, &job.row, &job.temp.name);
-        let mut file = whole(&job.path, row).map_err(Broken::Here)?;
         let Some(there) = &mut self.connection else { return Ok(Ahead::InItsTurn) };
         // The ledger says where its temporary file is.
         if there.server().place != job.temp.place {
             return Ok(Ahead::InItsTurn);
         }
+        let mut file = whole(&job.path, row).map_err(Broken::Here)?;
         let mut counted = Counted { file: &mut file, engine, stop };
         let found = there.upload_and_look(temp, &mut counted, row.bytes(), row.name())?;
         if job.verify == Verify::Hash && there.digest(temp)? != row.digest() {
