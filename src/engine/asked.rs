@@ -73,11 +73,7 @@ pub(super) fn is_duplicate(
 
 /// What was asked for is done, or there is nothing left that it could be done to.
 pub(super) fn done(engine: &Engine) -> Result<(), EngineError> {
-    let list = list(engine);
-    if list.exists() {
-        disk::remove(&list)?;
-    }
-    Ok(())
+    Ok(disk::remove(&list(engine))?)
 }
 
 fn known(
