@@ -414,6 +414,7 @@ fn sync_folder_of(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Pieces;
 
     #[test]
     fn a_taken_name_is_refused_and_both_files_stay() {
@@ -479,18 +480,6 @@ mod tests {
         file.write(b"!").unwrap();
         file.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"keep!");
-    }
-
-    /// Gives bytes, is interrupted, gives more, then its last word.
-    struct Pieces(Vec<io::Result<&'static [u8]>>);
-
-    impl Read for Pieces {
-        fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
-            let Some(piece) = (!self.0.is_empty()).then(|| self.0.remove(0)) else { return Ok(0) };
-            let piece = piece?;
-            block[..piece.len()].copy_from_slice(piece);
-            Ok(piece.len())
-        }
     }
 
     #[test]

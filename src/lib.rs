@@ -10,6 +10,8 @@ pub mod crashpoint;
 pub mod digest;
 pub mod hl7;
 pub mod tame;
+#[cfg(test)]
+pub mod testing;
 // Floor 1: hands.
 pub mod child;
 pub mod disk;

@@ -156,18 +156,7 @@ mod tests {
     use std::io::{self, ErrorKind};
 
     use super::*;
-
-    /// A file at the other end that is read in these pieces, errors among them.
-    struct Pieces(Vec<io::Result<&'static [u8]>>);
-
-    impl Read for Pieces {
-        fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
-            let Some(piece) = (!self.0.is_empty()).then(|| self.0.remove(0)) else { return Ok(0) };
-            let piece = piece?;
-            block[..piece.len()].copy_from_slice(piece);
-            Ok(piece.len())
-        }
-    }
+    use crate::testing::Pieces;
 
     fn fetched(pieces: Vec<io::Result<&'static [u8]>>, limit: u64) -> Result<Vec<u8>> {
         let mut to = Vec::new();

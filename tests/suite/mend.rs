@@ -324,14 +324,20 @@ fn what_is_asked_while_a_pass_is_at_work_is_done_by_it() {
     fits(&site);
 }
 
-#[test]
-fn a_request_that_breaks_the_process_down_goes_to_error_and_the_day_goes_on() {
+/// Records that wait, and somebody asked for them while a pass was at work.
+fn asked() -> Site {
     let site = waiting();
     ok(site.run(["queue", "map", "department", "ENDO2", "12", "--note", "moved"]), 0);
     let lock = site.spool().lock().unwrap().unwrap();
     let args = ["queue", "resubmit", NAME, "ALL", "--why", "mapped", "--wait", "0"];
     ok(site.run(args), 0);
     drop(lock);
+    site
+}
+
+#[test]
+fn a_request_that_breaks_the_process_down_goes_to_error_and_the_day_goes_on() {
+    let site = asked();
     site.put("patients-2.csv", format!("{HEADER}{}", patient(9, "12")));
     for _ in 1..=3 {
         crate::doubt::aborted_at(&site, "mend.gathered");
@@ -355,16 +361,6 @@ fn a_request_that_breaks_the_process_down_goes_to_error_and_the_day_goes_on() {
 
 #[test]
 fn power_lost_anywhere_while_records_are_converted_again_tells_each_once() {
-    /// Records that wait, and somebody asked for them while a pass was at work.
-    fn asked() -> Site {
-        let site = waiting();
-        ok(site.run(["queue", "map", "department", "ENDO2", "12", "--note", "moved"]), 0);
-        let lock = site.spool().lock().unwrap().unwrap();
-        let args = ["queue", "resubmit", NAME, "ALL", "--why", "mapped", "--wait", "0"];
-        ok(site.run(args), 0);
-        drop(lock);
-        site
-    }
     /// All messages that arrived, sorted, and where all records stand.
     fn came_of(site: &Site) -> (Vec<String>, Value) {
         let texts = arrived(site).into_iter();
