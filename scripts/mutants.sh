@@ -7,7 +7,7 @@ usage() {
 Usage: scripts/mutants.sh [--minutes N] [--seed N] [--jobs N] [--only REGEX] [MODULE...]
 
 Lists with cargo-mutants all it can change in what promises, sends and finds again (the
-list is in this script), weaves the mutants into one build of a copy of the tree
+list is in scripts/coverage.py), weaves the mutants into one build of a copy of the tree
 (target/mutants), and lets each meet the tests that reach its function, the quickest first.
 
   --minutes N    begin no mutant after so many; they come in an order that --seed gives
@@ -47,10 +47,10 @@ tools=$PWD/target/tools
 
 # What the coverage calls the machine, but for the parts that only tests have.
 files=()
-for file in src/delivery src/engine/{attempt,backoff,deliver,direct,doubt,encrypt,intake} \
-  src/engine/{pass,poison,recover} src/ledger/{open_drop,steps} src/spool src/disk; do
-  if [[ -d $file ]]; then files+=(--file "$file/**"); else files+=(--file "$file.rs"); fi
-done
+while read -r pattern; do
+  files+=(--file "${pattern/%\*/**}")
+done < <(scripts/coverage.py --machine)
+for file in src/delivery/conform.rs src/crashpoint.rs; do files+=(--exclude "$file"); done
 
 tree=$PWD/target/mutants/tree
 rm -rf "$tree"
@@ -63,7 +63,7 @@ if [[ ! -d $target && -d target/debug ]]; then
   cp -a target/debug/{deps,build,.fingerprint} "$target/debug"
 fi
 list=$PWD/target/mutants/list.json
-"$tools/bin/cargo-mutants" mutants --list --json "${files[@]}" --exclude 'src/delivery/conform.rs' >"$list"
+"$tools/bin/cargo-mutants" mutants --list --json "${files[@]}" >"$list"
 # Files of the tests in memory, if there is some: nothing here is about a disk.
 if [[ -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
 export HL7DROP_LIVES=${HL7DROP_LIVES:-12}
